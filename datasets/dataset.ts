@@ -1,0 +1,48 @@
+/**
+ * Sequences as typed arrays. A dataset lists its sequences by length (the catalogue, from which
+ * every process computes the same plan) and reads any run of frames of any of them.
+ */
+export type Split = "train" | "validation" | "test";
+/** [height, width, channels] */
+export type FrameShape = readonly [number, number, number];
+
+export interface SequenceEntry {
+  /** Stable and readable, e.g. "train/000017" or "fmi/2016-09-28T14:45/tile-3-2". */
+  readonly id: string;
+  /** Consecutive frames without a gap in time. */
+  readonly frames: number;
+}
+
+export interface Dataset {
+  readonly name: string;
+  readonly frameShape: FrameShape;
+  /** One sentence for reports: what, how many, from where. */
+  readonly description: string;
+  /** What a value of 1 means, for pictures and scores, e.g. "white" or "70 dBZ". */
+  readonly unit: string;
+  /**
+   * The sequences of a split in an epoch, in a fixed order. Generated endless datasets give new
+   * sequences each epoch; all others the same ones.
+   */
+  catalogue(split: Split, epoch: number): readonly SequenceEntry[];
+  /**
+   * Frames [frames, height, width, channels] as float32 in [0, 1], from `offset` on.
+   * @throws {DatasetError} naming path and offset where the data cannot be read
+   */
+  read(request: ReadRequest): Promise<Float32Array>;
+  close(): void;
+}
+
+export interface ReadRequest {
+  readonly split: Split;
+  readonly epoch: number;
+  /** Index into `catalogue(split, epoch)`. */
+  readonly sequence: number;
+  readonly offset: number;
+  readonly frames: number;
+}
+
+/** A data file that is missing, truncated, malformed or of another shape: names it and says why. */
+export class DatasetError extends Error {
+  override readonly name = "DatasetError";
+}

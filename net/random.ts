@@ -56,3 +56,14 @@ function fnv1a(path: readonly (string | number)[], basis: number): number {
   }
   return hash | 0;
 }
+
+/**
+ * A secret of `bytes` random bytes in hexadecimal, from the system's generator: for credentials,
+ * the one thing that must not follow from a seed.
+ */
+export function secretToken(bytes: number): string {
+  return Array.from(
+    crypto.getRandomValues(new Uint8Array(bytes)),
+    (byte) => byte.toString(16).padStart(2, "0"),
+  ).join("");
+}

@@ -5,6 +5,7 @@
  */
 import type { Tensor } from "../engine/tf.ts";
 import type { FrameShape } from "../datasets/dataset.ts";
+import type { WindowShape } from "../datasets/window_shape.ts";
 
 export interface ParameterSpec {
   readonly name: string;
@@ -15,18 +16,6 @@ export interface ParameterSpec {
 export interface StateSpec {
   readonly name: string;
   readonly shape: readonly number[];
-}
-
-/** How a window of a sequence becomes inputs and targets. */
-export interface WindowShape {
-  /** Frames read for each window, targets included. */
-  readonly frames: number;
-  /** Frames from the start of one window to the start of the next. */
-  readonly advance: number;
-  /** Frames predicted in each window; each has a loss weight. */
-  readonly predictions: number;
-  /** Whether state flows from window to window; if not, every window is reset. */
-  readonly carriesState: boolean;
 }
 
 export interface ModelOutput {
@@ -51,6 +40,8 @@ export interface Model {
    * @param frames [lanes, window.frames, height, width, channels]
    */
   apply(parameters: readonly Tensor[], state: readonly Tensor[], frames: Tensor): ModelOutput;
+  /** The forecast to beat, repeating the last frame seen: shaped as the predictions. */
+  persistence(frames: Tensor): Tensor;
   /** The frames to predict: [lanes, predictions, height, width, channels], cut from `frames`. */
   targets(frames: Tensor): Tensor;
 }

@@ -1,0 +1,116 @@
+/**
+ * The configuration of a run: everything that decides its result. The coordinator resolves it from
+ * flags and files, sends it to the workers and writes it into every checkpoint.
+ */
+export const datasetNames = ["moving-mnist", "radar"] as const;
+export const modelNames = ["convlstm", "encoder-forecaster"] as const;
+export const lossNames = ["mse", "mae", "bce"] as const;
+export const optimizerNames = ["sgd", "rmsprop", "adam", "adamw"] as const;
+export const scheduleNames = ["constant", "cosine", "one-cycle"] as const;
+export const engineNames = ["tensorflow", "wasm"] as const;
+export const precisionNames = ["float32", "bfloat16"] as const;
+
+export type DatasetName = typeof datasetNames[number];
+export type ModelName = typeof modelNames[number];
+export type LossName = typeof lossNames[number];
+export type OptimizerName = typeof optimizerNames[number];
+export type ScheduleName = typeof scheduleNames[number];
+
+export interface DatasetConfiguration {
+  readonly name: DatasetName;
+  /** File or folder to read from; null for generated sequences. */
+  readonly path: string | null;
+  /** Height and width of a frame in pixels. */
+  readonly frameSize: number;
+  /** Digits in each generated MovingMNIST sequence. */
+  readonly digits: number;
+  /** Longest and shortest generated sequence in frames. */
+  readonly sequenceFrames: number;
+  readonly sequenceFramesMin: number;
+  /** Generated training sequences for each epoch. */
+  readonly sequences: number;
+  readonly validationSequences: number;
+  readonly testSequences: number;
+  /** New generated sequences every epoch. */
+  readonly endless: boolean;
+}
+
+export interface ModelConfiguration {
+  readonly name: ModelName;
+  /** Filters of each layer, bottom first. */
+  readonly filters: readonly number[];
+  readonly kernelSize: number;
+  /** Frames read and frames predicted by an encoder-forecaster. */
+  readonly inputFrames: number;
+  readonly outputFrames: number;
+}
+
+export interface OptimizerConfiguration {
+  readonly name: OptimizerName;
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+  /** Largest global norm of the gradient; null for no clipping. */
+  readonly clipNorm: number | null;
+  readonly schedule: ScheduleName;
+  readonly warmupSteps: number;
+}
+
+export interface RunConfiguration {
+  readonly dataset: DatasetConfiguration;
+  readonly model: ModelConfiguration;
+  readonly loss: LossName;
+  readonly optimizer: OptimizerConfiguration;
+  readonly lanes: number;
+  readonly shards: number;
+  /** Frames that gradients flow through. */
+  readonly windowFrames: number;
+  readonly epochs: number;
+  /** Stops after this many steps in all; null for whole epochs only. */
+  readonly steps: number | null;
+  readonly seed: number;
+  readonly engine: typeof engineNames[number];
+  readonly precision: typeof precisionNames[number];
+  /** Threads inside one kernel, the same on every worker: the bits of a sum depend on it. */
+  readonly threads: number;
+  readonly workers: number;
+  /** Steps between checkpoints; one is also written at each epoch's end and at the run's. */
+  readonly checkpointSteps: number;
+}
+
+/** What may change on `--resume` without changing any weight's bits. */
+export const resumableFields = ["workers", "epochs", "steps", "checkpointSteps"] as const;
+
+/**
+ * Checks the relations between fields; each field alone is checked where it is read.
+ * @throws {RangeError} naming the fields, their values and what to change
+ */
+export function checkRunConfiguration(run: RunConfiguration): void {
+  if (run.lanes % run.shards !== 0) {
+    throw new RangeError(
+      `Cannot cut ${run.lanes} lanes into ${run.shards} equal shards: make --lanes a multiple of --shards`,
+    );
+  }
+  if (run.workers > run.shards) {
+    throw new RangeError(
+      `Cannot share ${run.shards} shards among ${run.workers} workers: each worker needs at least ` +
+        `one; lower --workers or raise --lanes and --shards`,
+    );
+  }
+  if (run.dataset.sequenceFramesMin > run.dataset.sequenceFrames) {
+    throw new RangeError(
+      `Cannot generate sequences of ${run.dataset.sequenceFramesMin} to ` +
+        `${run.dataset.sequenceFrames} frames: --sequence-frames-min is above --sequence-frames`,
+    );
+  }
+  if (run.engine === "wasm" && run.precision !== "float32") {
+    throw new RangeError(
+      "Cannot run --precision bfloat16 on --engine wasm: it computes in float32 only",
+    );
+  }
+  if (run.model.kernelSize % 2 === 0) {
+    throw new RangeError(
+      `Cannot use --kernel ${run.model.kernelSize}: a 'same' convolution of recurrent state needs an odd size`,
+    );
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * What generated datasets share: how many sequences each split has, how long they are, and which
+ * seed each one is drawn from. A sequence depends on (seed, dataset, split, epoch, index) alone,
+ * so any process draws the same one without drawing those before it.
+ */
+import { type Random, random } from "../net/random.ts";
+import { DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
+
+export interface GeneratedOptions {
+  /** Frames of the longest sequence. */
+  readonly sequenceFrames: number;
+  /** Frames of the shortest; each length from here to `sequenceFrames` is as likely. */
+  readonly sequenceFramesMin: number;
+  /** Training sequences for each epoch. */
+  readonly sequences: number;
+  readonly validationSequences: number;
+  readonly testSequences: number;
+  /** Whether each epoch trains on new sequences. Validation and test sequences never change. */
+  readonly endless: boolean;
+}
+
+export interface GeneratedSequences {
+  catalogue(split: Split, epoch: number): readonly SequenceEntry[];
+  /** The stream that sequence `index` is drawn from. */
+  randomOf(split: Split, epoch: number, index: number): Random;
+}
+
+/**
+ * @param name of the dataset, a part of every seed
+ * @throws {DatasetError} if a count or a length is not a positive whole number (validation and test
+ *   may have none), or the shortest length is above the longest
+ */
+export function generatedSequences(
+  name: string,
+  options: GeneratedOptions,
+  seed: number,
+): GeneratedSequences {
+  checkOptions(name, options);
+  const counts = {
+    train: options.sequences,
+    validation: options.validationSequences,
+    test: options.testSequences,
+  };
+  const drawnEpoch = (split: Split, epoch: number) =>
+    split === "train" && options.endless ? epoch : 0;
+  const randomOf = (split: Split, epoch: number, index: number, what: string) =>
+    random(seed, name, split, drawnEpoch(split, epoch), index, what);
+  const lengths = options.sequenceFrames - options.sequenceFramesMin + 1;
+
+  // The trainer asks for the same few catalogues over and over: one of each split is enough.
+  const kept = new Map<Split, { epoch: number; entries: readonly SequenceEntry[] }>();
+  return {
+    catalogue(split, epoch) {
+      const known = kept.get(split);
+      const drawn = drawnEpoch(split, epoch);
+      if (known?.epoch === drawn) return known.entries;
+      const prefix = split === "train" && options.endless ? `${split}/epoch-${drawn}` : split;
+      const entries = Array.from({ length: counts[split] }, (_, index) => ({
+        id: `${prefix}/${String(index).padStart(6, "0")}`,
+        frames: options.sequenceFramesMin +
+          (lengths > 1 ? randomOf(split, epoch, index, "frames").integer(lengths) : 0),
+      }));
+      kept.set(split, { epoch: drawn, entries });
+      return entries;
+    },
+    randomOf: (split, epoch, index) => randomOf(split, epoch, index, "content"),
+  };
+}
+
+function checkOptions(name: string, options: GeneratedOptions): void {
+  const limits = {
+    sequences: 1,
+    validationSequences: 0,
+    testSequences: 0,
+    sequenceFramesMin: 1,
+    sequenceFrames: options.sequenceFramesMin,
+  };
+  for (const [option, least] of Object.entries(limits)) {
+    const value = options[option as keyof typeof limits];
+    if (!Number.isSafeInteger(value) || value < least) {
+      throw new DatasetError(
+        `Cannot generate ${name}: ${option} must be a whole number of at least ${least}, ` +
+          `found ${value}`,
+      );
+    }
+  }
+}

@@ -65,7 +65,8 @@ export interface RunConfiguration {
   readonly shards: number;
   /** Frames that gradients flow through. */
   readonly windowFrames: number;
-  readonly epochs: number;
+  /** Passes over the training sequences; null for as many as `steps` needs. */
+  readonly epochs: number | null;
   /** Stops after this many steps in all; null for whole epochs only. */
   readonly steps: number | null;
   readonly seed: number;

@@ -1,0 +1,170 @@
+/**
+ * Command-line flags as a table: parsing, checking and the help text all come from it.
+ * `--config FILE.json` gives the same flags as an object; what the command line gives wins.
+ */
+import { parseArgs } from "node:util";
+
+export interface Flag {
+  readonly kind: "integer" | "number" | "text" | "choice" | "integers" | "switch";
+  readonly help: string;
+  /** Name of the value in the help, e.g. "N". */
+  readonly value?: string;
+  readonly choices?: readonly string[];
+  readonly min?: number;
+  readonly max?: number;
+  /** What the help says where there is no fixed default. */
+  readonly defaultText?: string;
+}
+
+export type FlagTable = Readonly<Record<string, Flag>>;
+export type FlagValue = string | number | boolean | readonly number[];
+/** Only the flags that were given. */
+export type GivenFlags = Readonly<Record<string, FlagValue>>;
+
+/** Wrong usage: the command ends with exit code 2 and this one sentence. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** @throws {UsageError} for an unknown flag, a value missing, or one out of range */
+export function parseFlags(args: readonly string[], table: FlagTable): GivenFlags {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args: [...args],
+      options: Object.fromEntries(
+        Object.entries(table).map(([name, flag]) => [
+          name,
+          { type: flag.kind === "switch" ? "boolean" as const : "string" as const },
+        ]),
+      ),
+      strict: false,
+      allowPositionals: true,
+      tokens: true,
+    });
+  } catch (cause) {
+    throw new UsageError(cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+  const given: Record<string, FlagValue> = {};
+  for (const token of parsed.tokens ?? []) {
+    if (token.kind === "positional") {
+      throw new UsageError(`Unknown argument "${token.value}": flags start with --; see --help`);
+    }
+    if (token.kind !== "option") continue;
+    const flag = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
+    if (!flag) throw new UsageError(unknownFlag(token.rawName, table));
+    if (flag.kind === "switch") {
+      if (token.value !== undefined) {
+        throw new UsageError(`--${token.name} takes no value: found "${token.value}"`);
+      }
+      given[token.name] = true;
+    } else {
+      if (token.value === undefined || token.value === "") {
+        throw new UsageError(`--${token.name} needs a value: ${flag.value ?? "TEXT"}`);
+      }
+      given[token.name] = readValue(token.name, flag, token.value);
+    }
+  }
+  return given;
+}
+
+/**
+ * Flags from a JSON object, e.g. {"lanes": 12, "learning-rate": 0.001, "filters": [16, 16]}.
+ * @throws {UsageError} naming the file and the key
+ */
+export function flagsFromObject(object: unknown, table: FlagTable, source: string): GivenFlags {
+  if (typeof object !== "object" || object === null || Array.isArray(object)) {
+    throw new UsageError(`Cannot read ${source}: it must hold one JSON object of flags`);
+  }
+  const given: Record<string, FlagValue> = {};
+  for (const [name, value] of Object.entries(object)) {
+    const flag = Object.hasOwn(table, name) ? table[name] : undefined;
+    if (!flag) throw new UsageError(`${unknownFlag(`--${name}`, table)} (in ${source})`);
+    if (flag.kind === "switch") {
+      if (typeof value !== "boolean") {
+        throw new UsageError(`"${name}" in ${source} must be true or false: found ${value}`);
+      }
+      if (value) given[name] = true;
+    } else {
+      given[name] = readValue(name, flag, Array.isArray(value) ? value.join(",") : String(value));
+    }
+  }
+  return given;
+}
+
+function readValue(name: string, flag: Flag, text: string): FlagValue {
+  switch (flag.kind) {
+    case "integer":
+    case "number":
+      return readNumber(name, flag, text);
+    case "integers":
+      return text.split(",").map((part) => readNumber(name, { ...flag, kind: "integer" }, part));
+    case "choice":
+      if (!flag.choices!.includes(text)) {
+        throw new UsageError(
+          `Unknown --${name} "${text}": choose one of ${flag.choices!.join(", ")}`,
+        );
+      }
+      return text;
+    default:
+      return text;
+  }
+}
+
+function readNumber(name: string, flag: Flag, text: string): number {
+  const value = text.trim() === "" ? NaN : Number(text);
+  const wanted = flag.kind === "integer" ? "a whole number" : "a number";
+  const { min = -Infinity, max = Infinity } = flag;
+  if (!Number.isFinite(value) || (flag.kind === "integer" && !Number.isSafeInteger(value))) {
+    throw new UsageError(`--${name} must be ${wanted}: found "${text}"`);
+  }
+  if (value < min || value > max) {
+    const range = max === Infinity
+      ? `at least ${min}`
+      : min === -Infinity
+      ? `at most ${max}`
+      : `between ${min} and ${max}`;
+    throw new UsageError(`--${name} must be ${range}: found ${text}`);
+  }
+  return value;
+}
+
+function unknownFlag(rawName: string, table: FlagTable): string {
+  const name = rawName.replace(/^-+/, "");
+  const [nearest] = Object.keys(table)
+    .map((known) => ({ known, distance: editDistance(name, known) }))
+    .filter(({ known, distance }) => distance <= 3 || known.startsWith(name))
+    .sort((a, b) => a.distance - b.distance);
+  const hint = nearest ? `did you mean --${nearest.known}?` : "see --help";
+  return `Unknown flag ${rawName}: ${hint}`;
+}
+
+/** Levenshtein distance. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replace = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, row[j] + 1, next[j - 1] + 1));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
+
+/** The flags with their help, aligned. */
+export function helpText(usage: string, table: FlagTable): string {
+  const rows = Object.entries(table).map(([name, flag]) => {
+    const value = flag.kind === "choice" ? flag.choices!.join("|") : flag.value ?? "";
+    const fallback = flag.defaultText === undefined ? "" : ` (default: ${flag.defaultText})`;
+    return { left: `  --${name} ${value}`.trimEnd(), right: flag.help + fallback };
+  });
+  const width = Math.min(44, Math.max(...rows.map(({ left }) => left.length)));
+  const lines = rows.map(({ left, right }) =>
+    left.length > width
+      ? `${left}\n${" ".repeat(width + 2)}${right}`
+      : `${left.padEnd(width)}  ${right}`
+  );
+  return [usage, "", ...lines, ""].join("\n");
+}

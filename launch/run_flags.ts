@@ -1,0 +1,379 @@
+/**
+ * The flags that describe a run, their defaults, and the run's configuration made from them. On a
+ * resume, what is not given keeps the value that the checkpoint was made with.
+ */
+import {
+  checkRunConfiguration,
+  datasetNames,
+  lossNames,
+  modelNames,
+  optimizerNames,
+  precisionNames,
+  type RunConfiguration,
+  scheduleNames,
+} from "../net/run_configuration.ts";
+import { type FlagTable, type FlagValue, type GivenFlags, UsageError } from "./flags.ts";
+
+const seedMax = 2 ** 32 - 1;
+
+export const runFlags = {
+  dataset: {
+    kind: "choice",
+    choices: datasetNames,
+    help: "what to train on",
+    defaultText: "moving-mnist",
+  },
+  data: {
+    kind: "text",
+    value: "PATH",
+    help: "file or folder to read the dataset from",
+    defaultText: "generated",
+  },
+  size: {
+    kind: "integer",
+    value: "PIXELS",
+    min: 8,
+    max: 1024,
+    help: "height and width of frames, or of radar tiles",
+    defaultText: "64",
+  },
+  digits: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 10,
+    help: "digits in a generated sequence",
+    defaultText: "2",
+  },
+  "sequence-frames": {
+    kind: "integer",
+    value: "FRAMES",
+    min: 2,
+    max: 100_000,
+    help: "length of generated sequences",
+    defaultText: "41",
+  },
+  "sequence-frames-min": {
+    kind: "integer",
+    value: "FRAMES",
+    min: 2,
+    max: 100_000,
+    help: "shortest generated sequence, lengths vary up to --sequence-frames",
+    defaultText: "--sequence-frames",
+  },
+  sequences: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 10_000_000,
+    help: "generated training sequences for each epoch",
+    defaultText: "240",
+  },
+  "validation-sequences": {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1_000_000,
+    help: "generated validation sequences",
+    defaultText: "24",
+  },
+  "test-sequences": {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1_000_000,
+    help: "generated test sequences",
+    defaultText: "24",
+  },
+  endless: { kind: "switch", help: "new generated training sequences every epoch" },
+  model: { kind: "choice", choices: modelNames, help: "the network", defaultText: "convlstm" },
+  filters: {
+    kind: "integers",
+    value: "N,N,...",
+    min: 1,
+    max: 4096,
+    help: "filters of each ConvLSTM layer",
+    defaultText: "16,16",
+  },
+  kernel: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 31,
+    help: "side of the convolution kernels, odd",
+    defaultText: "3",
+  },
+  "input-frames": {
+    kind: "integer",
+    value: "FRAMES",
+    min: 1,
+    max: 10_000,
+    help: "frames that an encoder-forecaster reads",
+    defaultText: "10",
+  },
+  "output-frames": {
+    kind: "integer",
+    value: "FRAMES",
+    min: 1,
+    max: 10_000,
+    help: "frames that an encoder-forecaster predicts",
+    defaultText: "10",
+  },
+  window: {
+    kind: "integer",
+    value: "FRAMES",
+    min: 1,
+    max: 10_000,
+    help: "frames that gradients flow through (truncated BPTT)",
+    defaultText: "10",
+  },
+  loss: { kind: "choice", choices: lossNames, help: "error to minimize", defaultText: "mse" },
+  optimizer: {
+    kind: "choice",
+    choices: optimizerNames,
+    help: "rule of the update",
+    defaultText: "adam",
+  },
+  "learning-rate": {
+    kind: "number",
+    value: "X",
+    min: 0,
+    max: 1e6,
+    help: "learning rate, the highest of the schedule",
+    defaultText: "0.003",
+  },
+  momentum: {
+    kind: "number",
+    value: "X",
+    min: 0,
+    max: 0.999999,
+    help: "momentum of sgd and rmsprop",
+    defaultText: "0",
+  },
+  "weight-decay": {
+    kind: "number",
+    value: "X",
+    min: 0,
+    max: 1e6,
+    help: "decoupled weight decay of adamw",
+    defaultText: "0.004",
+  },
+  "clip-norm": {
+    kind: "number",
+    value: "X",
+    min: 1e-12,
+    max: 1e12,
+    help: "largest global norm of the gradient",
+    defaultText: "no clipping",
+  },
+  schedule: {
+    kind: "choice",
+    choices: scheduleNames,
+    help: "course of the learning rate",
+    defaultText: "constant",
+  },
+  "warmup-steps": {
+    kind: "integer",
+    value: "N",
+    min: 0,
+    max: 1_000_000_000,
+    help: "steps of linear warm-up before a cosine schedule",
+    defaultText: "0",
+  },
+  workers: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1024,
+    help: "worker processes",
+    defaultText: "one per GPU, else one per CPU core",
+  },
+  lanes: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1_000_000,
+    help: "rows of the global batch, each playing its own sequences",
+    defaultText: "12",
+  },
+  shards: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1_000_000,
+    help: "fixed groups of lanes; results depend on it, never on --workers",
+    defaultText: "the largest divisor of --lanes up to 12",
+  },
+  steps: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1_000_000_000,
+    help: "stop after N steps in all",
+  },
+  epochs: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1_000_000,
+    help: "passes over the training sequences",
+    defaultText: "3, or as many as --steps needs",
+  },
+  engine: {
+    kind: "choice",
+    choices: ["auto", "tensorflow", "wasm"],
+    help: "what computes; auto takes tensorflow where its library is found",
+    defaultText: "auto",
+  },
+  precision: {
+    kind: "choice",
+    choices: precisionNames,
+    help: "operands of convolutions and matrix products",
+    defaultText: "float32",
+  },
+  threads: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1024,
+    help: "threads of each worker; results depend on it",
+    defaultText: "1",
+  },
+  seed: {
+    kind: "integer",
+    value: "N",
+    min: 0,
+    max: seedMax,
+    help: "seed of weights, plan and generated data",
+    defaultText: "1",
+  },
+  "checkpoint-steps": {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1_000_000_000,
+    help: "steps between checkpoints",
+    defaultText: "50",
+  },
+} as const satisfies FlagTable;
+
+export type RunFlag = keyof typeof runFlags;
+
+/**
+ * @param given the flags given, `engine` not "auto"
+ * @param base the configuration to keep where nothing is given: defaults, or a checkpoint's
+ * @throws {UsageError} where the values contradict each other
+ */
+export function configureRun(given: GivenFlags, base: RunConfiguration): RunConfiguration {
+  const read = <T extends FlagValue>(name: RunFlag, fallback: T): T =>
+    (given[name] as T | undefined) ?? fallback;
+  const readOrNull = <T extends FlagValue>(name: RunFlag, fallback: T | null): T | null =>
+    (given[name] as T | undefined) ?? fallback;
+  const lanes = read("lanes", base.lanes);
+  const sequenceFrames = read("sequence-frames", base.dataset.sequenceFrames);
+  const configuration: RunConfiguration = {
+    dataset: {
+      name: read("dataset", base.dataset.name),
+      path: readOrNull("data", base.dataset.path),
+      frameSize: read("size", base.dataset.frameSize),
+      digits: read("digits", base.dataset.digits),
+      sequenceFrames,
+      sequenceFramesMin: given["sequence-frames"] === undefined
+        ? read("sequence-frames-min", base.dataset.sequenceFramesMin)
+        : read("sequence-frames-min", sequenceFrames),
+      sequences: read("sequences", base.dataset.sequences),
+      validationSequences: read("validation-sequences", base.dataset.validationSequences),
+      testSequences: read("test-sequences", base.dataset.testSequences),
+      endless: read("endless", base.dataset.endless),
+    },
+    model: {
+      name: read("model", base.model.name),
+      filters: read("filters", base.model.filters),
+      kernelSize: read("kernel", base.model.kernelSize),
+      inputFrames: read("input-frames", base.model.inputFrames),
+      outputFrames: read("output-frames", base.model.outputFrames),
+    },
+    loss: read("loss", base.loss),
+    optimizer: {
+      name: read("optimizer", base.optimizer.name),
+      learningRate: read("learning-rate", base.optimizer.learningRate),
+      momentum: read("momentum", base.optimizer.momentum),
+      weightDecay: read("weight-decay", base.optimizer.weightDecay),
+      clipNorm: readOrNull("clip-norm", base.optimizer.clipNorm),
+      schedule: read("schedule", base.optimizer.schedule),
+      warmupSteps: read("warmup-steps", base.optimizer.warmupSteps),
+    },
+    lanes,
+    shards: given.lanes === undefined
+      ? read("shards", base.shards)
+      : read("shards", defaultShards(lanes)),
+    windowFrames: read("window", base.windowFrames),
+    epochs: readOrNull<number>("epochs", given.steps === undefined ? base.epochs : null),
+    steps: readOrNull<number>("steps", given.epochs === undefined ? base.steps : null),
+    seed: read("seed", base.seed),
+    engine: read("engine", base.engine),
+    precision: read("precision", base.precision),
+    threads: read("threads", base.threads),
+    workers: read("workers", base.workers),
+    checkpointSteps: read("checkpoint-steps", base.checkpointSteps),
+  };
+  try {
+    checkRunConfiguration(configuration);
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new UsageError(cause.message, { cause });
+    throw cause;
+  }
+  return configuration;
+}
+
+/** Many small shards let many workers share them; more than a dozen cost calls without need. */
+function defaultShards(lanes: number): number {
+  for (let shards = Math.min(lanes, 12); shards > 1; shards--) {
+    if (lanes % shards === 0) return shards;
+  }
+  return 1;
+}
+
+/** A run without flags: finishes in a few minutes on two cores. */
+export const defaultRun: RunConfiguration = {
+  dataset: {
+    name: "moving-mnist",
+    path: null,
+    frameSize: 64,
+    digits: 2,
+    sequenceFrames: 41,
+    sequenceFramesMin: 41,
+    sequences: 240,
+    validationSequences: 24,
+    testSequences: 24,
+    endless: false,
+  },
+  model: {
+    name: "convlstm",
+    filters: [16, 16],
+    kernelSize: 3,
+    inputFrames: 10,
+    outputFrames: 10,
+  },
+  loss: "mse",
+  optimizer: {
+    name: "adam",
+    learningRate: 0.003,
+    momentum: 0,
+    weightDecay: 0.004,
+    clipNorm: null,
+    schedule: "constant",
+    warmupSteps: 0,
+  },
+  lanes: 12,
+  shards: 12,
+  windowFrames: 10,
+  epochs: 3,
+  steps: null,
+  seed: 1,
+  engine: "tensorflow",
+  precision: "float32",
+  threads: 1,
+  workers: 1,
+  checkpointSteps: 50,
+};

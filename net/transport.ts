@@ -18,7 +18,10 @@ export interface Subscription {
 export interface Transport {
   /** Largest message in bytes that the broker takes. */
   readonly payloadBytesMax: number;
-  /** Fire and forget. @throws {TransportError} if longer than `payloadBytesMax` or closed. */
+  /**
+   * Fire and forget. `data` must stay as it is until the next `flush()` has resolved.
+   * @throws {TransportError} if longer than `payloadBytesMax` or closed
+   */
   publish(subject: string, data: Uint8Array): void;
   /** `subject` may hold the NATS wildcards `*` and `>`. The callback must not block. */
   subscribe(subject: string, callback: (message: Message) => void): Subscription;

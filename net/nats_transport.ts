@@ -1,0 +1,336 @@
+/**
+ * The transport on a real nats-server; the one file that names the NATS client.
+ *
+ * A connection lives once: when it is lost it is over, with a reason, because the client throws
+ * away its outbound buffer on a redial and delivers stale messages afterwards. Whoever owns the
+ * connection decides whether to open the next one, under a new generation.
+ *
+ * Subscriptions are callbacks, never iterators: they run inside the client's parser, so a slow
+ * reader becomes back-pressure on the socket instead of a queue without a bound.
+ */
+import { connect, errors, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import { isPublishSubject, isSubscribeSubject } from "./subjects.ts";
+import { type Message, type Subscription, type Transport, TransportError } from "./transport.ts";
+
+/** Oldest nats-server without a known crash before login. */
+export const natsServerVersionMin = "2.14.3";
+
+export type NatsCredentials =
+  | { readonly token: string }
+  | { readonly user: string; readonly password: string };
+
+export interface NatsOptions {
+  /** "nats://host:port", or several of one cluster; login may be part of it. */
+  readonly servers: string | readonly string[];
+  /** Shown in the server's list of connections. */
+  readonly name: string;
+  readonly credentials?: NatsCredentials;
+  /** @default {5000} */
+  readonly connectTimeoutMs?: number;
+  /** Do not receive what this connection publishes itself. @default {false} */
+  readonly noEcho?: boolean;
+  /** A silent server is given up after three of these. @default {2000} */
+  readonly pingIntervalMs?: number;
+}
+
+/**
+ * Connects, and checks the server's version.
+ *
+ * @throws {TransportError} if nobody listens, the login is refused, or the server is too old
+ */
+export async function connectNats(options: NatsOptions): Promise<Transport> {
+  const servers = typeof options.servers === "string" ? [options.servers] : [...options.servers];
+  const urls = servers.map(parseServer);
+  const address = urls.map((url) => `nats://${url.host}`).join(", ");
+  const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
+  let connection: NatsConnection;
+  try {
+    connection = await connect({
+      servers: urls.map((url) => `${url.protocol}//${url.host}`),
+      name: options.name,
+      ...login(options.credentials ?? credentialsOf(urls[0])),
+      timeout: connectTimeoutMs,
+      noEcho: options.noEcho ?? false,
+      reconnect: false,
+      pingInterval: options.pingIntervalMs ?? 2000,
+      maxPingOut: 2,
+      // A stack is taken for each request otherwise, and kept while it waits.
+      noAsyncTraces: true,
+    });
+  } catch (error) {
+    throw connectError(error, address, connectTimeoutMs);
+  }
+  const version = connection.info?.version ?? "unknown";
+  if (isOlder(version, natsServerVersionMin)) {
+    await connection.close();
+    throw new TransportError(
+      `Cannot use nats-server ${version} at ${address}: Lockstep needs ${natsServerVersionMin} or newer; run 'deno task setup' to fetch one`,
+    );
+  }
+  return new NatsTransport(connection, address);
+}
+
+class NatsTransport implements Transport {
+  readonly payloadBytesMax: number;
+  readonly closed: Promise<TransportError | undefined>;
+  readonly #connection: NatsConnection;
+  readonly #address: string;
+  /** Rejects the flushes that wait: the client leaves them pending when a connection is lost. */
+  readonly #waiting = new Set<(reason: TransportError) => void>();
+  #closing: Promise<void> | undefined;
+  #reason: TransportError | undefined;
+
+  constructor(connection: NatsConnection, address: string) {
+    this.#connection = connection;
+    this.#address = address;
+    this.payloadBytesMax = connection.info?.max_payload ?? 1024 * 1024;
+    this.closed = connection.closed().then((error) => this.#onClosed(error ?? undefined));
+    this.#watch();
+  }
+
+  publish(subject: string, data: Uint8Array): void {
+    this.#checkPublish(subject, data);
+    this.#connection.publish(subject, data);
+  }
+
+  subscribe(subject: string, callback: (message: Message) => void): Subscription {
+    this.#checkOpen(`subscribe to "${subject}"`);
+    if (!isSubscribeSubject(subject)) {
+      throw new TransportError(`Cannot subscribe to "${subject}": not a valid NATS subject`);
+    }
+    const subscription = this.#connection.subscribe(subject, {
+      callback: (error, message) => {
+        // A refusal by the server arrives here, too; `#watch` sees it as well and ends with it.
+        if (error === null) deliver(callback, new NatsMessage(message, this));
+      },
+    });
+    return { unsubscribe: () => subscription.unsubscribe() };
+  }
+
+  async request(
+    subject: string,
+    data: Uint8Array,
+    { timeoutMs }: { timeoutMs: number },
+  ): Promise<Uint8Array> {
+    this.#checkPublish(subject, data);
+    try {
+      const answer = await this.#connection.request(subject, data, { timeout: timeoutMs });
+      return new Uint8Array(answer.data);
+    } catch (error) {
+      throw await this.#requestError(error, subject, timeoutMs);
+    }
+  }
+
+  flush(): Promise<void> {
+    this.#checkOpen("flush");
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      this.#connection.flush().then(resolve, (error) => {
+        reject(new TransportError(`Cannot flush to ${this.#address}`, { cause: error }));
+      }).finally(() => this.#waiting.delete(reject));
+    });
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#drain();
+    return this.#closing;
+  }
+
+  async #drain(): Promise<void> {
+    if (this.#connection.isClosed()) return;
+    // The pings end a connection whose server is silent, and with it the drain.
+    await Promise.race([this.#connection.drain().catch(() => {}), this.closed]);
+  }
+
+  #onClosed(error: Error | undefined): TransportError | undefined {
+    if (this.#closing === undefined) {
+      this.#reason ??= new TransportError(
+        `Lost the connection to ${this.#address}: ${lossInWords(error)}`,
+        { cause: error },
+      );
+    }
+    const reason = this.#reason ?? new TransportError("The connection was closed");
+    for (const reject of this.#waiting) reject(reason);
+    this.#waiting.clear();
+    return this.#reason;
+  }
+
+  /** Turns what the client only reports (a refused subject, a silent server) into an end. */
+  async #watch(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (status.type === "staleConnection") {
+        this.#reason ??= new TransportError(
+          `Lost the connection to ${this.#address}: nats-server did not answer three pings`,
+        );
+      } else if (status.type === "error") {
+        if (status.error instanceof errors.PermissionViolationError) {
+          const { operation, subject } = status.error;
+          const verb = operation === "publish" ? "publish on" : "subscribe to";
+          this.#reason ??= new TransportError(
+            `Cannot ${verb} "${subject}": nats-server at ${this.#address} does not permit it; check the permissions of this user`,
+            { cause: status.error },
+          );
+          void this.close();
+        }
+      }
+    }
+  }
+
+  #checkOpen(action: string): void {
+    if (this.#closing === undefined && !this.#connection.isClosed()) return;
+    throw new TransportError(
+      `Cannot ${action}: the connection to ${this.#address} is closed`,
+      { cause: this.#reason },
+    );
+  }
+
+  #checkPublish(subject: string, data: Uint8Array): void {
+    this.#checkOpen(`publish on "${subject}"`);
+    if (!isPublishSubject(subject)) {
+      throw new TransportError(`Cannot publish on "${subject}": not a valid NATS subject`);
+    }
+    if (data.byteLength > this.payloadBytesMax) {
+      // The server would close the connection for it.
+      throw new TransportError(
+        `Cannot publish ${data.byteLength} bytes on "${subject}": nats-server takes at most ${this.payloadBytesMax} in one message; send less or raise its max_payload`,
+      );
+    }
+  }
+
+  async #requestError(
+    error: unknown,
+    subject: string,
+    timeoutMs: number,
+  ): Promise<TransportError> {
+    const cause = error instanceof Error ? error.cause ?? error : error;
+    if (error instanceof errors.TimeoutError || cause instanceof errors.TimeoutError) {
+      return new TransportError(
+        `Cannot get an answer on "${subject}": none came within ${timeoutMs} ms`,
+        { cause },
+      );
+    }
+    if (cause instanceof errors.NoRespondersError) {
+      return new TransportError(`Cannot get an answer on "${subject}": nobody listens there`, {
+        cause,
+      });
+    }
+    // A connection that ends fails its requests first and tells why a moment later.
+    const reason = messageOf(error) === "connection closed" ? await this.closed : this.#reason;
+    return reason ??
+      new TransportError(`Cannot get an answer on "${subject}": ${messageOf(error)}`, { cause });
+  }
+}
+
+class NatsMessage implements Message {
+  readonly #message: Msg;
+  readonly #transport: NatsTransport;
+
+  constructor(message: Msg, transport: NatsTransport) {
+    this.#message = message;
+    this.#transport = transport;
+  }
+
+  get subject(): string {
+    return this.#message.subject;
+  }
+
+  get data(): Uint8Array {
+    // The client hands out a node Buffer, whose slice() is a view where a copy is expected.
+    const { buffer, byteOffset, byteLength } = this.#message.data;
+    return new Uint8Array(buffer, byteOffset, byteLength);
+  }
+
+  respond(data: Uint8Array): void {
+    if (this.#message.reply) this.#transport.publish(this.#message.reply, data);
+  }
+}
+
+/** A callback that throws is a programming error; inside the client's parser it would be lost. */
+function deliver(callback: (message: Message) => void, message: Message): void {
+  try {
+    callback(message);
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+function parseServer(server: string): URL {
+  const withScheme = server.includes("://") ? server : `nats://${server}`;
+  let url: URL;
+  try {
+    url = new URL(withScheme);
+  } catch (cause) {
+    throw new TransportError(
+      `Cannot read the server address "${server}": expected nats://host:port`,
+      { cause },
+    );
+  }
+  if ((url.protocol !== "nats:" && url.protocol !== "tls:") || url.hostname === "") {
+    throw new TransportError(
+      `Cannot connect to "${url.protocol}//${url.host}": expected nats://host:port`,
+    );
+  }
+  if (url.port === "") url.port = "4222";
+  return url;
+}
+
+function credentialsOf(url: URL): NatsCredentials | undefined {
+  if (url.username === "") return undefined;
+  const user = decodeURIComponent(url.username);
+  return url.password === ""
+    ? { token: user }
+    : { user, password: decodeURIComponent(url.password) };
+}
+
+function login(
+  credentials: NatsCredentials | undefined,
+): { token?: string; user?: string; pass?: string } {
+  if (credentials === undefined) return {};
+  return "token" in credentials
+    ? { token: credentials.token }
+    : { user: credentials.user, pass: credentials.password };
+}
+
+function connectError(error: unknown, address: string, timeoutMs: number): TransportError {
+  const options = { cause: error };
+  if (error instanceof errors.AuthorizationError) {
+    return new TransportError(
+      `Cannot log in: ${address} refused the credentials; pass the token or the user and password that the server was started with`,
+      options,
+    );
+  }
+  if (error instanceof errors.TimeoutError) {
+    return new TransportError(
+      `Cannot connect to ${address}: no answer within ${timeoutMs} ms; check that a nats-server runs there and that the way to it is open`,
+      options,
+    );
+  }
+  if (error instanceof errors.ConnectionError && error.message === "connection refused") {
+    return new TransportError(
+      `Cannot connect to ${address}: nobody listens there; start one with 'nats-server --addr HOST --port PORT' or let 'deno task train' start it`,
+      options,
+    );
+  }
+  return new TransportError(`Cannot connect to ${address}: ${messageOf(error)}`, options);
+}
+
+function lossInWords(error: Error | undefined): string {
+  if (error === undefined) return "the server closed it";
+  if (/maximum payload/i.test(error.message)) return "a message was longer than max_payload";
+  return error.message;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Compares "major.minor.patch", leaving out what follows a hyphen. */
+function isOlder(version: string, than: string): boolean {
+  const numbers = (text: string) => text.split("-")[0].split(".").map(Number);
+  const [a, b] = [numbers(version), numbers(than)];
+  for (let i = 0; i < 3; i++) {
+    if (!Number.isInteger(a[i])) return true;
+    if (a[i] !== b[i]) return a[i] < b[i];
+  }
+  return false;
+}

@@ -1,0 +1,147 @@
+/**
+ * A run's folder, `runs/<run>`: `run.json` says what the run is, `checkpoints/` where it stands. A
+ * run goes on only under the configuration it was started with, and never starts over its own
+ * checkpoints; both mistakes would quietly cost days of computing.
+ */
+import type { SavedCheckpoint } from "./checkpoint.ts";
+import { latestCheckpoint, listCheckpoints, recoverCheckpoints } from "./checkpoint_folder.ts";
+import { assertJson, CheckpointError, type JsonValue } from "./checkpoint_manifest.ts";
+import { configurationDifferences } from "./configuration_difference.ts";
+import { ensureDirectory, type FileSystem, replaceFile } from "./file_system.ts";
+
+/** What `run.json` holds. */
+export interface RunRecord {
+  /** The resolved configuration: every option with its value. */
+  readonly configuration: JsonValue;
+  /** By program, e.g. {"lockstep": "0.1.0", "TensorFlow": "2.21.0"}. */
+  readonly versions: { readonly [program: string]: string };
+  /** In words, e.g. "CPU (2 threads)". */
+  readonly device: string;
+}
+
+export interface RunFolder {
+  readonly path: string;
+  /** Where `saveCheckpoint` writes; exists. */
+  readonly checkpointsPath: string;
+  /** Where a resumed run goes on. */
+  readonly resumed?: SavedCheckpoint;
+}
+
+export interface OpenRunOptions {
+  readonly resume: boolean;
+  /** Paths into the configuration, such as "epochs", that a resume may change. */
+  readonly mayChange: readonly string[];
+  /** Called with one sentence for each thing that is wrong but does not stop the run. */
+  readonly warn: (sentence: string) => void;
+}
+
+/** A folder that cannot be started in or resumed from: says why and what to do. */
+export class RunFolderError extends Error {
+  override readonly name = "RunFolderError";
+}
+
+const DIFFERENCES_SHOWN_MAX = 5;
+
+/**
+ * Opens `path` for a new run, or for one that goes on from its newest intact checkpoint, and
+ * writes `run.json`.
+ * @throws {RunFolderError} if a new run would overwrite checkpoints, there is nothing to resume,
+ * all checkpoints are damaged, the configuration differs, or the folder cannot be written
+ */
+export async function openRunFolder(
+  fileSystem: FileSystem,
+  path: string,
+  record: RunRecord,
+  { resume, mayChange, warn }: OpenRunOptions,
+): Promise<RunFolder> {
+  await explain(`Cannot record ${path}`, () => assertJson("configuration", record.configuration));
+  const checkpointsPath = `${path}/checkpoints`;
+  const resumed = resume
+    ? await findResume(fileSystem, path, checkpointsPath, warn)
+    : await refuseCheckpoints(fileSystem, path, checkpointsPath);
+  if (resumed !== undefined) {
+    refuseDifferences(path, resumed.configuration, record.configuration, mayChange);
+  }
+  await explain(`Cannot write run folder ${path}`, async () => {
+    await ensureDirectory(fileSystem, checkpointsPath);
+    await recoverCheckpoints(fileSystem, checkpointsPath, { warn });
+    await writeRunRecord(fileSystem, path, record);
+  });
+  return { path, checkpointsPath, resumed };
+}
+
+/** Replaces `run.json` atomically, for instance when the workers have said what they run on. */
+export async function writeRunRecord(
+  fileSystem: FileSystem,
+  path: string,
+  { configuration, versions, device }: RunRecord,
+): Promise<void> {
+  const text = JSON.stringify({ configuration, versions, device }, undefined, 2) + "\n";
+  await replaceFile(fileSystem, `${path}/run.json`, new TextEncoder().encode(text));
+}
+
+async function findResume(
+  fileSystem: FileSystem,
+  path: string,
+  checkpointsPath: string,
+  warn: (sentence: string) => void,
+): Promise<SavedCheckpoint> {
+  const found = await explain(
+    `Cannot resume ${path}`,
+    () => latestCheckpoint(fileSystem, checkpointsPath, { warn }),
+  );
+  if (found !== undefined) return found.checkpoint;
+  throw new RunFolderError(
+    `Cannot resume ${path}: ${checkpointsPath} has no checkpoint; start without --resume, or ` +
+      "name the right folder with --out",
+  );
+}
+
+async function refuseCheckpoints(
+  fileSystem: FileSystem,
+  path: string,
+  checkpointsPath: string,
+): Promise<undefined> {
+  const [newest] = await explain(
+    `Cannot read run folder ${path}`,
+    () => listCheckpoints(fileSystem, checkpointsPath),
+  );
+  if (newest === undefined) return;
+  throw new RunFolderError(
+    `Cannot start a new run in ${path}: it holds checkpoints up to step ${newest.step}; ` +
+      "add --resume to go on from there, or choose another folder with --out",
+  );
+}
+
+function refuseDifferences(
+  path: string,
+  saved: JsonValue,
+  given: JsonValue,
+  mayChange: readonly string[],
+): void {
+  const differences = configurationDifferences(saved, given, mayChange);
+  if (differences.length === 0) return;
+  const shown = differences.slice(0, DIFFERENCES_SHOWN_MAX).map(({ field, saved, given }) =>
+    `${field} was ${show(saved)} and is now ${show(given)}`
+  );
+  const hidden = differences.length - shown.length;
+  if (hidden > 0) shown.push(`${hidden} more`);
+  throw new RunFolderError(
+    `Cannot resume ${path} under another configuration: ${shown.join(", ")}; give the saved ` +
+      "values, or start a new run with --out",
+  );
+}
+
+function show(value: JsonValue | undefined): string {
+  return value === undefined ? "not set" : JSON.stringify(value);
+}
+
+async function explain<T>(what: string, action: () => T | Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    if (cause instanceof CheckpointError) throw new RunFolderError(cause.message, { cause });
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new RunFolderError(`${what}: ${why}`, { cause });
+  }
+}

@@ -1,10 +1,9 @@
 /**
- * The one file that names TensorFlow.js. Everything that computes with tensors imports `tf` from
- * here, so that the kernels, the gradient tape and the models share a single library instance.
+ * `tf`, as everything that computes with tensors imports it: TensorFlow.js, except that its random
+ * ops draw anew at every call of a traced function (`random_ops.ts`).
  */
-import * as tf from "@tensorflow/tfjs-core";
+import * as tf from "./tf_namespace.ts";
 
 export { tf };
 export type Tensor = tf.Tensor;
-export type Tensor4D = tf.Tensor4D;
 export type TensorShape = readonly number[];

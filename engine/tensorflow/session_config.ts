@@ -1,0 +1,41 @@
+/**
+ * Every switch of TensorFlow that the engine sets, in one place: environment variables, which the
+ * library reads when it is loaded, and the ConfigProto of the eager context, written by hand
+ * (`tensorflow/core/protobuf/config.proto`).
+ */
+import { messageField, varintField } from "./protobuf.ts";
+
+export interface SessionOptions {
+  /** Threads inside one op. */
+  readonly threads: number;
+}
+
+/**
+ * Environment variables to set before the library is loaded; one that the user has set stays.
+ *
+ * `TF_CPP_MIN_LOG_LEVEL`: TensorFlow writes greetings and warnings to standard error; errors come
+ * back as a status anyway. `TF_OVERRIDE_GLOBAL_THREADPOOL`: without it the first context of a
+ * process fixes the number of threads of all later ones, which would silently ignore `threads`.
+ */
+export const ENVIRONMENT: Readonly<Record<string, string>> = {
+  TF_CPP_MIN_LOG_LEVEL: "3",
+  TF_OVERRIDE_GLOBAL_THREADPOOL: "1",
+};
+
+/** Sets what the user has not set. Native code in this process reads it through `getenv`. */
+export function applyEnvironment(): void {
+  for (const [name, value] of Object.entries(ENVIRONMENT)) {
+    if (Deno.env.get(name) === undefined) Deno.env.set(name, value);
+  }
+}
+
+/** A serialized ConfigProto. */
+export function sessionConfig({ threads }: SessionOptions): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from([
+    ...varintField(2, threads), // intra_op_parallelism_threads
+    ...varintField(5, threads), // inter_op_parallelism_threads
+    ...messageField(6, [ // gpu_options
+      ...varintField(4, 1), // allow_growth: take GPU memory as needed, not all of it at once
+    ]),
+  ]);
+}

@@ -4,7 +4,8 @@
  * so any process draws the same one without drawing those before it.
  */
 import { type Random, random } from "../net/random.ts";
-import { DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
+import { type Dataset, DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
+import { requestedEntry } from "./requested_entry.ts";
 
 export interface GeneratedOptions {
   /** Frames of the longest sequence. */
@@ -19,22 +20,31 @@ export interface GeneratedOptions {
   readonly endless: boolean;
 }
 
-export interface GeneratedSequences {
-  catalogue(split: Split, epoch: number): readonly SequenceEntry[];
-  /** The stream that sequence `index` is drawn from. */
-  randomOf(split: Split, epoch: number, index: number): Random;
+export interface SequenceGenerator {
+  /** Of the dataset; a part of every seed. */
+  readonly name: string;
+  readonly seed: number;
+  /**
+   * Frames `span.offset` to `span.offset + span.frames` of the sequence that `random` gives;
+   * the whole sequence has `frames`.
+   */
+  draw(
+    random: Random,
+    frames: number,
+    span: { readonly offset: number; readonly frames: number },
+    split: Split,
+  ): Float32Array;
 }
 
 /**
- * @param name of the dataset, a part of every seed
  * @throws {DatasetError} if a count or a length is not a positive whole number (validation and test
  *   may have none), or the shortest length is above the longest
  */
 export function generatedSequences(
-  name: string,
+  generator: SequenceGenerator,
   options: GeneratedOptions,
-  seed: number,
-): GeneratedSequences {
+): Pick<Dataset, "catalogue" | "read"> {
+  const { name, seed } = generator;
   checkOptions(name, options);
   const counts = {
     train: options.sequences,
@@ -49,22 +59,39 @@ export function generatedSequences(
 
   // The trainer asks for the same few catalogues over and over: one of each split is enough.
   const kept = new Map<Split, { epoch: number; entries: readonly SequenceEntry[] }>();
-  return {
-    catalogue(split, epoch) {
-      const known = kept.get(split);
-      const drawn = drawnEpoch(split, epoch);
-      if (known?.epoch === drawn) return known.entries;
-      const prefix = split === "train" && options.endless ? `${split}/epoch-${drawn}` : split;
-      const entries = Array.from({ length: counts[split] }, (_, index) => ({
-        id: `${prefix}/${String(index).padStart(6, "0")}`,
-        frames: options.sequenceFramesMin +
-          (lengths > 1 ? randomOf(split, epoch, index, "frames").integer(lengths) : 0),
-      }));
-      kept.set(split, { epoch: drawn, entries });
-      return entries;
-    },
-    randomOf: (split, epoch, index) => randomOf(split, epoch, index, "content"),
+  const catalogue = (split: Split, epoch: number): readonly SequenceEntry[] => {
+    const known = kept.get(split);
+    const drawn = drawnEpoch(split, epoch);
+    if (known?.epoch === drawn) return known.entries;
+    const prefix = split === "train" && options.endless ? `${split}/epoch-${drawn}` : split;
+    const entries = Array.from({ length: counts[split] }, (_, index) => ({
+      id: `${prefix}/${String(index).padStart(6, "0")}`,
+      frames: options.sequenceFramesMin +
+        (lengths > 1 ? randomOf(split, epoch, index, "frames").integer(lengths) : 0),
+    }));
+    kept.set(split, { epoch: drawn, entries });
+    return entries;
   };
+  return {
+    catalogue,
+    read(request) {
+      return new Promise((resolve) => {
+        const { split, epoch, sequence, offset } = request;
+        const { frames } = requestedEntry(catalogue(split, epoch), request);
+        const stream = randomOf(split, epoch, sequence, "content");
+        resolve(generator.draw(stream, frames, { offset, frames: request.frames }, split));
+      });
+    },
+  };
+}
+
+/** For descriptions: how many sequences there are and how long they are. */
+export function describeGenerated(options: GeneratedOptions): string {
+  const { sequenceFramesMin: least, sequenceFrames: most } = options;
+  return `${options.sequences} training sequences${
+    options.endless ? ", new in each epoch," : ""
+  } ` +
+    `of ${least === most ? most : `${least} to ${most}`} frames`;
 }
 
 function checkOptions(name: string, options: GeneratedOptions): void {

@@ -4,14 +4,17 @@
  * `mnist_test_seq.npy`.
  */
 import type { Random } from "../net/random.ts";
-import { type Dataset, DatasetError, type Split } from "./dataset.ts";
+import { type Dataset, DatasetError } from "./dataset.ts";
 import { attempt } from "./files.ts";
-import { type GeneratedOptions, generatedSequences } from "./generated_sequences.ts";
+import {
+  describeGenerated,
+  type GeneratedOptions,
+  generatedSequences,
+} from "./generated_sequences.ts";
 import { greyValues } from "./grey_values.ts";
 import { type Digits, digitSize, openDigits } from "./mnist_digits.ts";
-import { drawDigits, moveDigit, type PlacedDigit } from "./moving_digits.ts";
+import { type Course, drawDigits, moveDigit } from "./moving_digits.ts";
 import { openNpySequences } from "./npy_sequences.ts";
-import { requestedEntry } from "./requested_entry.ts";
 
 const name = "moving-mnist";
 
@@ -53,54 +56,29 @@ function generateMovingMnist(options: MovingMnistOptions, seed: number, digits: 
       `Cannot generate ${name}: digits must be a whole number of at least 1, found ${digitCount}`,
     );
   }
-  const sequences = generatedSequences(name, options, seed);
-  const { sequenceFramesMin: least, sequenceFrames: most } = options;
   return {
     name,
     frameShape: [frameSize, frameSize, 1],
-    description: `Moving MNIST, ${options.sequences} training sequences` +
-      `${options.endless ? ", new in each epoch," : ""} of ` +
-      `${least === most ? most : `${least} to ${most}`} frames with ${digitCount} ` +
+    description: `Moving MNIST, ${describeGenerated(options)} with ${digitCount} ` +
       `${digitCount === 1 ? "digit" : "digits"}, generated from the digits of ${digits.source}`,
     unit: "white",
-    catalogue: sequences.catalogue,
-    read(request) {
-      const { split, epoch, sequence, offset, frames } = request;
-      try {
-        const entry = requestedEntry(sequences.catalogue(split, epoch), request);
-        const placed = placeDigits(sequences.randomOf(split, epoch, sequence), {
-          digits,
-          split,
-          digitCount,
-          frames: entry.frames,
-          frameSize,
+    ...generatedSequences({
+      name,
+      seed,
+      draw(random, frames, span, split) {
+        const placed = Array.from({ length: digitCount }, () => {
+          const pixels = digits.digit(split, random.integer(digits.count(split)));
+          return { pixels, places: moveDigit(drawCourse(random), frames, frameSize) };
         });
-        return Promise.resolve(greyValues(drawDigits(placed, { offset, frames }, frameSize)));
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    },
+        return greyValues(drawDigits(placed, span, frameSize));
+      },
+    }, options),
     close() {},
   };
 }
 
-interface Placement {
-  readonly digits: Digits;
-  readonly split: Split;
-  readonly digitCount: number;
-  readonly frames: number;
-  readonly frameSize: number;
-}
-
-function placeDigits(random: Random, placement: Placement): PlacedDigit[] {
-  const { digits, split, digitCount, frames, frameSize } = placement;
-  return Array.from({ length: digitCount }, () => {
-    const pixels = digits.digit(split, random.integer(digits.count(split)));
-    const course = {
-      y: random.uniform(),
-      x: random.uniform(),
-      angle: 2 * Math.PI * random.uniform(),
-    };
-    return { pixels, places: moveDigit(course, frames, frameSize) };
-  });
+/** Place and direction uniform, as published. */
+function drawCourse(random: Random): Course {
+  const [y, x] = [random.uniform(), random.uniform()];
+  return { x, y, angle: 2 * Math.PI * random.uniform() };
 }

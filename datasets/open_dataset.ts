@@ -1,11 +1,12 @@
 /** Datasets by name: the one place that knows them all. */
 import { type Dataset, DatasetError } from "./dataset.ts";
 import { type MovingMnistOptions, openMovingMnist } from "./moving_mnist.ts";
+import { openRadar, type RadarOptions } from "./radar.ts";
 
 /** What `--dataset` accepts. */
-export const datasetNames = ["moving-mnist"] as const;
+export const datasetNames = ["moving-mnist", "radar"] as const;
 
-export interface DatasetOptions extends MovingMnistOptions {
+export interface DatasetOptions extends MovingMnistOptions, RadarOptions {
   /** One of `datasetNames`. */
   readonly name: string;
 }
@@ -19,6 +20,8 @@ export async function openDataset(options: DatasetOptions, seed: number): Promis
   switch (options.name) {
     case "moving-mnist":
       return await openMovingMnist(options, seed);
+    case "radar":
+      return await openRadar(options, seed);
     default:
       throw new DatasetError(
         `Cannot open dataset "${options.name}": known datasets are ${datasetNames.join(", ")}`,

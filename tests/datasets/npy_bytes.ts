@@ -6,7 +6,9 @@ export interface NpyParts {
   readonly fortran?: boolean;
 }
 
-export function npyBytes({ shape, data, dtype = "|u1", fortran = false }: NpyParts): Uint8Array {
+export function npyBytes(
+  { shape, data, dtype = "|u1", fortran = false }: NpyParts,
+): Uint8Array<ArrayBuffer> {
   const header = `{'descr': '${dtype}', 'fortran_order': ${fortran ? "True" : "False"}, ` +
     `'shape': (${shape.join(", ")}${shape.length === 1 ? "," : ""}), }`;
   const padded = header.padEnd(Math.ceil((10 + header.length + 1) / 64) * 64 - 11) + "\n";

@@ -1,0 +1,23 @@
+/** Rain in [0, 1] of `radar_scale.ts`: recorded composites where a path is given, else synthetic. */
+import type { RainDataset } from "./rain_dataset.ts";
+import { openRecordedRadar } from "./recorded_radar.ts";
+import { syntheticRain, type SyntheticRainOptions } from "./synthetic_rain.ts";
+
+const cacheBytesMaxDefault = 256 * 1024 * 1024;
+
+export interface RadarOptions extends SyntheticRainOptions {
+  /** Folder of FMI PGM or KNMI HDF5 composites; null generates rain. */
+  readonly path: string | null;
+  /**
+   * Decoded composites kept in memory, about 1 MB each.
+   * @default {256 MiB}
+   */
+  readonly cacheBytesMax?: number;
+}
+
+/** @throws {DatasetError} if an option is out of range or the data cannot be read */
+export async function openRadar(options: RadarOptions, seed: number): Promise<RainDataset> {
+  const { path, frameSize, cacheBytesMax = cacheBytesMaxDefault } = options;
+  if (path === null) return syntheticRain(options, seed);
+  return await openRecordedRadar({ path, frameSize, cacheBytesMax });
+}

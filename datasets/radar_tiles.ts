@@ -1,0 +1,55 @@
+/** A radar composite as a grid of square tiles, of which only fully observed ones are used. */
+import type { RadarFrame } from "./radar_frame.ts";
+
+export interface Tile {
+  /** Of the grid, from the north-west. */
+  readonly row: number;
+  readonly column: number;
+  /** Pixels */
+  readonly top: number;
+  readonly left: number;
+}
+
+/** Tiles of `size` x `size` pixels side by side, row by row; what is left over at the edges is cut. */
+export function tileGrid(rows: number, columns: number, size: number): Tile[] {
+  const across = Math.floor(columns / size);
+  return Array.from({ length: Math.floor(rows / size) * across }, (_, index) => {
+    const row = Math.floor(index / across);
+    const column = index % across;
+    return { row, column, top: row * size, left: column * size };
+  });
+}
+
+/** Whether each tile (1 or 0) has no pixel that `values` maps to NaN. */
+export function observedTiles(
+  frame: RadarFrame,
+  tiles: readonly Tile[],
+  size: number,
+  values: Float32Array,
+): Uint8Array {
+  const { codes, columns } = frame;
+  return Uint8Array.from(tiles, ({ top, left }) => {
+    for (let row = top; row < top + size; row++) {
+      for (let i = row * columns + left; i < row * columns + left + size; i++) {
+        if (Number.isNaN(values[codes[i]])) return 0;
+      }
+    }
+    return 1;
+  });
+}
+
+/** Writes a tile's values, [size, size], to the start of `into`. */
+export function cutTile(
+  frame: RadarFrame,
+  { top, left }: Tile,
+  values: Float32Array,
+  into: Float32Array,
+): void {
+  const size = Math.sqrt(into.length);
+  for (let row = 0; row < size; row++) {
+    const start = (top + row) * frame.columns + left;
+    for (let column = 0; column < size; column++) {
+      into[row * size + column] = values[frame.codes[start + column]];
+    }
+  }
+}

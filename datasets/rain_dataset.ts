@@ -1,0 +1,13 @@
+/** A dataset of rain also says which Z-R relation turns its values into mm/h. */
+import type { Dataset } from "./dataset.ts";
+import type { ZRelation } from "./radar_scale.ts";
+
+export interface RainDataset extends Dataset {
+  /** For `rainRateOfValue`. */
+  readonly relation: ZRelation;
+}
+
+/** Whether scores in mm/h make sense for a dataset. */
+export function isRainDataset(dataset: Dataset): dataset is RainDataset {
+  return "relation" in dataset;
+}

@@ -1,0 +1,188 @@
+/**
+ * Radar composites of a folder as many sequences: the area is cut into a grid of tiles, and a
+ * sequence is a tile for as long as scans follow each other without a gap and the tile is observed
+ * in full. One composite covers a whole country, so even a few hours make hundreds of streams.
+ *
+ * Opening decodes every file once, in the decode worker: that finds the observed tiles, and a
+ * broken file stops a run before it starts. Splits are contiguous blocks of tiles, from north to
+ * south, because tiles of the same hours are not independent but neighbours are the least so.
+ */
+import { ByteLimitedCache } from "./byte_limited_cache.ts";
+import { DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
+import { prefetch } from "./prefetch.ts";
+import { RadarDecoder } from "./radar_decoder.ts";
+import { listRadarScans, type RadarFormat, type RadarScan } from "./radar_folder.ts";
+import { type RadarFrame, valuesOfCodes } from "./radar_frame.ts";
+import { radarUnit } from "./radar_scale.ts";
+import { cutTile, observedTiles, type Tile, tileGrid } from "./radar_tiles.ts";
+import type { RainDataset } from "./rain_dataset.ts";
+import { requestedEntry } from "./requested_entry.ts";
+import { minutesText, scanInterval, scanRuns } from "./scan_times.ts";
+import { splitRanges } from "./split_ranges.ts";
+
+/** Files read and decoded at a time. */
+const decodesAheadMax = 4;
+
+export interface RecordedRadarOptions {
+  /** Folder of FMI PGM or KNMI HDF5 composites. */
+  readonly path: string;
+  /** Rows and columns of a tile. */
+  readonly frameSize: number;
+  /** Decoded composites kept in memory, about 1 MB each. */
+  readonly cacheBytesMax: number;
+}
+
+type Frames = ByteLimitedCache<number, RadarFrame>;
+
+/** @throws {DatasetError} if a file is broken or differs from the first, or too few tiles are left */
+export async function openRecordedRadar(options: RecordedRadarOptions): Promise<RainDataset> {
+  const { path, frameSize, cacheBytesMax } = options;
+  if (!Number.isSafeInteger(frameSize) || frameSize < 1) {
+    throw new DatasetError(
+      `Cannot cut tiles from "${path}": frameSize must be a whole number of at least 1, ` +
+        `found ${frameSize}`,
+    );
+  }
+  const { format, scans } = await listRadarScans(path);
+  const decoder = new RadarDecoder();
+  const frames: Frames = new ByteLimitedCache({
+    load: (scan) => decoder.decode(scans[scan].path),
+    bytesOf: (frame) => frame.codes.byteLength,
+  }, cacheBytesMax);
+  try {
+    const survey = await surveyScans(scans, frames, frameSize);
+    return datasetOf({ options, format, scans, frames, survey, close: () => decoder.close() });
+  } catch (error) {
+    decoder.close();
+    throw error;
+  }
+}
+
+interface TileRun {
+  readonly tile: Tile;
+  /** Index of the first scan. */
+  readonly first: number;
+  readonly frames: number;
+}
+
+interface Survey {
+  readonly intervalMinutes: number;
+  readonly relation: RainDataset["relation"];
+  /** Value of each code, NaN where not observed. */
+  readonly values: Float32Array;
+  readonly frameBytes: number;
+  /** Each tile that is fully observed in 2 scans that follow each other, and its runs. */
+  readonly tiles: readonly (readonly TileRun[])[];
+}
+
+async function surveyScans(
+  scans: readonly RadarScan[],
+  frames: Frames,
+  frameSize: number,
+): Promise<Survey> {
+  const first = await frames.get(0);
+  const { calibration, codes, rows, columns } = first;
+  const values = valuesOfCodes(calibration, 2 ** (8 * codes.BYTES_PER_ELEMENT));
+  const tiles = tileGrid(rows, columns, frameSize);
+  const observed: Uint8Array[] = [];
+  const reads = scans.map((_, scan) => () => frames.get(scan));
+  for await (const frame of prefetch(reads, { aheadMax: decodesAheadMax })) {
+    checkAlike(frame, first, scans[observed.length].path, scans[0].path);
+    observed.push(observedTiles(frame, tiles, frameSize, values));
+  }
+  const minutes = scans.map((scan) => scan.minutes);
+  const intervalMinutes = scanInterval(minutes);
+  const runs = tiles.map((tile, index) =>
+    scanRuns(minutes, intervalMinutes, (scan) => observed[scan][index] === 1)
+      .map(({ first, end }) => ({ tile, first, frames: end - first }))
+  );
+  return {
+    intervalMinutes,
+    relation: calibration.relation,
+    values,
+    frameBytes: codes.byteLength,
+    tiles: runs.filter((tileRuns) => tileRuns.length > 0),
+  };
+}
+
+function checkAlike(frame: RadarFrame, first: RadarFrame, path: string, firstPath: string): void {
+  if (frame.rows !== first.rows || frame.columns !== first.columns) {
+    throw new DatasetError(
+      `Cannot use "${path}": ${frame.rows} rows x ${frame.columns} columns, but ` +
+        `"${firstPath}" has ${first.rows} x ${first.columns}`,
+    );
+  }
+  const [one, two] = [frame, first].map(({ calibration }) => JSON.stringify(calibration));
+  if (one !== two) {
+    throw new DatasetError(
+      `Cannot use "${path}": its codes mean ${one}, but those of "${firstPath}" ${two}`,
+    );
+  }
+}
+
+interface Recorded {
+  readonly options: RecordedRadarOptions;
+  readonly format: RadarFormat;
+  readonly scans: readonly RadarScan[];
+  readonly frames: Frames;
+  readonly survey: Survey;
+  close(): void;
+}
+
+function datasetOf({ options, format, scans, frames, survey, close }: Recorded): RainDataset {
+  const { path, frameSize, cacheBytesMax } = options;
+  const size = `${frameSize}x${frameSize}`;
+  const ranges = splitRanges(
+    survey.tiles.length,
+    `the fully observed ${size} tiles of "${path}"`,
+  );
+  const runsOf = (split: Split): TileRun[] =>
+    // In the order of time, so that neighbours in the catalogue share decoded composites.
+    survey.tiles.slice(...ranges[split]).flat().sort((one, two) => one.first - two.first);
+  const runs = { train: runsOf("train"), validation: runsOf("validation"), test: runsOf("test") };
+  const entriesOf = (split: Split): SequenceEntry[] =>
+    runs[split].map(({ tile, first, frames }) => ({
+      id: `${format.toLowerCase()}/${minutesText(scans[first].minutes)}/` +
+        `tile-${tile.row}-${tile.column}`,
+      frames,
+    }));
+  const catalogue = {
+    train: entriesOf("train"),
+    validation: entriesOf("validation"),
+    test: entriesOf("test"),
+  };
+  const heldMax = Math.floor(cacheBytesMax / survey.frameBytes);
+  const counts = Object.values(ranges).map(([first, end]) => end - first);
+  return {
+    name: "radar",
+    frameShape: [frameSize, frameSize, 1],
+    description: `${format} radar composites from ${path}, ${scans.length} scans every ` +
+      `${survey.intervalMinutes} min from ${minutesText(scans[0].minutes)} to ` +
+      `${minutesText(scans[scans.length - 1].minutes)} UTC, ${survey.tiles.length} fully ` +
+      `observed tiles of ${size} pixels, split from north to south into ${counts[0]} for ` +
+      `training, ${counts[1]} for validation, ${counts[2]} for test`,
+    unit: radarUnit,
+    relation: survey.relation,
+    catalogue: (split) => catalogue[split],
+    async read(request) {
+      const entry = requestedEntry(catalogue[request.split], request);
+      const { tile, first } = runs[request.split][request.sequence];
+      const start = first + request.offset;
+      const composites = await Promise.all(
+        Array.from({ length: request.frames }, (_, i) => frames.get(start + i)),
+      );
+      // The next window of this sequence, where both fit into the cache: decoded by then.
+      const next = Math.min(entry.frames - request.offset - request.frames, request.frames);
+      for (let i = 0; i < next && request.frames + next <= heldMax; i++) {
+        frames.get(start + request.frames + i).catch(() => {});
+      }
+      const pixels = frameSize * frameSize;
+      const values = new Float32Array(request.frames * pixels);
+      composites.forEach((composite, i) =>
+        cutTile(composite, tile, survey.values, values.subarray(i * pixels, (i + 1) * pixels))
+      );
+      return values;
+    },
+    close,
+  };
+}

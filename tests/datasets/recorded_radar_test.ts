@@ -1,0 +1,130 @@
+import assert from "node:assert/strict";
+import type { Split } from "../../datasets/dataset.ts";
+import { openRecordedRadar } from "../../datasets/recorded_radar.ts";
+import { isRainDataset } from "../../datasets/rain_dataset.ts";
+import { fmiRelation } from "../../datasets/radar_scale.ts";
+import { gzip, pgm, withFolder } from "./temporary_folder.ts";
+import { shared } from "./shared_data.ts";
+
+const cacheBytesMax = 64 * 1024 * 1024;
+const splits: readonly Split[] = ["train", "validation", "test"];
+const none = 255;
+
+/** Code of a pixel that tells scan and place, in the range of rain. */
+const codeOf = (scan: number, row: number, column: number) => 70 + scan * 12 + row * 4 + column;
+
+/** 3 rows x 4 columns plus a rest at each edge, one pixel a tile; `hide` takes pixels away. */
+async function smallFolder(
+  minutes: readonly string[],
+  hide: (scan: number, row: number, column: number) => boolean = () => false,
+): Promise<Record<string, Uint8Array<ArrayBuffer>>> {
+  const files: Record<string, Uint8Array<ArrayBuffer>> = {};
+  for (const [scan, minute] of minutes.entries()) {
+    const bytes = pgm(
+      4,
+      3,
+      (row, column) => hide(scan, row, column) ? none : codeOf(scan, row, column),
+    );
+    files[`2020010112${minute}_a.pgm.gz`] = await gzip(bytes);
+  }
+  return files;
+}
+
+Deno.test("openRecordedRadar() splits tiles from north to south and reads each one's pixels", async () => {
+  await withFolder(await smallFolder(["00", "05", "10", "15"]), async (path) => {
+    const dataset = await openRecordedRadar({ path, frameSize: 1, cacheBytesMax });
+    assert.deepEqual(dataset.frameShape, [1, 1, 1]);
+    assert.ok(isRainDataset(dataset));
+    assert.deepEqual(dataset.relation, fmiRelation);
+    const ids = splits.map((split) => dataset.catalogue(split, 0).map(({ id }) => id));
+    assert.equal(ids[0].length, 10);
+    assert.equal(ids[0][9], "fmi/2020-01-01T12:00/tile-2-1");
+    assert.deepEqual(ids.slice(1), [
+      ["fmi/2020-01-01T12:00/tile-2-2"],
+      ["fmi/2020-01-01T12:00/tile-2-3"],
+    ]);
+    const read = await dataset.read({
+      split: "train",
+      epoch: 3,
+      sequence: 6,
+      offset: 1,
+      frames: 3,
+    });
+    const values = [1, 2, 3].map((scan) => Math.fround((codeOf(scan, 1, 2) / 2 - 32 + 10) / 70));
+    assert.deepEqual([...read], values);
+    await assert.rejects(
+      dataset.read({ split: "test", epoch: 0, sequence: 1, offset: 0, frames: 1 }),
+      RangeError,
+    );
+    dataset.close();
+  });
+});
+
+Deno.test("openRecordedRadar() uses a tile only while each of its pixels is observed", async () => {
+  const hide = (scan: number, row: number, column: number) =>
+    (row === 0 && column === 1 && scan === 2) || (row === 1 && column === 0);
+  const minutes = ["00", "05", "10", "15", "20", "25"];
+  await withFolder(await smallFolder(minutes, hide), async (path) => {
+    const dataset = await openRecordedRadar({ path, frameSize: 1, cacheBytesMax });
+    const all = splits.flatMap((split) => dataset.catalogue(split, 0));
+    const framesOf = (tile: string) =>
+      all.filter(({ id }) => id.endsWith(tile)).map(({ id, frames }) => [id.slice(4, 20), frames]);
+    assert.deepEqual(framesOf("tile-0-0"), [["2020-01-01T12:00", 6]]);
+    assert.deepEqual(framesOf("tile-0-1"), [["2020-01-01T12:00", 2], ["2020-01-01T12:15", 3]]);
+    assert.deepEqual(framesOf("tile-1-0"), []);
+    assert.match(dataset.description, /11 fully observed tiles of 1x1 pixels/);
+    dataset.close();
+  });
+});
+
+Deno.test("openRecordedRadar() reads the same through a cache that holds one composite", async () => {
+  await withFolder(await smallFolder(["00", "05", "10", "15"]), async (path) => {
+    const small = await openRecordedRadar({ path, frameSize: 1, cacheBytesMax: 12 });
+    const large = await openRecordedRadar({ path, frameSize: 1, cacheBytesMax });
+    for (const offset of [2, 0, 1]) {
+      const request = { split: "train", epoch: 0, sequence: 4, offset, frames: 2 } as const;
+      assert.deepEqual(await small.read(request), await large.read(request));
+    }
+    small.close();
+    large.close();
+  });
+});
+
+for (
+  const { folder, ending, tiles } of [
+    { folder: "radar-fmi-20160928", ending: ".pgm.gz", tiles: 141 },
+    { folder: "radar-knmi-20100826", ending: ".h5", tiles: 22 },
+  ]
+) {
+  Deno.test(`openRecordedRadar() cuts ${folder} at a missing scan`, shared.test, async () => {
+    const names = [...Deno.readDirSync(shared.path(folder))].map(({ name }) => name)
+      .filter((name) => name.endsWith(ending)).sort();
+    const used = names.slice(0, 6).toSpliced(2, 1);
+    await withFolder({ "README.md": "not a composite" }, async (path) => {
+      for (const name of used) {
+        await Deno.symlink(`${shared.path(folder)}/${name}`, `${path}/${name}`);
+      }
+      const dataset = await openRecordedRadar({ path, frameSize: 64, cacheBytesMax });
+      const all = splits.flatMap((split) => dataset.catalogue(split, 0));
+      assert.equal(all.length, 2 * tiles);
+      assert.deepEqual(
+        [2, 3].map((frames) => all.filter((entry) => entry.frames === frames).length),
+        [tiles, tiles],
+      );
+      // No tile is in two splits.
+      const tilesOf = (split: Split) =>
+        new Set(dataset.catalogue(split, 0).map(({ id }) => id.split("/")[2]));
+      assert.ok(tilesOf("train").isDisjointFrom(tilesOf("validation")));
+      assert.ok(tilesOf("train").union(tilesOf("validation")).isDisjointFrom(tilesOf("test")));
+      // Fully observed means a value everywhere.
+      for (const split of splits) {
+        for (const [sequence, { frames }] of dataset.catalogue(split, 0).entries()) {
+          const values = await dataset.read({ split, epoch: 0, sequence, offset: 0, frames });
+          assert.equal(values.length, frames * 4096);
+          assert.ok(values.every((value) => value >= 0 && value <= 1), "all values in [0, 1]");
+        }
+      }
+      dataset.close();
+    });
+  });
+}

@@ -5,7 +5,7 @@
  * Frames are time-major, [frames * lanes, height, width, channels]: the input convolution then runs
  * once for all frames of the window, and each step's part of it is one contiguous slice.
  */
-import { type Tensor, type Tensor4D, tf } from "../engine/tf.ts";
+import { type Tensor, tf } from "../engine/tf.ts";
 
 export interface ConvLstmWeights {
   /** [size, size, input channels, 4 * filters]; absent for a layer without input. */
@@ -64,5 +64,5 @@ export function convLstmLayer(
 
 /** 'same' convolution with stride 1: [n, height, width, in] to [n, height, width, out]. */
 export function convolve(input: Tensor, kernel: Tensor): Tensor {
-  return tf.conv2d(input as Tensor4D, kernel as Tensor4D, 1, "same");
+  return tf.conv2d(input as tf.Tensor4D, kernel as tf.Tensor4D, 1, "same");
 }

@@ -17,6 +17,11 @@ export const systemClock: Clock = {
   },
 };
 
+/** The time of day in ISO 8601, for records that people read; nothing is decided by it. */
+export function timeOfDay(): string {
+  return new Date().toISOString();
+}
+
 /** Resolves after `delayMs` of the clock's time. */
 export function delay(clock: Clock, delayMs: number): Promise<void> {
   return new Promise((resolve) => void clock.after(delayMs, resolve));

@@ -1,0 +1,176 @@
+/**
+ * What a person sees of a run: a live line and lasting lines on the terminal, `metrics.jsonl`, and
+ * the picture of predictions at its end. Also keeps the figures that the final summary is made of.
+ */
+import type { Clock } from "../net/clock.ts";
+import type { ReadyRequest, StepProgress, ValidationResult } from "../net/messages.ts";
+import type { RunConfiguration } from "../net/run_configuration.ts";
+import { formatLoss } from "../report/figures.ts";
+import { MetricsLog } from "../report/metrics_log.ts";
+import { type PredictedSequence, renderPredictions } from "../report/prediction_picture.ts";
+import { formatDuration, type Output, ProgressLine, timeLeftMs } from "../report/progress_line.ts";
+import { diskFileSystem, replaceFile } from "./file_system.ts";
+
+/** Figures of the steps done so far; null where there is none yet. */
+export interface RunFigures {
+  readonly loss: number | null;
+  readonly framesPerSecond: number | null;
+  readonly secondsPerStep: number | null;
+  readonly paddedShare: number | null;
+  readonly validationLoss: number | null;
+  readonly persistenceLoss: number | null;
+}
+
+export interface RunReport {
+  joined(workers: number, wanted: number): void;
+  started(ready: ReadyRequest, step: number): void;
+  progress(step: StepProgress): void;
+  validated(result: ValidationResult): void;
+  checkpointed(step: number): void;
+  stopping(): void;
+  /** One sentence that something is wrong but the run goes on. */
+  warn(sentence: string): void;
+  picture(step: number, sequences: readonly PredictedSequence[]): Promise<void>;
+  figures(): RunFigures;
+  close(): void;
+}
+
+export interface RunReportOptions {
+  readonly configuration: RunConfiguration;
+  readonly folder: string;
+  readonly resumedStep: number;
+  readonly output: Output;
+  readonly clock: Clock;
+}
+
+export async function createRunReport(options: RunReportOptions): Promise<RunReport> {
+  const { configuration, folder, resumedStep, output, clock } = options;
+  const metrics = await MetricsLog.open(`${folder}/metrics.jsonl`, resumedStep);
+  const line = new ProgressLine({ output, clock });
+  const warned = new Set<string>();
+  let epochStartedMs = 0;
+  let epoch = -1;
+  let firstPlanStep = 0;
+  let last: StepProgress | undefined;
+  let validation: ValidationResult | undefined;
+  // The first step of a process traces its functions, so it is no measure of speed.
+  const timed = { steps: 0, seconds: 0, frames: 0 };
+  let steps = 0;
+
+  const epochsText = configuration.epochs === null ? "" : `/${configuration.epochs}`;
+  const showStep = (step: StepProgress) => {
+    const planSteps = configuration.steps === null
+      ? step.planSteps
+      : Math.min(step.planSteps, step.planStep + configuration.steps - step.step);
+    const elapsedMs = clock.nowMs() - epochStartedMs;
+    const [done, total] = [step.planStep - firstPlanStep, planSteps - firstPlanStep];
+    line.show([
+      `epoch ${step.epoch + 1}${epochsText}`,
+      `step ${step.planStep}/${planSteps}`,
+      `loss ${formatLoss(step.loss)}`,
+      `${Math.round(step.frames / step.seconds)} frames/s`,
+      `${formatDuration(timeLeftMs(elapsedMs, done, total))} left`,
+    ], step.planStep / planSteps);
+    return elapsedMs;
+  };
+
+  return {
+    joined(workers, wanted) {
+      line.show([`workers ${workers}/${wanted}`], workers / wanted);
+      if (workers === wanted) line.end();
+    },
+    started(ready, step) {
+      const { workers, lanes, shards, threads, precision } = configuration;
+      const parameters = ready.parameters.reduce(
+        (sum, { shape }) => sum + shape.reduce((size, side) => size * side, 1),
+        0,
+      );
+      line.end(
+        `${ready.dataset}\n` +
+          `${configuration.model.name}, ${parameters.toLocaleString("en")} parameters, ` +
+          `${lanes} lanes in ${shards} shards, windows of ${configuration.windowFrames} frames\n` +
+          `${workers} ${workers === 1 ? "worker" : "workers"} × ${ready.device}, ` +
+          `${ready.engineVersion}, ${precision}, ${threads} ${
+            threads === 1 ? "thread" : "threads"
+          }` +
+          (step > 0 ? `\nResumed at step ${step}` : ""),
+      );
+    },
+    progress(step) {
+      if (step.epoch !== epoch) {
+        epoch = step.epoch;
+        epochStartedMs = clock.nowMs() - step.seconds * 1000;
+        firstPlanStep = step.planStep - 1;
+      }
+      if (++steps > 1) {
+        timed.steps++;
+        timed.seconds += step.seconds;
+        timed.frames += step.frames;
+      }
+      last = step;
+      const elapsedMs = showStep(step);
+      if (step.planStep === step.planSteps) {
+        const rate = timed.seconds > 0
+          ? `${Math.round(timed.frames / timed.seconds)} frames/s`
+          : "";
+        line.end(
+          [`epoch ${step.epoch + 1}${epochsText}`, `loss ${formatLoss(step.loss)}`, rate]
+            .filter((field) => field !== "").concat(formatDuration(elapsedMs)).join(" · "),
+        );
+        line.show(["validating"]);
+      }
+      metrics.append({
+        step: step.step,
+        epoch: step.epoch,
+        loss: step.loss,
+        learningRate: step.learningRate,
+        framesPerSecond: step.frames / step.seconds,
+        secondsPerStep: step.seconds,
+      });
+    },
+    validated(result) {
+      validation = result;
+      const { step, validationLoss, persistenceLoss } = result;
+      const share = (100 * validationLoss / persistenceLoss).toFixed(1);
+      line.end(
+        `validation ${formatLoss(validationLoss)} · repeating the last frame ` +
+          `${formatLoss(persistenceLoss)} · ${share} % of it`,
+      );
+      metrics.append({ step, validationLoss, persistenceLoss });
+    },
+    checkpointed(step) {
+      metrics.append({ step, checkpoint: true });
+    },
+    stopping() {
+      line.print("Stopping after this step, with a checkpoint");
+    },
+    warn(sentence) {
+      // The same complaint again and again would hide everything else.
+      if (warned.has(sentence)) return;
+      warned.add(sentence);
+      line.print(`Warning: ${sentence}`);
+    },
+    async picture(step, sequences) {
+      const scale = configuration.dataset.name === "radar" ? "rain" : "gray";
+      const title = `${configuration.dataset.name} · ${configuration.model.name} · step ${step}`;
+      const png = renderPredictions({ sequences, scale, title });
+      const directory = `${folder}/predictions`;
+      await Deno.mkdir(directory, { recursive: true });
+      const path = `${directory}/step-${String(step).padStart(6, "0")}.png`;
+      await replaceFile(diskFileSystem, path, png);
+      line.end(`predictions ${path}`);
+    },
+    figures: () => ({
+      loss: last?.loss ?? null,
+      framesPerSecond: timed.seconds > 0 ? timed.frames / timed.seconds : null,
+      secondsPerStep: timed.steps > 0 ? timed.seconds / timed.steps : null,
+      paddedShare: last?.paddedShare ?? null,
+      validationLoss: validation?.validationLoss ?? null,
+      persistenceLoss: validation?.persistenceLoss ?? null,
+    }),
+    close() {
+      line.end();
+      metrics.close();
+    },
+  };
+}

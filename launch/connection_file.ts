@@ -1,0 +1,41 @@
+/**
+ * How a worker finds its run: broker, run name and login in one small file, written beside the run
+ * for its owner's eyes only, so that no secret is ever on a command line.
+ */
+import { UsageError } from "./flags.ts";
+
+export interface Connection {
+  /** "nats://host:port" */
+  readonly url: string;
+  readonly run: string;
+  readonly credentials?: { readonly user: string; readonly password: string };
+}
+
+export async function writeConnection(path: string, connection: Connection): Promise<void> {
+  const text = JSON.stringify(connection, undefined, 2) + "\n";
+  await Deno.remove(path).catch(() => {});
+  await Deno.writeTextFile(path, text, { mode: 0o600, createNew: true });
+}
+
+/** @throws {UsageError} where the file is missing or is not a connection file */
+export async function readConnection(path: string): Promise<Connection> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await Deno.readTextFile(path));
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new UsageError(`Cannot read connection file ${path}: ${why}`, { cause });
+  }
+  const { url, run, credentials } = value as Partial<Connection>;
+  if (typeof url !== "string" || typeof run !== "string") {
+    throw new UsageError(`Cannot use ${path}: it is not a connection file of a coordinator`);
+  }
+  return { url, run, credentials };
+}
+
+/** Login from LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD, where both are set. */
+export function credentialsFromEnvironment(): Connection["credentials"] {
+  const user = Deno.env.get("LOCKSTEP_NATS_USER");
+  const password = Deno.env.get("LOCKSTEP_NATS_PASSWORD");
+  return user !== undefined && password !== undefined ? { user, password } : undefined;
+}

@@ -1,0 +1,90 @@
+/**
+ * `deno task worker`: one worker of a run, on one GPU or some CPU threads. Joins the coordinator
+ * that the connection file, or `--nats` and `--run`, name, and takes its configuration from there.
+ */
+import { hostname } from "node:os";
+import { connectNats } from "../net/nats_transport.ts";
+import { systemClock } from "../net/clock.ts";
+import { secretToken } from "../net/random.ts";
+import { runWorker } from "../worker/run_worker.ts";
+import { type Connection, credentialsFromEnvironment, readConnection } from "./connection_file.ts";
+import { exitCodes, runCommand } from "./exit_codes.ts";
+import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
+import { endWithParent } from "./parent_process.ts";
+
+const workerFlags = {
+  connect: {
+    kind: "text",
+    value: "FILE",
+    help: "connection file that the coordinator wrote, runs/<run>/connection.json",
+  },
+  nats: { kind: "text", value: "URL", help: "broker, in place of --connect" },
+  run: { kind: "text", value: "NAME", help: "the run's name, with --nats" },
+  name: {
+    kind: "text",
+    value: "NAME",
+    help: "this worker's name within the run",
+    defaultText: "host and process",
+  },
+  "join-timeout": {
+    kind: "integer",
+    value: "SECONDS",
+    min: 1,
+    max: 86_400,
+    help: "how long to wait for the coordinator",
+    defaultText: "60",
+  },
+  "with-parent": { kind: "switch", help: "end when standard input ends" },
+  help: { kind: "switch", help: "show this" },
+} as const satisfies FlagTable;
+
+if (import.meta.main) {
+  await runCommand(async () => {
+    const given = parseFlags(Deno.args, workerFlags);
+    if (given.help) {
+      console.log(helpText("Usage: deno task worker --connect FILE [flags]", workerFlags));
+      return exitCodes.done;
+    }
+    if (given["with-parent"]) endWithParent();
+    // Ctrl-C on a terminal reaches every process on it; the coordinator decides when this one ends.
+    const interrupted = () => console.error("Ending with the coordinator; send SIGTERM to end now");
+    Deno.addSignalListener("SIGINT", interrupted);
+    await startWorker(await findConnection(given), given);
+    return exitCodes.done;
+  });
+}
+
+async function startWorker(
+  { url, run, credentials }: Connection,
+  given: GivenFlags,
+): Promise<void> {
+  const name = given.name as string | undefined ??
+    `${hostname().replace(/[^A-Za-z0-9-]/g, "-")}-${Deno.pid}-${secretToken(3)}`;
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
+    throw new UsageError(`--name must be 1 to 64 letters, digits or dashes: found "${name}"`);
+  }
+  const connect = (purpose: string) =>
+    connectNats({ servers: url, credentials, name: `${name} ${purpose}`, noEcho: true });
+  const [control, data] = [await connect("control"), await connect("data")];
+  try {
+    await runWorker({
+      control,
+      data,
+      run,
+      name,
+      where: `process ${Deno.pid} on ${hostname()}`,
+      joinTimeoutMs: 1000 * (given["join-timeout"] as number | undefined ?? 60),
+      clock: systemClock,
+    });
+  } finally {
+    await Promise.allSettled([control.close(), data.close()]);
+  }
+}
+
+async function findConnection(given: GivenFlags): Promise<Connection> {
+  if (typeof given.connect === "string") return await readConnection(given.connect);
+  if (typeof given.nats === "string" && typeof given.run === "string") {
+    return { url: given.nats, run: given.run, credentials: credentialsFromEnvironment() };
+  }
+  throw new UsageError("Give --connect runs/<run>/connection.json, or --nats URL and --run NAME");
+}

@@ -1,0 +1,213 @@
+/**
+ * Everything that coordinator and workers say to each other about a run, with the schema that each
+ * message is checked against before it is used. Gradients travel apart, in `collective/`.
+ */
+import {
+  array,
+  boolean,
+  bytes,
+  type Infer,
+  integer,
+  literal,
+  number,
+  object,
+  string,
+  union,
+} from "./schema.ts";
+
+/** Grows with every change that an older worker or coordinator would misunderstand. */
+export const protocolVersion = 1;
+
+/** Subjects of a run, all below one token so that runs can share a broker. */
+export function runSubjects(run: string) {
+  const prefix = `lockstep.${run}`;
+  return {
+    /** Worker to coordinator, answered with a `Reply`. */
+    join: `${prefix}.join`,
+    ready: `${prefix}.ready`,
+    begin: `${prefix}.begin`,
+    read: `${prefix}.read`,
+    write: `${prefix}.write`,
+    checkpoint: `${prefix}.checkpoint`,
+    validation: `${prefix}.validation`,
+    pictures: `${prefix}.pictures`,
+    finished: `${prefix}.finished`,
+    /** Worker to coordinator, unanswered. */
+    heartbeat: `${prefix}.heartbeat`,
+    progress: `${prefix}.progress`,
+    /** Coordinator to all workers. */
+    workers: `${prefix}.workers`,
+    /** Prefix of the gradients' subjects. */
+    data: `${prefix}.data`,
+  };
+}
+
+const nameLengthMax = 64;
+const sentenceLengthMax = 4096;
+const workersMax = 1024;
+const shardsMax = 1_000_000;
+/** A shape's sides, a parameter's name. */
+const arraySpecs = array(
+  object({
+    name: string({ lengthMax: 256 }),
+    shape: array(integer({ min: 0, max: 2 ** 31 }), { lengthMax: 8 }),
+  }),
+  { lengthMax: 4096 },
+);
+const name = string({ lengthMax: nameLengthMax });
+const sentence = string({ lengthMax: sentenceLengthMax });
+const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const byteCount = integer({ min: 0, max: 2 ** 40 });
+
+/** Answer to every request: whether it was taken, and the reason where not. */
+export const replySchema = object({ ok: boolean(), text: string({ lengthMax: 1 << 20 }) });
+export type Reply = Infer<typeof replySchema>;
+
+/** Answer to `read`, with a part of the vector. */
+export const readReplySchema = object({
+  ok: boolean(),
+  text: sentence,
+  totalBytes: byteCount,
+  data: bytes({ lengthMax: 1 << 23 }),
+});
+
+export const joinSchema = object({
+  protocol: count,
+  worker: name,
+  /** Host and process. */
+  where: string({ lengthMax: 256 }),
+});
+
+/** What a worker opened; the coordinator checks that all agree. */
+export const readySchema = object({
+  worker: name,
+  engine: name,
+  engineVersion: string({ lengthMax: 256 }),
+  device: string({ lengthMax: 256 }),
+  precision: name,
+  threads: count,
+  parameterCount: count,
+  /** SHA-256 over the first weights and the dataset's catalogue. */
+  fingerprint: string({ lengthMax: 64 }),
+  /** The dataset in words. */
+  dataset: string({ lengthMax: 1024 }),
+  parameters: arraySpecs,
+  states: arraySpecs,
+  slots: array(name, { lengthMax: 16 }),
+});
+export type ReadyRequest = Infer<typeof readySchema>;
+
+/** Ready to receive gradients; answered when every worker is. */
+export const beginSchema = object({ worker: name });
+
+export const heartbeatSchema = object({ worker: name });
+
+/** One step, as the worker of rank 0 reports it. */
+export const progressSchema = object({
+  step: count,
+  epoch: count,
+  planStep: count,
+  planSteps: count,
+  loss: number(),
+  learningRate: number(),
+  /** Predicted frames that counted, over all lanes. */
+  frames: count,
+  seconds: number(),
+  paddedShare: number(),
+});
+export type StepProgress = Infer<typeof progressSchema>;
+
+/** A part of a flat float32 vector, see `coordinator/checkpoint_vectors.ts`. */
+export const writeSchema = object({
+  vector: string({ lengthMax: 256 }),
+  totalBytes: byteCount,
+  offset: byteCount,
+  data: bytes({ lengthMax: 1 << 23 }),
+});
+
+export const readSchema = object({
+  vector: string({ lengthMax: 256 }),
+  offset: byteCount,
+  bytes: integer({ min: 1, max: 1 << 23 }),
+});
+
+/** All vectors of this worker for a checkpoint at this position have been written. */
+export const checkpointSchema = object({
+  worker: name,
+  step: count,
+  epoch: count,
+  planStep: count,
+});
+export type CheckpointRequest = Infer<typeof checkpointSchema>;
+
+export const validationSchema = object({
+  worker: name,
+  step: count,
+  epoch: count,
+  shards: array(
+    object({
+      shard: integer({ min: 0, max: shardsMax }),
+      lossSum: number(),
+      persistenceSum: number(),
+      weightSum: number(),
+    }),
+    { lengthMax: shardsMax },
+  ),
+});
+export type ValidationRequest = Infer<typeof validationSchema>;
+
+/** Mean losses of a validation. */
+export interface ValidationResult {
+  readonly step: number;
+  readonly epoch: number;
+  readonly validationLoss: number;
+  readonly persistenceLoss: number;
+}
+
+/** Sample predictions to draw; their frames were written as `sample/<i>/truth` and `.../predictions`. */
+export const pictureSchema = object({
+  worker: name,
+  step: count,
+  height: count,
+  width: count,
+  channels: count,
+  samples: array(
+    object({ label: string({ lengthMax: 256 }), frames: count, firstPredicted: count }),
+    { lengthMax: 64 },
+  ),
+});
+export type PictureRequest = Infer<typeof pictureSchema>;
+
+/** `failure` is empty unless the worker failed. */
+export const finishedSchema = object({
+  worker: name,
+  reason: literal("done", "stopped"),
+  step: count,
+  parametersSha256: string({ lengthMax: 64 }),
+  failure: sentence,
+});
+
+/**
+ * From the coordinator to all workers: `start` begins a generation, `stop` asks them to end after a
+ * common step with a checkpoint, `end` says that the run is over, with a reason where it failed.
+ */
+export const coordinatorMessageSchema = union("type", {
+  start: object({
+    type: literal("start"),
+    generation: count,
+    /** Worker names in the order of their ranks. */
+    members: array(name, { lengthMax: workersMax }),
+    step: count,
+    epoch: count,
+    planStep: count,
+    /** Whether parameters, slots and states are to be read from the coordinator. */
+    restore: boolean(),
+  }),
+  stop: object({ type: literal("stop") }),
+  end: object({ type: literal("end"), reason: sentence }),
+});
+export type CoordinatorMessage = Infer<typeof coordinatorMessageSchema>;
+export type StartMessage = Extract<CoordinatorMessage, { type: "start" }>;
+
+/** Longest message of the control plane in bytes; a vector's part is the longest. */
+export const messageBytesMax = (1 << 23) + 4096;

@@ -1,0 +1,88 @@
+/**
+ * Validation with training's own rules: the same lanes, windows and resets, state carried along each
+ * sequence, on sequences never trained on. Every frame counts once, whoever computes it.
+ */
+import type { Dataset, Split } from "../datasets/dataset.ts";
+import { prefetch } from "../datasets/prefetch.ts";
+import { planEpoch } from "../datasets/plan.ts";
+import { tf } from "../engine/tf.ts";
+import type { Model } from "../models/model.ts";
+import { createLaneStates } from "./lane_states.ts";
+import { type Trainer, uploadWindows } from "./trainer.ts";
+import { frameSize, readWindows, type WindowSource } from "./window_batch.ts";
+
+/** A shard's part of an evaluation, in float64 so that sums over shards lose nothing. */
+export interface ShardLoss {
+  readonly shard: number;
+  /** sum(weight * error) over the shard's windows, for the model and for the last frame repeated. */
+  readonly lossSum: number;
+  readonly persistenceSum: number;
+  /** sum(weight) * height * width * channels */
+  readonly weightSum: number;
+}
+
+export interface EvaluationOptions {
+  readonly trainer: Trainer;
+  readonly model: Model;
+  readonly dataset: Dataset;
+  readonly split: Split;
+  readonly lanes: number;
+  readonly lanesPerShard: number;
+  readonly shards: readonly number[];
+  readonly aheadMax: number;
+}
+
+/** Losses of this worker's shards over a whole split. */
+export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLoss[]> {
+  const { trainer, model, dataset, split, lanes, lanesPerShard, shards, aheadMax } = options;
+  const plan = planEpoch({
+    sequences: dataset.catalogue(split, 0),
+    window: model.window,
+    lanes,
+    seed: 0,
+    epoch: 0,
+    shuffle: false,
+  });
+  const source: WindowSource = {
+    dataset,
+    split,
+    epoch: 0,
+    plan,
+    window: model.window,
+    lanesPerShard,
+  };
+  const states = createLaneStates(model.state, shards, lanesPerShard);
+  const size = frameSize(dataset);
+  const sums = new Map(shards.map((shard) => [shard, { lossSum: 0, persistenceSum: 0 }]));
+  const weightSums = new Map(shards.map((shard) => [shard, 0]));
+  const reads = function* () {
+    for (let step = 0; step < plan.steps; step++) {
+      for (const shard of shards) yield () => readWindows(source, step, shard, 1);
+    }
+  };
+  try {
+    for await (const batch of prefetch(reads(), { aheadMax })) {
+      const windows = uploadWindows(batch, model, lanesPerShard);
+      const { losses, predictions, state } = await trainer.functions.evaluate(
+        trainer.parameters(),
+        states.ofShard(batch.shard),
+        windows,
+      );
+      states.replace(batch.shard, state);
+      const [lossSum, persistenceSum] = losses.dataSync();
+      const sum = sums.get(batch.shard)!;
+      sum.lossSum += lossSum;
+      sum.persistenceSum += persistenceSum;
+      const weight = batch.weights.reduce((total, value) => total + value, 0);
+      weightSums.set(batch.shard, weightSums.get(batch.shard)! + weight * size);
+      tf.dispose([losses, predictions, windows.frames, windows.resets, windows.weights]);
+    }
+  } finally {
+    states.dispose();
+  }
+  return shards.map((shard) => ({
+    shard,
+    ...sums.get(shard)!,
+    weightSum: weightSums.get(shard)!,
+  }));
+}

@@ -1,0 +1,86 @@
+/**
+ * The recurrent state that this worker carries: one set of tensors for each shard that it owns,
+ * replaced whole after each window. As flat arrays, one for each lane, states are saved and moved.
+ */
+import { type Tensor, tf } from "../engine/tf.ts";
+import type { StateSpec } from "../models/model.ts";
+
+export interface LaneStates {
+  /** The state tensors of a shard, each [lanes for each shard, ...shape]; owned by this object. */
+  ofShard(shard: number): readonly Tensor[];
+  /** Takes ownership of a shard's new state and frees the old. */
+  replace(shard: number, state: readonly Tensor[]): void;
+  /** A lane's state as one array: all states in order, flattened. */
+  readLane(lane: number): Float32Array;
+  /** Sets a lane's state from what `readLane` gave. */
+  writeLanes(lanes: ReadonlyMap<number, Float32Array>): void;
+  dispose(): void;
+}
+
+/** All states zero. */
+export function createLaneStates(
+  specs: readonly StateSpec[],
+  shards: readonly number[],
+  lanesPerShard: number,
+): LaneStates {
+  const sizes = specs.map(({ shape }) => shape.reduce((size, side) => size * side, 1));
+  const states = new Map<number, readonly Tensor[]>(
+    shards.map((shard) => [
+      shard,
+      specs.map(({ shape }) => tf.keep(tf.zeros([lanesPerShard, ...shape]))),
+    ]),
+  );
+  const ofShard = (shard: number) => {
+    const state = states.get(shard);
+    if (!state) {
+      throw new RangeError(
+        `Cannot use the state of shard ${shard}: this worker owns ${[...states.keys()]}`,
+      );
+    }
+    return state;
+  };
+  const replace = (shard: number, state: readonly Tensor[]) => {
+    for (const tensor of ofShard(shard)) tensor.dispose();
+    states.set(shard, state);
+  };
+  return {
+    ofShard,
+    replace,
+    readLane(lane) {
+      const row = lane % lanesPerShard;
+      const state = ofShard(Math.floor(lane / lanesPerShard));
+      const flat = new Float32Array(sizes.reduce((sum, size) => sum + size, 0));
+      let offset = 0;
+      state.forEach((tensor, index) => {
+        const size = sizes[index];
+        flat.set(
+          (tensor.dataSync() as Float32Array).subarray(row * size, (row + 1) * size),
+          offset,
+        );
+        offset += size;
+      });
+      return flat;
+    },
+    writeLanes(lanes) {
+      for (const shard of states.keys()) {
+        const state = ofShard(shard);
+        let offset = 0;
+        const written = state.map((tensor, index) => {
+          const size = sizes[index];
+          const values = (tensor.dataSync() as Float32Array).slice();
+          for (let row = 0; row < lanesPerShard; row++) {
+            const lane = lanes.get(shard * lanesPerShard + row);
+            if (lane) values.set(lane.subarray(offset, offset + size), row * size);
+          }
+          offset += size;
+          return tf.keep(tf.tensor(values, tensor.shape, "float32"));
+        });
+        replace(shard, written);
+      }
+    },
+    dispose() {
+      for (const state of states.values()) for (const tensor of state) tensor.dispose();
+      states.clear();
+    },
+  };
+}

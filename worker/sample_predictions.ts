@@ -1,0 +1,111 @@
+/**
+ * Predictions of a few whole test sequences, for the picture at the end of a run: window by window
+ * with carried state, as in training.
+ */
+import type { Dataset } from "../datasets/dataset.ts";
+import { windowCount } from "../datasets/window_shape.ts";
+import { tf } from "../engine/tf.ts";
+import type { Model } from "../models/model.ts";
+import { createLaneStates } from "./lane_states.ts";
+import { type Trainer, uploadWindows } from "./trainer.ts";
+import { frameSize } from "./window_batch.ts";
+
+export interface SequencePrediction {
+  readonly label: string;
+  /** Frames of truth, [frames, height, width, channels]. */
+  readonly frames: number;
+  readonly truth: Float32Array;
+  /** First frame that is predicted; those before it are only read. */
+  readonly firstPredicted: number;
+  /** [frames - firstPredicted, height, width, channels] */
+  readonly predictions: Float32Array;
+}
+
+export interface SampleOptions {
+  readonly trainer: Trainer;
+  readonly model: Model;
+  readonly dataset: Dataset;
+  readonly lanesPerShard: number;
+  /** At most this many sequences, one on each lane of a shard, and frames of each. */
+  readonly sequencesMax: number;
+  readonly framesMax: number;
+}
+
+export async function samplePredictions(options: SampleOptions): Promise<SequencePrediction[]> {
+  const { trainer, model, dataset, lanesPerShard, sequencesMax, framesMax } = options;
+  const catalogue = dataset.catalogue("test", 0);
+  // All of one length, so that they stand below each other in one picture.
+  const longest = Math.max(0, ...catalogue.map((entry) => entry.frames));
+  const frames = Math.min(longest, Math.max(framesMax, model.window.frames));
+  const samples: SequencePrediction[] = [];
+  for (const [index, entry] of catalogue.entries()) {
+    if (samples.length === sequencesMax) break;
+    if (entry.frames < frames || windowCount(frames, model.window) === 0) continue;
+    const truth = await dataset.read({
+      split: "test",
+      epoch: 0,
+      sequence: index,
+      offset: 0,
+      frames,
+    });
+    const sequence = { label: entry.id, frames, truth };
+    samples.push(
+      await predictSequence(trainer, model, lanesPerShard, frameSize(dataset), sequence),
+    );
+  }
+  return samples;
+}
+
+/** Runs the sequence on the first lane of a shard; the other lanes idle on zeros. */
+async function predictSequence(
+  trainer: Trainer,
+  model: Model,
+  lanesPerShard: number,
+  size: number,
+  sequence: { label: string; frames: number; truth: Float32Array },
+): Promise<SequencePrediction> {
+  const { window } = model;
+  const context = window.frames - window.predictions;
+  // A window-based model predicts one window here; a stateful one goes along the sequence.
+  const windows = window.carriesState ? windowCount(sequence.frames, window) : 1;
+  const frames = Math.min(sequence.frames, context + windows * window.predictions);
+  const predictions = new Float32Array((frames - context) * size);
+  const states = createLaneStates(model.state, [0], lanesPerShard);
+  try {
+    for (let index = 0; index < windows; index++) {
+      const offset = index * window.advance;
+      const batch = {
+        step: index,
+        shard: 0,
+        frames: new Float32Array(lanesPerShard * window.frames * size),
+        resets: new Float32Array(lanesPerShard).fill(index === 0 ? 1 : 0),
+        weights: new Float32Array(lanesPerShard * window.predictions),
+      };
+      batch.frames.set(
+        sequence.truth.subarray(offset * size, Math.min(frames, offset + window.frames) * size),
+      );
+      const windowTensors = uploadWindows(batch, model, lanesPerShard);
+      const result = await trainer.functions.evaluate(
+        trainer.parameters(),
+        states.ofShard(0),
+        windowTensors,
+      );
+      states.replace(0, result.state);
+      const firstLane = (result.predictions.dataSync() as Float32Array)
+        .subarray(0, window.predictions * size);
+      const start = offset * size;
+      predictions.set(firstLane.subarray(0, predictions.length - start), start);
+      tf.dispose([
+        result.losses,
+        result.predictions,
+        windowTensors.frames,
+        windowTensors.resets,
+        windowTensors.weights,
+      ]);
+    }
+  } finally {
+    states.dispose();
+  }
+  const truth = sequence.truth.subarray(0, frames * size);
+  return { label: sequence.label, frames, truth, firstPredicted: context, predictions };
+}

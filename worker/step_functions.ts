@@ -1,0 +1,166 @@
+/**
+ * The compiled functions of a run, built from its model, loss and optimizer: gradients of a shard's
+ * windows, the update, and the losses of validation. Each is one call into the engine.
+ *
+ * Parameters, gradients and optimizer slots are single flat vectors, so that what is reduced,
+ * updated, hashed and saved is the same array in the same order.
+ */
+import type { CompiledFunction, Engine, ExecutionMode } from "../engine/engine.ts";
+import { type Tensor, tf } from "../engine/tf.ts";
+import { lossSum } from "../models/losses.ts";
+import type { Model } from "../models/model.ts";
+import type { Optimizer, UpdateScalars } from "../models/optimizers/optimizer.ts";
+import type { LossName } from "../net/run_configuration.ts";
+
+/** A shard's windows as tensors. */
+export interface ShardWindows {
+  /** [lanes, window frames, height, width, channels] */
+  readonly frames: Tensor;
+  /** [lanes] of 0 or 1: whether the lane's state becomes zero first. */
+  readonly resets: Tensor;
+  /** [lanes, predictions], divided by the step's sum(weight) * height * width * channels. */
+  readonly weights: Tensor;
+}
+
+export interface GradientResult {
+  /** [parameters + 1]: the gradient of the shard's part of the loss, then that part itself. */
+  readonly flat: Tensor;
+  /** The state after the windows, in the order of `Model.state`. */
+  readonly state: Tensor[];
+}
+
+export interface EvaluationResult {
+  /** [2]: the model's weighted error, and that of repeating the last frame seen. */
+  readonly losses: Tensor;
+  /** [lanes, predictions, height, width, channels] */
+  readonly predictions: Tensor;
+  readonly state: Tensor[];
+}
+
+export interface UpdateResult {
+  readonly parameters: Tensor;
+  readonly slots: Tensor[];
+}
+
+/** All inputs stay the caller's; all results become the caller's. */
+export interface StepFunctions {
+  gradients(
+    parameters: Tensor,
+    state: readonly Tensor[],
+    windows: ShardWindows,
+  ): Promise<GradientResult>;
+  evaluate(
+    parameters: Tensor,
+    state: readonly Tensor[],
+    windows: ShardWindows,
+  ): Promise<EvaluationResult>;
+  /** @param gradient the sum over all shards, [parameters] */
+  update(
+    parameters: Tensor,
+    slots: readonly Tensor[],
+    gradient: Tensor,
+    scalars: UpdateScalars,
+  ): Promise<UpdateResult>;
+  dispose(): void;
+}
+
+export interface StepOptions {
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly loss: LossName;
+  readonly optimizer: Optimizer;
+  readonly mode?: ExecutionMode;
+}
+
+export function createStepFunctions(options: StepOptions): StepFunctions {
+  const { engine, model, loss, optimizer, mode } = options;
+  const stateCount = model.state.length;
+
+  const gradients = engine.compile("gradients", (inputs) => {
+    const [parameters, frames, resets, weights, ...state] = inputs;
+    const initial = resetLanes(state, resets);
+    let newState: Tensor[] = [];
+    const objective = (...values: Tensor[]) => {
+      const output = model.apply(values, initial, frames);
+      // The state leaves the gradient's scope beside the loss, so it must outlive that scope.
+      newState = output.state.map((tensor) => tf.keep(tf.clone(tensor)));
+      return lossSum(loss, output.predictions, model.targets(frames), weights);
+    };
+    const { value, grads } = tf.valueAndGrads(objective)(splitParameters(model, parameters));
+    const parts = [...grads.map((gradient) => tf.reshape(gradient, [-1])), tf.reshape(value, [1])];
+    return [tf.concat(parts, 0), ...newState];
+  }, { mode });
+
+  const evaluate = engine.compile("evaluate", (inputs) => {
+    const [parameters, frames, resets, weights, ...state] = inputs;
+    const values = splitParameters(model, parameters);
+    const output = model.apply(values, resetLanes(state, resets), frames);
+    const targets = model.targets(frames);
+    const losses = tf.stack([
+      lossSum(loss, output.predictions, targets, weights),
+      lossSum(loss, model.persistence(frames), targets, weights),
+    ]);
+    return [losses, output.predictions, ...output.state];
+  }, { mode });
+
+  const update = engine.compile("update", (inputs) => {
+    const [parameters, gradient, learningRate, biasCorrection, ...slots] = inputs;
+    const result = optimizer.update(parameters, slots, gradient, {
+      learningRate,
+      biasCorrection,
+    });
+    return [result.parameters, ...result.slots];
+  }, { mode });
+
+  return {
+    async gradients(parameters, state, windows) {
+      const [flat, ...newState] = await gradients(windowInputs(parameters, state, windows));
+      return { flat, state: newState };
+    },
+    async evaluate(parameters, state, windows) {
+      const outputs = await evaluate(windowInputs(parameters, state, windows));
+      const [losses, predictions] = outputs;
+      return { losses, predictions, state: outputs.slice(2, 2 + stateCount) };
+    },
+    async update(parameters, slots, gradient, scalars) {
+      const { learningRate, biasCorrection } = scalars;
+      const [newParameters, ...newSlots] = await update([
+        parameters,
+        gradient,
+        learningRate,
+        biasCorrection,
+        ...slots,
+      ]);
+      return { parameters: newParameters, slots: newSlots };
+    },
+    dispose() {
+      for (const compiled of [gradients, evaluate, update] as CompiledFunction[]) {
+        compiled.dispose();
+      }
+    },
+  };
+}
+
+function windowInputs(
+  parameters: Tensor,
+  state: readonly Tensor[],
+  { frames, resets, weights }: ShardWindows,
+): Tensor[] {
+  return [parameters, frames, resets, weights, ...state];
+}
+
+/** Zero states where a lane starts a sequence; exact zeros whatever the state held. */
+function resetLanes(state: readonly Tensor[], resets: Tensor): Tensor[] {
+  const [lanes] = resets.shape;
+  return state.map((tensor) => {
+    const flags = tf.reshape(resets, [lanes, ...tensor.shape.slice(1).map(() => 1)]);
+    return tf.where(tf.cast(flags, "bool"), tf.zerosLike(tensor), tensor);
+  });
+}
+
+/** The flat vector as the model's named tensors. */
+export function splitParameters(model: Model, flat: Tensor): Tensor[] {
+  const sizes = model.parameters.map(({ shape }) => shape.reduce((size, side) => size * side, 1));
+  const parts = tf.split(flat, sizes, 0);
+  return parts.map((part, index) => tf.reshape(part, [...model.parameters[index].shape]));
+}

@@ -1,0 +1,175 @@
+/**
+ * One worker's part of training: its copy of the parameters and optimizer slots, the states of its
+ * lanes, and one step. All it exchanges with others is the sum of gradients.
+ */
+import type { AllReduce } from "../collective/reduction.ts";
+import type { Engine, ExecutionMode } from "../engine/engine.ts";
+import { type Tensor, tf } from "../engine/tf.ts";
+import type { Model } from "../models/model.ts";
+import type { Optimizer } from "../models/optimizers/optimizer.ts";
+import type { Schedule } from "../models/schedules.ts";
+import type { LossName } from "../net/run_configuration.ts";
+import { createLaneStates, type LaneStates } from "./lane_states.ts";
+import { createStepFunctions, type ShardWindows, type StepFunctions } from "./step_functions.ts";
+import type { WindowBatch } from "./window_batch.ts";
+
+export interface TrainerOptions {
+  readonly engine: Engine;
+  readonly model: Model;
+  readonly loss: LossName;
+  readonly optimizer: Optimizer;
+  readonly schedule: Schedule;
+  readonly seed: number;
+  readonly lanesPerShard: number;
+  /** The shards that this worker owns. */
+  readonly shards: readonly number[];
+  readonly allReduce: AllReduce;
+  /** The engine's own where none is given. */
+  readonly mode?: ExecutionMode;
+}
+
+/** What a step came to, the same on every worker. */
+export interface StepReport {
+  /** Weighted mean error over all lanes. */
+  readonly loss: number;
+  /** Some worker asked for the run to stop after this step. */
+  readonly stop: boolean;
+}
+
+export interface Trainer {
+  readonly states: LaneStates;
+  readonly functions: StepFunctions;
+  /** Steps applied so far. */
+  readonly step: number;
+  readonly parameterCount: number;
+  /** Names of the optimizer's slots, each one value for each parameter. */
+  readonly slotNames: readonly string[];
+  parameters(): Tensor;
+  /**
+   * One step: gradients of the owned shards, their sum with everybody's, one update.
+   * @param next gives the windows of each owned shard in ascending order
+   * @param stop asks every worker to stop after this step
+   */
+  trainStep(next: () => Promise<WindowBatch>, stop: boolean): Promise<StepReport>;
+  /** Copies for a checkpoint. */
+  readParameters(): Float32Array;
+  readSlots(): Float32Array[];
+  restore(step: number, parameters: Float32Array, slots: readonly Float32Array[]): void;
+  dispose(): void;
+}
+
+/** Elements that follow the gradient in the reduced vector: the loss and the wish to stop. */
+export const reducedExtras = 2;
+
+export function parameterCount(model: Model): number {
+  return model.parameters.reduce(
+    (sum, { shape }) => sum + shape.reduce((size, side) => size * side, 1),
+    0,
+  );
+}
+
+export function createTrainer(options: TrainerOptions): Trainer {
+  const { engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, mode } = options;
+  const functions = createStepFunctions({ engine, model, loss, optimizer, mode });
+  const states = createLaneStates(model.state, shards, lanesPerShard);
+  const count = parameterCount(model);
+  let step = 0;
+  let parameters = flatTensor(concatenate(model.initialize(seed), count));
+  let slots = optimizer.slots.map(() => flatTensor(new Float32Array(count)));
+
+  const replace = (next: { parameters: Tensor; slots: readonly Tensor[] }) => {
+    parameters.dispose();
+    for (const slot of slots) slot.dispose();
+    parameters = next.parameters;
+    slots = [...next.slots];
+  };
+
+  return {
+    states,
+    functions,
+    get step() {
+      return step;
+    },
+    parameterCount: count,
+    slotNames: optimizer.slots,
+    parameters: () => parameters,
+    async trainStep(next, stop) {
+      const reduction = options.allReduce.begin(step + 1);
+      for (const [index, shard] of shards.entries()) {
+        const batch = await next();
+        const windows = uploadWindows(batch, model, lanesPerShard);
+        const { flat, state } = await functions.gradients(
+          parameters,
+          states.ofShard(shard),
+          windows,
+        );
+        states.replace(shard, state);
+        const values = new Float32Array(count + reducedExtras);
+        values.set(flat.dataSync() as Float32Array);
+        values[count + 1] = stop && index === 0 ? 1 : 0;
+        tf.dispose([flat, windows.frames, windows.resets, windows.weights]);
+        reduction.add(shard, values);
+      }
+      const total = await reduction.total();
+      const report = { loss: total[count], stop: total[count + 1] > 0 };
+      if (!Number.isFinite(report.loss)) {
+        throw new Error(
+          `Cannot apply step ${step + 1}: its loss is ${report.loss}; resume from the last ` +
+            "checkpoint with a lower --learning-rate or with --clip-norm",
+        );
+      }
+      step++;
+      const gradient = flatTensor(total.slice(0, count));
+      const learningRate = tf.scalar(schedule(step));
+      const biasCorrection = tf.scalar(optimizer.biasCorrection(step));
+      replace(
+        await functions.update(parameters, slots, gradient, { learningRate, biasCorrection }),
+      );
+      tf.dispose([gradient, learningRate, biasCorrection]);
+      return report;
+    },
+    readParameters: () => (parameters.dataSync() as Float32Array).slice(),
+    readSlots: () => slots.map((slot) => (slot.dataSync() as Float32Array).slice()),
+    restore(restoredStep, restoredParameters, restoredSlots) {
+      step = restoredStep;
+      replace({
+        parameters: flatTensor(restoredParameters),
+        slots: restoredSlots.map(flatTensor),
+      });
+    },
+    dispose() {
+      parameters.dispose();
+      for (const slot of slots) slot.dispose();
+      states.dispose();
+      functions.dispose();
+    },
+  };
+}
+
+/** A shard's windows as tensors, which the caller disposes. */
+export function uploadWindows(
+  batch: WindowBatch,
+  model: Model,
+  lanesPerShard: number,
+): ShardWindows {
+  const { frames, predictions } = model.window;
+  return {
+    frames: tf.tensor(batch.frames, [lanesPerShard, frames, ...model.frameShape], "float32"),
+    resets: tf.tensor(batch.resets, [lanesPerShard], "float32"),
+    weights: tf.tensor(batch.weights, [lanesPerShard, predictions], "float32"),
+  };
+}
+
+function flatTensor(values: Float32Array): Tensor {
+  return tf.keep(tf.tensor(values, [values.length], "float32"));
+}
+
+function concatenate(arrays: readonly Float32Array[], length: number): Float32Array {
+  const flat = new Float32Array(length);
+  let offset = 0;
+  for (const array of arrays) {
+    flat.set(array, offset);
+    offset += array.length;
+  }
+  return flat;
+}

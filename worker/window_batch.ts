@@ -1,0 +1,63 @@
+/**
+ * Reads the windows that a plan's step gives to a shard's lanes, as typed arrays ready to become
+ * tensors. Padding, in frames and in empty lanes, is zero with weight zero.
+ */
+import type { Dataset, Split } from "../datasets/dataset.ts";
+import type { Plan } from "../datasets/plan.ts";
+import type { WindowShape } from "../datasets/window_shape.ts";
+
+export interface WindowBatch {
+  readonly step: number;
+  readonly shard: number;
+  /** [lanes, window frames, height, width, channels] */
+  readonly frames: Float32Array;
+  /** [lanes] of 0 or 1 */
+  readonly resets: Float32Array;
+  /** [lanes, predictions], already divided by `divisor` */
+  readonly weights: Float32Array;
+}
+
+export interface WindowSource {
+  readonly dataset: Dataset;
+  readonly split: Split;
+  readonly epoch: number;
+  readonly plan: Plan;
+  readonly window: WindowShape;
+  readonly lanesPerShard: number;
+}
+
+/** Values in a frame. */
+export function frameSize(dataset: Dataset): number {
+  const [height, width, channels] = dataset.frameShape;
+  return height * width * channels;
+}
+
+/**
+ * @param divisor what the weights are divided by: for training the step's
+ *   sum(weight) * height * width * channels over all lanes, so that shards' losses add up to the
+ *   step's loss
+ */
+export async function readWindows(
+  source: WindowSource,
+  step: number,
+  shard: number,
+  divisor: number,
+): Promise<WindowBatch> {
+  const { dataset, split, epoch, plan, window, lanesPerShard } = source;
+  const size = frameSize(dataset);
+  const first = shard * lanesPerShard;
+  const tasks = plan.tasks(step).slice(first, first + lanesPerShard);
+  const frames = new Float32Array(lanesPerShard * window.frames * size);
+  const resets = new Float32Array(lanesPerShard);
+  const weights = new Float32Array(lanesPerShard * window.predictions);
+  await Promise.all(tasks.map(async (task, lane) => {
+    resets[lane] = task.reset ? 1 : 0;
+    const start = lane * window.predictions;
+    weights.fill(1 / divisor, start, start + task.validPredictions);
+    if (task.sequence < 0) return;
+    const { sequence, offset } = task;
+    const read = await dataset.read({ split, epoch, sequence, offset, frames: task.frames });
+    frames.set(read, lane * window.frames * size);
+  }));
+  return { step, shard, frames, resets, weights };
+}

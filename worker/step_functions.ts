@@ -88,7 +88,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     };
     const { value, grads } = tf.valueAndGrads(objective)(splitParameters(model, parameters));
     const parts = [...grads.map((gradient) => tf.reshape(gradient, [-1])), tf.reshape(value, [1])];
-    return [tf.concat(parts, 0), ...newState];
+    return [tf.concat(parts, 0), ...newState.map(release)];
   }, { mode });
 
   const evaluate = engine.compile("evaluate", (inputs) => {
@@ -139,6 +139,13 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       }
     },
   };
+}
+
+/** A kept tensor as one that its scope owns again. */
+function release(kept: Tensor): Tensor {
+  const released = tf.clone(kept);
+  kept.dispose();
+  return released;
 }
 
 function windowInputs(

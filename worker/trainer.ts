@@ -121,7 +121,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
       step++;
       const gradient = flatTensor(total.slice(0, count));
       const learningRate = tf.scalar(schedule(step));
-      const biasCorrection = tf.scalar(optimizer.biasCorrection(step));
+      const biasCorrection = tf.tensor1d(optimizer.biasCorrection(step));
       replace(
         await functions.update(parameters, slots, gradient, { learningRate, biasCorrection }),
       );

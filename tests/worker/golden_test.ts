@@ -116,8 +116,6 @@ async function reproduce(
     momentum: 0,
     weightDecay: 0,
     clipNorm: null,
-    schedule: "constant",
-    warmupSteps: 0,
   });
   const trainer = createTrainer({
     engine,

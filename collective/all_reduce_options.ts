@@ -1,0 +1,71 @@
+/**
+ * What an all-reduce has to be told, and which of it cannot be.
+ */
+import type { Clock } from "../net/clock.ts";
+import type { Transport } from "../net/transport.ts";
+import { headerBytesMax } from "./chunk_message.ts";
+
+export const chunkBytesDefault = 256 * 1024;
+export const inFlightBytesDefault = 4 * 1024 * 1024;
+
+export interface AllReduceOptions {
+  readonly transport: Transport;
+  /** Begins every subject; the same for all ranks of a run and of no other run. */
+  readonly subjectPrefix: string;
+  readonly rank: number;
+  /** Membership that these ranks belong to; messages of another one are dropped. */
+  readonly generation: number;
+  /** Rank that owns each shard; every rank from 0 to the highest owns at least one. */
+  readonly owners: readonly number[];
+  /** Length of the gradient. */
+  readonly elements: number;
+  /** The step that comes first; the others follow one by one. */
+  readonly firstStep: number;
+  /** Longest piece of the gradient in one message. @default {chunkBytesDefault} */
+  readonly chunkBytesMax?: number;
+  /** What one rank may have on its way to the broker. @default {inFlightBytesDefault} */
+  readonly inFlightBytesMax?: number;
+  /** How long `total` waits while nothing new comes. */
+  readonly timeoutMs: number;
+  readonly clock: Clock;
+}
+
+/** With every default filled in. */
+export type CheckedOptions = Required<AllReduceOptions> & { readonly worldSize: number };
+
+/** @throws {RangeError} naming the option */
+export function checkOptions(options: AllReduceOptions): CheckedOptions {
+  const { owners, rank, elements, transport } = options;
+  const chunkBytesMax = options.chunkBytesMax ?? chunkBytesDefault;
+  const inFlightBytesMax = options.inFlightBytesMax ?? inFlightBytesDefault;
+  const worldSize = Math.max(-1, ...owners) + 1;
+  const isWhole = (value: number, min: number) => Number.isSafeInteger(value) && value >= min;
+  for (let each = 0; each < worldSize; each++) {
+    if (!owners.includes(each)) {
+      throw new RangeError(`Cannot all-reduce: worker ${each} of ${worldSize} owns no shard`);
+    }
+  }
+  if (!owners.includes(rank) || !owners.every((owner) => isWhole(owner, 0))) {
+    throw new RangeError(`Cannot all-reduce: worker ${rank} is not among the owners [${owners}]`);
+  }
+  for (
+    const [name, value, min] of [
+      ["elements", elements, 1],
+      ["chunkBytesMax", chunkBytesMax, 4],
+      ["inFlightBytesMax", inFlightBytesMax, 1],
+      ["timeoutMs", options.timeoutMs, 1],
+      ["generation", options.generation, 0],
+      ["firstStep", options.firstStep, 0],
+    ] as const
+  ) {
+    if (!isWhole(value, min)) {
+      throw new RangeError(`Cannot all-reduce: ${name} is ${value}, expected at least ${min}`);
+    }
+  }
+  if (worldSize > 1 && chunkBytesMax + headerBytesMax > transport.payloadBytesMax) {
+    throw new RangeError(
+      `Cannot send chunks of ${chunkBytesMax} bytes: with their header they must be at most ${transport.payloadBytesMax}, the broker's max_payload`,
+    );
+  }
+  return { ...options, chunkBytesMax, inFlightBytesMax, worldSize };
+}

@@ -1,0 +1,36 @@
+/**
+ * A piece of a gradient on the wire: [generation, step, sender, partial, chunk, bytes]. A list, not
+ * a map, because its field names would be sent with every chunk. What it is (a partial sum for the
+ * owner of a slice, or the total for everybody) is said by its subject.
+ */
+import { decode, encodeInto, encodeOverheadBytes } from "../net/codec.ts";
+import { bytes, type Infer, integer, tuple } from "../net/schema.ts";
+
+/** More than the header of the longest message takes. */
+export const headerBytesMax = 64;
+
+const count = integer({ min: 0, max: 0xffff_ffff });
+const chunkSchema = (chunkBytesMax: number) =>
+  tuple(count, count, count, count, count, bytes({ lengthMin: 4, lengthMax: chunkBytesMax }));
+
+/** Generation, step, sender's rank, index of the partial, index of the chunk, float32 bytes. */
+export type Chunk = Infer<ReturnType<typeof chunkSchema>>;
+
+export interface ChunkCodec {
+  /** Into `target`, which `bufferBytes` are enough for. */
+  encode(target: Uint8Array, chunk: Chunk): Uint8Array;
+  /** The bytes are a view of `data`. @throws {SchemaError} */
+  decode(data: Uint8Array): Chunk;
+  readonly bufferBytes: number;
+}
+
+/** The codec for chunks of at most `chunkBytesMax` bytes of numbers. */
+export function createChunkCodec(chunkBytesMax: number): ChunkCodec {
+  const schema = chunkSchema(chunkBytesMax);
+  const options = { bytesMax: chunkBytesMax + headerBytesMax, name: "chunk" };
+  return {
+    encode: encodeInto,
+    decode: (data) => decode(data, schema, options),
+    bufferBytes: chunkBytesMax + encodeOverheadBytes,
+  };
+}

@@ -1,0 +1,60 @@
+/**
+ * What the trainer asks of an all-reduce, and how it fails. `all_reduce.ts` does the work.
+ */
+
+export interface AllReduce {
+  /** Resolves when this rank will miss nothing; only then may any other rank begin. */
+  ready(): Promise<void>;
+  /** Opens a step; the one before must be finished. */
+  begin(step: number): Reduction;
+  /** Messages that were not used, by reason. */
+  readonly dropped: Readonly<DroppedMessages>;
+  /** Stops listening; a reduction that is under way fails. */
+  close(): void;
+}
+
+/** The sum of one step. */
+export interface Reduction {
+  /**
+   * Adds the gradient of an owned shard, once for each, in any order. `values` stays the caller's
+   * and may change afterwards.
+   */
+  add(shard: number, values: Float32Array): void;
+  /**
+   * The sum over the shards of all ranks. It belongs to the all-reduce: read it before the next
+   * `begin`.
+   *
+   * @throws {AllReduceError} if a rank or the connection fails
+   */
+  total(): Promise<Float32Array>;
+}
+
+export interface DroppedMessages {
+  /** Not a chunk, or one of a wrong length. */
+  readonly malformed: number;
+  /** Of another membership. */
+  readonly generation: number;
+  /** From a rank that has no such chunk to send. */
+  readonly sender: number;
+  /** Of a step that is over or has not begun. */
+  readonly step: number;
+  readonly duplicate: number;
+}
+
+/** A sum could not be completed; this all-reduce is over. */
+export class AllReduceError extends Error {
+  override readonly name = "AllReduceError";
+  readonly step: number;
+  /** Those whose chunks are late; empty where the failure has another cause. */
+  readonly missingRanks: readonly number[];
+
+  constructor(
+    step: number,
+    why: string,
+    { missingRanks = [], cause }: { missingRanks?: readonly number[]; cause?: unknown } = {},
+  ) {
+    super(`Cannot all-reduce step ${step}: ${why}`, { cause });
+    this.step = step;
+    this.missingRanks = missingRanks;
+  }
+}

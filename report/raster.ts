@@ -1,0 +1,82 @@
+/** A picture in memory: rectangles, text and enlarged frames on RGB pixels, written as a PNG. */
+import { encode } from "fast-png";
+import { GLYPH_ROWS, glyphColumns, textColumns } from "./bitmap_font.ts";
+import type { Colour, ColourScale } from "./colour_scale.ts";
+
+/** Single-channel frame, row by row, values in [0, 1]. */
+export interface Frame {
+  readonly values: Float32Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+export class Raster {
+  readonly width: number;
+  readonly height: number;
+  readonly #pixels: Uint8Array;
+
+  constructor(width: number, height: number, background: Colour) {
+    this.width = width;
+    this.height = height;
+    this.#pixels = new Uint8Array(width * height * 3);
+    this.fill(0, 0, width, height, background);
+  }
+
+  /** Fills a rectangle; what lies outside of the picture is left out. */
+  fill(left: number, top: number, width: number, height: number, colour: Colour): void {
+    const [right, bottom] = [
+      Math.min(left + width, this.width),
+      Math.min(top + height, this.height),
+    ];
+    for (let y = Math.max(top, 0); y < bottom; y++) {
+      for (let x = Math.max(left, 0); x < right; x++) {
+        this.#pixels.set(colour, (y * this.width + x) * 3);
+      }
+    }
+  }
+
+  /** Draws text with its upper left corner at (left, top); a dot is `dotSize` pixels wide. */
+  text(text: string, left: number, top: number, dotSize: number, colour: Colour): void {
+    let x = left;
+    for (const character of text) {
+      for (const column of glyphColumns(character)) {
+        for (let row = 0; row < GLYPH_ROWS; row++) {
+          if (column >> row & 1) this.fill(x, top + row * dotSize, dotSize, dotSize, colour);
+        }
+        x += dotSize;
+      }
+      x += dotSize;
+    }
+  }
+
+  /** Draws a frame with each of its pixels as a square of `zoom` × `zoom`. */
+  frame(frame: Frame, left: number, top: number, zoom: number, colours: ColourScale): void {
+    for (let row = 0; row < frame.height; row++) {
+      for (let column = 0; column < frame.width; column++) {
+        const colour = colours(frame.values[row * frame.width + column]);
+        this.fill(left + column * zoom, top + row * zoom, zoom, zoom, colour);
+      }
+    }
+  }
+
+  /** 8 bits for each of red, green and blue. */
+  toPng(): Uint8Array {
+    return encode({
+      width: this.width,
+      height: this.height,
+      data: this.#pixels,
+      channels: 3,
+      depth: 8,
+    });
+  }
+}
+
+/** Width of a text in pixels. */
+export function textWidth(text: string, dotSize: number): number {
+  return textColumns(text) * dotSize;
+}
+
+/** Height of a line of text in pixels. */
+export function textHeight(dotSize: number): number {
+  return GLYPH_ROWS * dotSize;
+}

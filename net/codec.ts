@@ -33,7 +33,7 @@ export const encodeOverheadBytes = 4096;
 
 /** Fields that are undefined are left out. */
 export function encode(value: Encodable): Uint8Array {
-  return packer.pack(toWire(value));
+  return plainBytes(packer.pack(toWire(value)));
 }
 
 /**
@@ -43,7 +43,7 @@ export function encode(value: Encodable): Uint8Array {
  */
 export function encodeInto(target: Uint8Array, value: Encodable): Uint8Array {
   packerInto.useBuffer(Buffer.from(target.buffer, target.byteOffset, target.byteLength));
-  return packerInto.pack(toWire(value));
+  return plainBytes(packerInto.pack(toWire(value)));
 }
 
 /**
@@ -63,7 +63,21 @@ export function decode<T>(
     );
   }
   checkShape(data);
-  return schema.check(unpacker.unpack(data), name);
+  return schema.check(unpack(data, name), name);
+}
+
+function unpack(data: Uint8Array, name: string): unknown {
+  try {
+    return unpacker.unpack(data);
+  } catch (cause) {
+    // E.g. a map whose keys are not texts.
+    throw new SchemaError(`Cannot decode ${name}: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** The library gives a node Buffer, whose slice() is a view where a copy is expected. */
+function plainBytes({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
 /** Replaces typed arrays by their bytes, without a copy. */

@@ -10,6 +10,9 @@ import type { Binding } from "./binding.ts";
 import { restoreNodeUtil } from "./node_util_shim.ts";
 import type { TensorMetadata } from "./op_runner.ts";
 
+/** tfjs-node's kernels are registered for a backend of this name. */
+export const BACKEND_NAME = "tensorflow";
+
 export type DataId = tf.Tensor["dataId"];
 export type BackendValues = tf.backend_util.BackendValues;
 

@@ -18,7 +18,7 @@ import {
 import type { OpRunner, TensorIds, TensorMetadata } from "./op_runner.ts";
 import { Status } from "./status.ts";
 
-/** No op of tfjs-node has more outputs but a split, which says how many. */
+/** Room for the outputs of nearly every op; one with more gets more. */
 const OUTPUTS_MIN = 16;
 
 export class EagerRunner implements OpRunner {
@@ -85,7 +85,7 @@ export class EagerRunner implements OpRunner {
   ): TensorMetadata[] {
     const { library, pointer: context } = this.#context;
     const status = this.#status;
-    const action = () => `Cannot run op "${opName}" on ${inputs.map((id) => this.describe(id))}`;
+    const action = () => `Cannot run op "${opName}" on ${this.#describeAll(inputs)}`;
     const handles = inputs.map((id) => this.handle(id));
     const newOp = library.TFE_NewOp(context, cName(opName), status.pointer);
     status.check(action);
@@ -141,6 +141,10 @@ export class EagerRunner implements OpRunner {
   delete(): void {
     for (const id of [...this.#handles.keys()]) this.deleteTensor(id);
     this.#status.delete();
+  }
+
+  #describeAll(ids: readonly number[]): string {
+    return ids.map((id) => this.describe(id)).join(", ") || "no inputs";
   }
 
   #add(handle: Pointer): number {

@@ -23,9 +23,10 @@ export class Status {
    * @throws {EngineError} with the action and TensorFlow's own message
    */
   check(action: () => string): void {
-    if (this.failed) {
-      throw new EngineError(`${action()}: ${readCString(this.#library.TF_Message(this.pointer))}`);
-    }
+    if (!this.failed) return;
+    // Read it first: the action may look at tensors, and that sets this status anew.
+    const message = readCString(this.#library.TF_Message(this.pointer));
+    throw new EngineError(`${action()}: ${message}`);
   }
 
   delete(): void {

@@ -9,18 +9,17 @@ import type {
 } from "../engine.ts";
 import { EngineError } from "../engine_error.ts";
 import { type Tensor, tf } from "../tf.ts";
-import { loadBackend } from "./backend.ts";
+import { BACKEND_NAME, loadBackend } from "./backend.ts";
 import { Binding } from "./binding.ts";
 import { TensorFlowContext } from "./context.ts";
 import { describeTensor } from "./data_types.ts";
 import { EagerRunner } from "./eager.ts";
+import { overrideKernels } from "./kernel_overrides.ts";
 import { openTensorFlow } from "./locate.ts";
 import { OpDefinitions } from "./op_definition.ts";
 import { TensorIds } from "./op_runner.ts";
 import { checkOutputs, TracedFunction, type TracingParts } from "./traced_function.ts";
 
-/** tfjs-node's kernels are registered for a backend of this name. */
-const BACKEND_NAME = "tensorflow";
 /** Signatures that a compiled function keeps; the one unused for longest goes first. */
 const SIGNATURES_MAX = 64;
 
@@ -44,6 +43,7 @@ export async function openTensorFlowEngine(
   const isGpu = context.device.gpu !== undefined;
   const binding = new Binding(eager, version, isGpu, options.precision);
   const backend = await loadBackend(binding);
+  overrideKernels();
   tf.registerBackend(BACKEND_NAME, () => backend);
   await tf.setBackend(BACKEND_NAME);
   const definitions = new OpDefinitions(library);

@@ -1,0 +1,14 @@
+/**
+ * Peak signal-to-noise ratio in dB, of values clipped to [0, 1], whose peak is 1 (OpenSTL,
+ * core/metrics.py): 20 log10(1 / sqrt(mean squared error of the frame)).
+ */
+import { clippedToUnit } from "./clipping.ts";
+import type { FramePair } from "./frame_sequence.ts";
+import { squaredErrors } from "./pixel_errors.ts";
+
+/** dB for each frame; Infinity for a frame that is predicted exactly. */
+export function peakSignalToNoise(frames: FramePair): Float64Array {
+  const [height, width, channels] = frames.frameShape;
+  const pixels = height * width * channels;
+  return squaredErrors(clippedToUnit(frames)).map((sum) => -10 * Math.log10(sum / pixels));
+}

@@ -1,0 +1,73 @@
+/**
+ * The scores by which video predictions are published, frame by frame and as means. Scores of parts
+ * (batches, workers) are joined frame by frame before the mean, never averaged.
+ */
+import { clippedToUnit } from "./clipping.ts";
+import type { FramePair } from "./frame_sequence.ts";
+import { peakSignalToNoise } from "./peak_signal_to_noise.ts";
+import { absoluteErrors, squaredErrors } from "./pixel_errors.ts";
+import { structuralSimilarity } from "./structural_similarity.ts";
+
+/** One value for each frame. */
+export interface FrameScores {
+  /** Squared error summed over pixels and channels. */
+  readonly squaredError: Float64Array;
+  /** Absolute error summed over pixels and channels. */
+  readonly absoluteError: Float64Array;
+  /** dB, of clipped values. */
+  readonly psnr: Float64Array;
+  /** Structural similarity of clipped values, at their true range of 1. */
+  readonly ssim: Float64Array;
+  /** Structural similarity at a range of 2, as OpenSTL's published figures have it. */
+  readonly ssimRange2: Float64Array;
+}
+
+/** Means over frames; `rmse` is the root of `mse`. */
+export interface VideoScores {
+  readonly frames: number;
+  readonly mse: number;
+  readonly mae: number;
+  readonly rmse: number;
+  /** Infinity where any frame is exact. */
+  readonly psnr: number;
+  readonly ssim: number;
+  readonly ssimRange2: number;
+}
+
+/**
+ * @throws {RangeError} where the arrays do not hold the same whole number of frames, or a frame is
+ * smaller than 7 x 7 pixels
+ */
+export function frameScores(frames: FramePair): FrameScores {
+  const clipped = clippedToUnit(frames);
+  return {
+    squaredError: squaredErrors(frames),
+    absoluteError: absoluteErrors(frames),
+    psnr: peakSignalToNoise(frames),
+    ssim: structuralSimilarity(clipped, 1),
+    ssimRange2: structuralSimilarity(clipped, 2),
+  };
+}
+
+/**
+ * Means over all frames of all parts.
+ * @throws {RangeError} where there is no frame
+ */
+export function videoScores(parts: readonly FrameScores[]): VideoScores {
+  const frames = parts.reduce((count, part) => count + part.squaredError.length, 0);
+  if (frames === 0) throw new RangeError("Cannot average video scores: there is no frame");
+  const mean = (score: keyof FrameScores) => {
+    const sums = parts.map((part) => part[score].reduce((sum, value) => sum + value, 0));
+    return sums.reduce((sum, value) => sum + value, 0) / frames;
+  };
+  const mse = mean("squaredError");
+  return {
+    frames,
+    mse,
+    mae: mean("absoluteError"),
+    rmse: Math.sqrt(mse),
+    psnr: mean("psnr"),
+    ssim: mean("ssim"),
+    ssimRange2: mean("ssimRange2"),
+  };
+}

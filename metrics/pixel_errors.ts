@@ -6,7 +6,11 @@ import { type FramePair, perFrame } from "./frame_sequence.ts";
 
 /** Sum of squared errors of each frame. */
 export function squaredErrors(frames: FramePair): Float64Array {
-  return perFrame(frames, squaredError);
+  return perFrame(frames, (prediction, truth) => {
+    let sum = 0;
+    for (let i = 0; i < truth.length; i++) sum += (prediction[i] - truth[i]) ** 2;
+    return sum;
+  });
 }
 
 /** Sum of absolute errors of each frame. */
@@ -16,10 +20,4 @@ export function absoluteErrors(frames: FramePair): Float64Array {
     for (let i = 0; i < truth.length; i++) sum += Math.abs(prediction[i] - truth[i]);
     return sum;
   });
-}
-
-function squaredError(prediction: Float32Array, truth: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < truth.length; i++) sum += (prediction[i] - truth[i]) ** 2;
-  return sum;
 }

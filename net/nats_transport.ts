@@ -8,7 +8,16 @@
  * Subscriptions are callbacks, never iterators: they run inside the client's parser, so a slow
  * reader becomes back-pressure on the socket instead of a queue without a bound.
  */
-import { connect, errors, type Msg, type NatsConnection } from "@nats-io/transport-node";
+import {
+  createInbox,
+  errors,
+  type Msg,
+  type NatsConnection,
+  NatsConnectionImpl,
+  setTransportFactory,
+} from "@nats-io/transport-node";
+import { type Clock, systemClock } from "./clock.ts";
+import { NatsSocket } from "./nats_socket.ts";
 import { isPublishSubject, isSubscribeSubject } from "./subjects.ts";
 import { type Message, type Subscription, type Transport, TransportError } from "./transport.ts";
 
@@ -31,6 +40,8 @@ export interface NatsOptions {
   readonly noEcho?: boolean;
   /** A silent server is given up after three of these. @default {2000} */
   readonly pingIntervalMs?: number;
+  /** For the time limits of requests. */
+  readonly clock?: Clock;
 }
 
 /**
@@ -44,18 +55,19 @@ export async function connectNats(options: NatsOptions): Promise<Transport> {
   const address = urls.map((url) => `nats://${url.host}`).join(", ");
   const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
   let connection: NatsConnection;
+  setTransportFactory({ factory: () => new NatsSocket() });
   try {
-    connection = await connect({
-      servers: urls.map((url) => `${url.protocol}//${url.host}`),
+    connection = await NatsConnectionImpl.connect({
+      servers: urls.map((url) => url.host),
       name: options.name,
       ...login(options.credentials ?? credentialsOf(urls[0])),
       timeout: connectTimeoutMs,
       noEcho: options.noEcho ?? false,
       reconnect: false,
+      // Deno resolves names when it dials.
+      resolve: false,
       pingInterval: options.pingIntervalMs ?? 2000,
       maxPingOut: 2,
-      // A stack is taken for each request otherwise, and kept while it waits.
-      noAsyncTraces: true,
     });
   } catch (error) {
     throw connectError(error, address, connectTimeoutMs);
@@ -67,7 +79,7 @@ export async function connectNats(options: NatsOptions): Promise<Transport> {
       `Cannot use nats-server ${version} at ${address}: Lockstep needs ${natsServerVersionMin} or newer; run 'deno task setup' to fetch one`,
     );
   }
-  return new NatsTransport(connection, address);
+  return new NatsTransport(connection, address, options.clock ?? systemClock);
 }
 
 class NatsTransport implements Transport {
@@ -75,14 +87,20 @@ class NatsTransport implements Transport {
   readonly closed: Promise<TransportError | undefined>;
   readonly #connection: NatsConnection;
   readonly #address: string;
+  readonly #clock: Clock;
+  /** Requests that wait for an answer, by the last token of its subject. */
+  readonly #requests = new Map<string, (answer: Uint8Array | TransportError) => void>();
+  readonly #inbox = createInbox();
+  #requestCount = 0;
   /** Rejects the flushes that wait: the client leaves them pending when a connection is lost. */
   readonly #waiting = new Set<(reason: TransportError) => void>();
   #closing: Promise<void> | undefined;
   #reason: TransportError | undefined;
 
-  constructor(connection: NatsConnection, address: string) {
+  constructor(connection: NatsConnection, address: string, clock: Clock) {
     this.#connection = connection;
     this.#address = address;
+    this.#clock = clock;
     this.payloadBytesMax = connection.info?.max_payload ?? 1024 * 1024;
     this.closed = connection.closed().then((error) => this.#onClosed(error ?? undefined));
     this.#watch();
@@ -107,18 +125,28 @@ class NatsTransport implements Transport {
     return { unsubscribe: () => subscription.unsubscribe() };
   }
 
-  async request(
+  request(
     subject: string,
     data: Uint8Array,
     { timeoutMs }: { timeoutMs: number },
   ): Promise<Uint8Array> {
-    this.#checkPublish(subject, data);
-    try {
-      const answer = await this.#connection.request(subject, data, { timeout: timeoutMs });
-      return new Uint8Array(answer.data);
-    } catch (error) {
-      throw await this.#requestError(error, subject, timeoutMs);
-    }
+    return new Promise((resolve, reject) => {
+      this.#checkPublish(subject, data);
+      if (this.#requestCount === 0) this.#listenForAnswers();
+      const token = String(++this.#requestCount);
+      const finish = (answer: Uint8Array | TransportError) => {
+        cancel();
+        this.#requests.delete(token);
+        answer instanceof TransportError ? reject(answer) : resolve(answer);
+      };
+      const fail = (why: string) =>
+        finish(new TransportError(`Cannot get an answer on "${subject}": ${why}`));
+      const cancel = this.#clock.after(timeoutMs, () => fail(`none came within ${timeoutMs} ms`));
+      this.#requests.set(token, (answer) => {
+        answer === nobody ? fail("nobody listens there") : finish(answer);
+      });
+      this.#connection.publish(subject, data, { reply: `${this.#inbox}.${token}` });
+    });
   }
 
   flush(): Promise<void> {
@@ -136,6 +164,18 @@ class NatsTransport implements Transport {
     return this.#closing;
   }
 
+  /** The client's own requests keep a view of memory that its next read overwrites. */
+  #listenForAnswers(): void {
+    this.#connection.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) => {
+        if (error !== null) return;
+        const isNobody = message.data.length === 0 && message.headers?.code === 503;
+        const token = message.subject.slice(this.#inbox.length + 1);
+        this.#requests.get(token)?.(isNobody ? nobody : new Uint8Array(message.data));
+      },
+    });
+  }
+
   async #drain(): Promise<void> {
     if (this.#connection.isClosed()) return;
     // The pings end a connection whose server is silent, and with it the drain.
@@ -151,6 +191,7 @@ class NatsTransport implements Transport {
     }
     const reason = this.#reason ?? new TransportError("The connection was closed");
     for (const reject of this.#waiting) reject(reason);
+    for (const settle of [...this.#requests.values()]) settle(reason);
     this.#waiting.clear();
     return this.#reason;
   }
@@ -196,30 +237,10 @@ class NatsTransport implements Transport {
       );
     }
   }
-
-  async #requestError(
-    error: unknown,
-    subject: string,
-    timeoutMs: number,
-  ): Promise<TransportError> {
-    const cause = error instanceof Error ? error.cause ?? error : error;
-    if (error instanceof errors.TimeoutError || cause instanceof errors.TimeoutError) {
-      return new TransportError(
-        `Cannot get an answer on "${subject}": none came within ${timeoutMs} ms`,
-        { cause },
-      );
-    }
-    if (cause instanceof errors.NoRespondersError) {
-      return new TransportError(`Cannot get an answer on "${subject}": nobody listens there`, {
-        cause,
-      });
-    }
-    // A connection that ends fails its requests first and tells why a moment later.
-    const reason = messageOf(error) === "connection closed" ? await this.closed : this.#reason;
-    return reason ??
-      new TransportError(`Cannot get an answer on "${subject}": ${messageOf(error)}`, { cause });
-  }
 }
+
+/** What a request gets where no subscription takes it. */
+const nobody = new Uint8Array(0);
 
 class NatsMessage implements Message {
   readonly #message: Msg;
@@ -235,9 +256,7 @@ class NatsMessage implements Message {
   }
 
   get data(): Uint8Array {
-    // The client hands out a node Buffer, whose slice() is a view where a copy is expected.
-    const { buffer, byteOffset, byteLength } = this.#message.data;
-    return new Uint8Array(buffer, byteOffset, byteLength);
+    return this.#message.data;
   }
 
   respond(data: Uint8Array): void {
@@ -265,7 +284,7 @@ function parseServer(server: string): URL {
       { cause },
     );
   }
-  if ((url.protocol !== "nats:" && url.protocol !== "tls:") || url.hostname === "") {
+  if (url.protocol !== "nats:" || url.hostname === "") {
     throw new TransportError(
       `Cannot connect to "${url.protocol}//${url.host}": expected nats://host:port`,
     );
@@ -305,7 +324,7 @@ function connectError(error: unknown, address: string, timeoutMs: number): Trans
       options,
     );
   }
-  if (error instanceof errors.ConnectionError && error.message === "connection refused") {
+  if (error instanceof Deno.errors.ConnectionRefused) {
     return new TransportError(
       `Cannot connect to ${address}: nobody listens there; start one with 'nats-server --addr HOST --port PORT' or let 'deno task train' start it`,
       options,

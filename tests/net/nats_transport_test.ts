@@ -71,7 +71,9 @@ Deno.test("connectNats() says where nobody listens and what to start", async () 
 });
 
 Deno.test("connectNats() refuses an address that is not one", async () => {
-  for (const servers of ["nats://", "nats://host:notaport", "http://127.0.0.1:4222"]) {
+  for (
+    const servers of ["nats://", "nats://host:notaport", "http://127.0.0.1:4222", "tls://a:4222"]
+  ) {
     await assert.rejects(
       connectNats({ servers, name: "test" }),
       transportError(/expected nats:\/\/host:port$/),
@@ -93,15 +95,23 @@ Deno.test("connectNats() refuses a server that is too old and names both version
   }
 });
 
-Deno.test("connectNats() gives up on a peer that does not speak NATS", async () => {
-  const server = fakeServer("SSH-2.0-OpenSSH_9.6\r\n");
-  try {
-    await assert.rejects(
-      connectNats({ servers: server.url, name: "test", connectTimeoutMs: 2000 }),
-      transportError(/^Cannot connect to nats:\/\/127/),
-    );
-  } finally {
-    await server.close();
+Deno.test("connectNats() gives up on a peer that is no nats-server, or insists on TLS", async () => {
+  const table: [string, RegExp][] = [
+    ["SSH-2.0-OpenSSH_9.6\r\n", /^Cannot connect to nats:.*: the peer is not a nats-server$/],
+    ["INFO {]\r\n", /the peer is not a nats-server$/],
+    ["x".repeat(70_000), /the peer is not a nats-server$/],
+    ['INFO {"version":"2.15.1","tls_required":true}\r\n', /insists on TLS/],
+  ];
+  for (const [greeting, message] of table) {
+    const server = fakeServer(greeting);
+    try {
+      await assert.rejects(
+        connectNats({ servers: server.url, name: "test" }),
+        transportError(message),
+      );
+    } finally {
+      await server.close();
+    }
   }
 });
 

@@ -1,0 +1,138 @@
+/**
+ * TCP below the NATS client, by Deno's own sockets. The client's socket for Node.js works on Deno,
+ * but takes off its error listener before the socket has ended, so that a refused login may end
+ * the whole process; and its reads of at most 64 KiB make the parser copy every longer message: this
+ * one moves gradients 1.2 to 1.4 times as fast.
+ */
+
+/** Most chunks of a gradient then lie within one read, which the parser hands out as they are. */
+const readBytesMax = 256 * 1024;
+/** The server's greeting is one line of JSON; a peer that sends more without an end is no server. */
+const greetingBytesMax = 64 * 1024;
+
+/** What the client calls a transport: one connection, from dial to end. */
+export class NatsSocket {
+  readonly lang = "deno";
+  readonly version: string = Deno.version.deno;
+  closeError: Error | undefined;
+  readonly #buffer = new Uint8Array(readBytesMax);
+  readonly #ended = Promise.withResolvers<void | Error>();
+  #connection: Deno.TcpConn | undefined;
+  #greeting: Uint8Array = new Uint8Array(0);
+  readonly #outgoing: Uint8Array[] = [];
+  #isWriting = false;
+  #isClosed = false;
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** @throws {Error} if nobody listens, or the peer is not a NATS server without TLS */
+  async connect({ hostname, port }: { hostname: string; port: number }): Promise<void> {
+    const connection = await Deno.connect({ hostname, port });
+    this.#connection = connection;
+    if (this.#isClosed) return connection.close();
+    connection.setNoDelay(true);
+    this.#greeting = await this.#readGreeting(connection);
+  }
+
+  /** Bytes as they come. Each view is valid until the next one is asked for. */
+  async *[Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
+    yield this.#greeting;
+    let reason: Error | undefined;
+    try {
+      while (!this.#isClosed && this.#connection !== undefined) {
+        const count = await this.#connection.read(this.#buffer);
+        if (count === null) break;
+        yield this.#buffer.subarray(0, count);
+      }
+    } catch (error) {
+      reason = error as Error;
+    }
+    this.#end(reason);
+  }
+
+  /** Without TLS; `connect` refuses a server that insists on it. */
+  isEncrypted(): boolean {
+    return false;
+  }
+
+  send(frame: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#outgoing.push(frame);
+    if (!this.#isWriting) this.#write();
+  }
+
+  close(reason?: Error): Promise<void> {
+    this.#end(reason);
+    return Promise.resolve();
+  }
+
+  disconnect(): void {
+    this.#end(undefined);
+  }
+
+  discard(): void {
+    this.#end(undefined);
+  }
+
+  /** Resolves when the connection has ended, with the reason if it was not asked for. */
+  closed(): Promise<void | Error> {
+    return this.#ended.promise;
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true;
+    try {
+      for (let frame = this.#outgoing.shift(); frame; frame = this.#outgoing.shift()) {
+        for (let at = 0; at < frame.length && this.#connection !== undefined;) {
+          at += await this.#connection.write(frame.subarray(at));
+        }
+      }
+    } catch (error) {
+      this.#end(error as Error);
+    }
+    this.#isWriting = false;
+  }
+
+  async #readGreeting(connection: Deno.TcpConn): Promise<Uint8Array> {
+    let length = 0;
+    while (length < greetingBytesMax) {
+      const count = await connection.read(this.#buffer.subarray(length));
+      if (count === null) throw new Error("the peer closed the connection before its greeting");
+      length += count;
+      const end = this.#buffer.subarray(0, length).indexOf(10);
+      if (end >= 0) {
+        checkGreeting(new TextDecoder().decode(this.#buffer.subarray(0, end)));
+        return this.#buffer.slice(0, length);
+      }
+    }
+    throw new Error("the peer is not a nats-server");
+  }
+
+  #end(reason: Error | undefined): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.closeError = reason;
+    this.#outgoing.length = 0;
+    try {
+      this.#connection?.close();
+    } catch {
+      // It is closed already.
+    }
+    this.#ended.resolve(reason);
+  }
+}
+
+function checkGreeting(line: string): void {
+  let info: { tls_required?: unknown };
+  try {
+    info = JSON.parse(line.replace(/^INFO /, () => ""));
+    if (!line.startsWith("INFO ")) throw new SyntaxError("no INFO");
+  } catch (cause) {
+    throw new Error("the peer is not a nats-server", { cause });
+  }
+  if (info.tls_required === true) {
+    throw new Error("the server insists on TLS, which this version does not speak");
+  }
+}

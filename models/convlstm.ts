@@ -29,7 +29,13 @@ export interface ConvLstmOptions {
 export function convLstm(options: ConvLstmOptions): Model {
   const { frameShape, filters, kernelSize, windowFrames } = options;
   const channels = frameShape[2];
-  const stack: StackShape = { prefix: "", inputChannels: channels, filters, kernelSize };
+  const stack: StackShape = {
+    prefix: "",
+    inputChannels: channels,
+    filters,
+    kernelSize,
+    gradients: { initialState: false, finalState: false },
+  };
   const stackSpecs = stackParameters(stack);
   const parameters = [
     ...stackSpecs,

@@ -17,6 +17,8 @@ export interface StackShape {
   /** Filters of each layer, bottom first. */
   readonly filters: readonly number[];
   readonly kernelSize: number;
+  /** Whether gradients flow into the state before the window, and out of the one after it. */
+  readonly gradients: { readonly initialState: boolean; readonly finalState: boolean };
 }
 
 /** kernel, recurrentKernel and bias of each layer, bottom first. */
@@ -97,7 +99,10 @@ export function runStack(
       bias: parameters[next++],
     };
     const initial = { hidden: state[2 * layer], cell: state[2 * layer + 1] };
-    const output = convLstmLayer(weights, initial, below, frames);
+    const output = convLstmLayer(weights, initial, below, frames, {
+      inputs: layer > 0,
+      ...stack.gradients,
+    });
     newState.push(output.state.hidden, output.state.cell);
     below = output.hiddenStates;
     hiddenStates.push(below);

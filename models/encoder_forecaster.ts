@@ -35,8 +35,14 @@ export function encoderForecaster(options: EncoderForecasterOptions): Model {
     inputChannels: channels,
     filters,
     kernelSize,
+    gradients: { initialState: false, finalState: true },
   };
-  const forecaster: StackShape = { ...encoder, prefix: "forecaster/", inputChannels: 0 };
+  const forecaster: StackShape = {
+    ...encoder,
+    prefix: "forecaster/",
+    inputChannels: 0,
+    gradients: { initialState: true, finalState: false },
+  };
   const encoderSpecs = stackParameters(encoder);
   const forecasterSpecs = stackParameters(forecaster);
   const allFilters = filters.reduce((sum, count) => sum + count, 0);

@@ -8,6 +8,7 @@
  */
 import { tf } from "../tf.ts";
 import { BACKEND_NAME, type TracingBackend } from "./backend.ts";
+import { registerBiasKernels } from "./bias_kernels.ts";
 import { AttributeType } from "./op_attribute.ts";
 import { DataType } from "./data_types.ts";
 
@@ -25,11 +26,12 @@ let isDone = false;
 export function overrideKernels(): void {
   if (isDone) return;
   isDone = true;
+  registerBiasKernels();
   override(tf.Round, (original) => (args) => {
-    const x = args.inputs.x as tf.TensorInfo;
-    if (x.dtype !== "int32") return original(args);
-    (args.backend as TracingBackend).incRef(x.dataId);
-    return x;
+    const { dataId, shape, dtype } = args.inputs.x as tf.TensorInfo;
+    if (dtype !== "int32") return original(args);
+    (args.backend as TracingBackend).incRef(dataId);
+    return { dataId, shape, dtype };
   });
   override(tf.GatherV2, (original) => (args) => {
     const backend = args.backend as TracingBackend;

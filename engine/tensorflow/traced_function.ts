@@ -179,9 +179,9 @@ function record(
     let variableFailure: EngineError | undefined;
     try {
       const returned = fn(arguments_.map((argument) => backend.createOutputTensor(argument)));
-      const results = checkOutputs(name, returned);
+      silencePromises(returned);
       trace.checkFailure();
-      outputs = backend.getInputTensorIds(results);
+      outputs = backend.getInputTensorIds(checkOutputs(name, returned));
     } finally {
       tf.engine().endScope();
       variableFailure = variables.restore(name);
@@ -197,7 +197,6 @@ function record(
 /** @throws {EngineError} unless a function returned an array of tensors */
 export function checkOutputs(name: string, returned: unknown): tf.Tensor[] {
   if (returned instanceof Promise) {
-    returned.catch(() => {}); // its failure is this one's consequence
     throw new EngineError(
       `Cannot run "${name}": it returned a promise, and the ops that make one (tf.whereAsync, ` +
         "booleanMaskAsync, data) read values; return an array of tensors",
@@ -207,6 +206,13 @@ export function checkOutputs(name: string, returned: unknown): tf.Tensor[] {
     throw new EngineError(`Cannot run "${name}": it must return an array of tensors`);
   }
   return returned;
+}
+
+/** A promise returned from a trace fails for the reason that the trace fails: no need to tell twice. */
+function silencePromises(returned: unknown): void {
+  for (const output of [returned].flat()) {
+    if (output instanceof Promise) output.catch(() => {});
+  }
 }
 
 function checkEscapes(name: string, recorder: Recorder): void {

@@ -11,7 +11,10 @@ export type Precision = "float32" | "bfloat16";
 export type ExecutionMode = "eager" | "traced";
 
 export interface EngineOptions {
-  /** Threads inside one kernel. Results depend on it bit for bit, so a run fixes it. */
+  /**
+   * Threads that compute at the same time, each on an op of its own: as many compiled calls are worth
+   * having under way. Results do not depend on it.
+   */
   readonly threads: number;
   readonly precision: Precision;
 }

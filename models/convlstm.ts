@@ -1,5 +1,5 @@
 /**
- * `convlstm`: a stack of ConvLSTM layers with a 1×1 sigmoid head that predicts each next frame.
+ * `convlstm`: a stack of ConvLSTM layers with a sigmoid head that predicts each next frame.
  * Stateful: it runs along a sequence for as long as the sequence lasts, a window at a time.
  */
 import type { FrameShape } from "../datasets/dataset.ts";
@@ -21,13 +21,15 @@ export interface ConvLstmOptions {
   /** Filters of each layer, bottom first. */
   readonly filters: readonly number[];
   readonly kernelSize: number;
+  /** Side of the head's kernel. @default {1} */
+  readonly headKernelSize?: number;
   /** Frames that gradients flow through. */
   readonly windowFrames: number;
 }
 
 /** Each window reads `windowFrames` + 1 frames: the last is the target of the one before it. */
 export function convLstm(options: ConvLstmOptions): Model {
-  const { frameShape, filters, kernelSize, windowFrames } = options;
+  const { frameShape, filters, kernelSize, windowFrames, headKernelSize = 1 } = options;
   const channels = frameShape[2];
   const stack: StackShape = {
     prefix: "",
@@ -39,7 +41,10 @@ export function convLstm(options: ConvLstmOptions): Model {
   const stackSpecs = stackParameters(stack);
   const parameters = [
     ...stackSpecs,
-    { name: "head/kernel", shape: [1, 1, filters[filters.length - 1], channels] },
+    {
+      name: "head/kernel",
+      shape: [headKernelSize, headKernelSize, filters[filters.length - 1], channels],
+    },
     { name: "head/bias", shape: [channels] },
   ];
   return {

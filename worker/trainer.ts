@@ -95,21 +95,27 @@ export function createTrainer(options: TrainerOptions): Trainer {
     parameters: () => parameters,
     async trainStep(next, stop) {
       const reduction = options.allReduce.begin(step + 1);
-      for (const [index, shard] of shards.entries()) {
-        const batch = await next();
-        const windows = uploadWindows(batch, model, lanesPerShard);
-        const { flat, state } = await functions.gradients(
-          parameters,
-          states.ofShard(shard),
-          windows,
-        );
-        states.replace(shard, state);
-        const values = new Float32Array(count + reducedExtras);
-        values.set(flat.dataSync() as Float32Array);
-        values[count + 1] = stop && index === 0 ? 1 : 0;
-        tf.dispose([flat, windows.frames, windows.resets, windows.weights]);
-        reduction.add(shard, values);
-      }
+      let left = shards.length;
+      // Shards are independent, so each thread works through its own: that keeps threads busier than
+      // sharing every op among them, and a shard's bits do not depend on how many threads there are.
+      const workThrough = async () => {
+        while (left-- > 0) {
+          const batch = await next();
+          const windows = uploadWindows(batch, model, lanesPerShard);
+          const { flat, state } = await functions.gradients(
+            parameters,
+            states.ofShard(batch.shard),
+            windows,
+          );
+          states.replace(batch.shard, state);
+          const values = new Float32Array(count + reducedExtras);
+          values.set(flat.dataSync() as Float32Array);
+          values[count + 1] = stop && batch.shard === shards[0] ? 1 : 0;
+          tf.dispose([flat, windows.frames, windows.resets, windows.weights]);
+          reduction.add(batch.shard, values);
+        }
+      };
+      await Promise.all(Array.from({ length: engine.threads }, workThrough));
       const total = await reduction.total();
       const report = { loss: total[count], stop: total[count + 1] > 0 };
       if (!Number.isFinite(report.loss)) {

@@ -8,6 +8,7 @@
 import { tf } from "../tf.ts";
 import type { Binding } from "./binding.ts";
 import { restoreNodeUtil } from "./node_util_shim.ts";
+import type { OpAttribute } from "./op_attribute.ts";
 import type { TensorMetadata } from "./op_runner.ts";
 
 /** tfjs-node's kernels are registered for a backend of this name. */
@@ -34,6 +35,11 @@ interface NodeBackend extends tf.KernelBackend {
   readonly tensorMap: { has(dataId: DataId): boolean; get(dataId: DataId): TensorEntry };
   getInputTensorIds(tensors: readonly KernelInput[]): number[];
   createOutputTensor(metadata: TensorMetadata): tf.Tensor;
+  executeSingleOutput(
+    opName: string,
+    attributes: readonly OpAttribute[],
+    inputs: readonly tf.TensorInfo[],
+  ): tf.Tensor;
 }
 
 /** What a running trace wants to know and decide. */

@@ -3,17 +3,9 @@
  * gradient. TensorFlow fuses the former into the convolution before it.
  */
 import { tf } from "../tf.ts";
-import { BACKEND_NAME } from "./backend.ts";
+import { BACKEND_NAME, type TracingBackend } from "./backend.ts";
 import { DataType } from "./data_types.ts";
 import { AttributeType } from "./op_attribute.ts";
-
-interface OpRunner {
-  executeSingleOutput(
-    opName: string,
-    attributes: readonly { name: string; type: number; value: unknown }[],
-    inputs: readonly tf.TensorInfo[],
-  ): tf.TensorInfo;
-}
 
 const attributes = [
   { name: "T", type: AttributeType.type, value: DataType.float32 },
@@ -30,7 +22,7 @@ function register(kernelName: string, inputNames: readonly string[]): void {
     kernelName,
     backendName: BACKEND_NAME,
     kernelFunc: ({ inputs, backend }) =>
-      (backend as unknown as OpRunner).executeSingleOutput(
+      (backend as TracingBackend).executeSingleOutput(
         kernelName,
         attributes,
         inputNames.map((name) => inputs[name] as tf.TensorInfo),

@@ -12,14 +12,6 @@ import { registerBiasKernels } from "./bias_kernels.ts";
 import { AttributeType } from "./op_attribute.ts";
 import { DataType } from "./data_types.ts";
 
-interface Node {
-  executeSingleOutput(
-    opName: string,
-    attributes: { name: string; type: number; value: unknown }[],
-    inputs: tf.TensorInfo[],
-  ): tf.TensorInfo;
-}
-
 let isDone = false;
 
 /** Registers the kernels and gradients, once; they serve every engine opened later. */
@@ -83,7 +75,7 @@ function nativeGradient(kernelName: string, opName: string, slope: Slope): void 
     kernelName: opName,
     backendName: BACKEND_NAME,
     kernelFunc: ({ inputs, backend }) =>
-      (backend as unknown as Node).executeSingleOutput(opName, [
+      (backend as TracingBackend).executeSingleOutput(opName, [
         { name: "T", type: AttributeType.type, value: DataType.float32 },
       ], [inputs.y as tf.TensorInfo, inputs.dy as tf.TensorInfo]),
   });

@@ -245,10 +245,13 @@ const nobody = new Uint8Array(0);
 class NatsMessage implements Message {
   readonly #message: Msg;
   readonly #transport: NatsTransport;
+  /** Read now: the client decodes it from its read buffer, which the next messages overwrite. */
+  readonly #reply: string | undefined;
 
   constructor(message: Msg, transport: NatsTransport) {
     this.#message = message;
     this.#transport = transport;
+    this.#reply = message.reply;
   }
 
   get subject(): string {
@@ -260,7 +263,7 @@ class NatsMessage implements Message {
   }
 
   respond(data: Uint8Array): void {
-    if (this.#message.reply) this.#transport.publish(this.#message.reply, data);
+    if (this.#reply) this.#transport.publish(this.#reply, data);
   }
 }
 

@@ -16,6 +16,7 @@ const symbols = {
   TF_Message: { parameters: ["pointer"], result: "pointer" },
 
   TF_NewBuffer: { parameters: [], result: "pointer" },
+  TF_NewBufferFromString: { parameters: ["buffer", "usize"], result: "pointer" }, // proto, proto_len
   TF_DeleteBuffer: { parameters: ["pointer"], result: "void" },
 
   TFE_NewContextOptions: { parameters: [], result: "pointer" },
@@ -67,18 +68,16 @@ const symbols = {
   TF_TensorData: { parameters: ["pointer"], result: "pointer" },
   TF_TensorByteSize: { parameters: ["pointer"], result: "usize" },
   TF_TensorElementCount: { parameters: ["pointer"], result: "i64" },
-  TF_StringInit: { parameters: ["pointer"], result: "void" },
-  TF_StringCopy: {
+  TF_TensorFromProto: {
     parameters: [
-      "pointer", // dst
-      "buffer", // src
-      "usize", // size
+      "pointer", // from
+      "pointer", // to
+      "pointer", // status
     ],
     result: "void",
   },
   TF_StringGetDataPointer: { parameters: ["pointer"], result: "pointer" },
   TF_StringGetSize: { parameters: ["pointer"], result: "usize" },
-  TF_StringDealloc: { parameters: ["pointer"], result: "void" },
 
   TFE_NewTensorHandle: { parameters: ["pointer", "pointer"], result: "pointer" }, // tensor, status
   TFE_DeleteTensorHandle: { parameters: ["pointer"], result: "void" },
@@ -200,7 +199,6 @@ const symbols = {
   TF_FinishOperation: { parameters: ["pointer", "pointer"], result: "pointer" }, // desc, status
   TF_AddInput: { parameters: ["pointer", TF_OUTPUT], result: "void" },
   TF_AddInputList: { parameters: ["pointer", "buffer", "i32"], result: "void" },
-  TF_OperationNumOutputs: { parameters: ["pointer"], result: "i32" },
   TF_OperationOutputType: { parameters: [TF_OUTPUT], result: "i32" },
   TF_SetAttrString: { parameters: ["pointer", "buffer", "buffer", "usize"], result: "void" },
   TF_SetAttrInt: { parameters: ["pointer", "buffer", "i64"], result: "void" },

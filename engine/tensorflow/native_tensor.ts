@@ -6,6 +6,8 @@
 import { EngineError } from "../engine_error.ts";
 import { DataType, describeTensor, ELEMENT_BYTES } from "./data_types.ts";
 import { type NativeLibrary, nonNull, type Pointer } from "./ffi.ts";
+import { bytesHeader, messageField, varintField } from "./protobuf.ts";
+import { Status } from "./status.ts";
 
 /** What tfjs hands to a backend, and takes from it. */
 export type NativeValues =
@@ -165,22 +167,57 @@ function newStringTensor(
   values: TensorSource,
 ): Pointer {
   // A scalar's bytes come bare, as one Uint8Array.
-  const strings = values instanceof Uint8Array ? [values] : values;
+  const strings: readonly unknown[] = values instanceof Uint8Array ? [values] : Array.from(
+    values as ArrayLike<unknown>,
+  );
   if (strings.length !== elements) {
     throw new EngineError(
       `Cannot create a tensor of ${describeTensor(DataType.string, shape)}: it takes ` +
         `${elements} strings, but there are ${strings.length}`,
     );
   }
-  const tensor = allocate(library, DataType.string, shape, elements * TSTRING_BYTES);
-  for (let i = 0; i < elements; i++) {
-    const value = strings[i];
-    const bytes = value instanceof Uint8Array ? value.slice() : encoder.encode(String(value));
-    const element = stringElement(library, tensor, i);
-    library.TF_StringInit(element);
-    library.TF_StringCopy(element, bytes, BigInt(bytes.length));
+  const bytes = strings.map((value) =>
+    value instanceof Uint8Array ? value : encoder.encode(String(value))
+  );
+  const proto = stringTensorProto(shape, bytes);
+  const buffer = library.TF_NewBufferFromString(proto, BigInt(proto.length));
+  const status = new Status(library);
+  const tensor = allocate(library, DataType.float32, [], Float32Array.BYTES_PER_ELEMENT);
+  try {
+    library.TF_TensorFromProto(buffer, tensor, status.pointer);
+    status.check(() => `Cannot create a tensor of ${describeTensor(DataType.string, shape)}`);
+    return tensor;
+  } catch (error) {
+    library.TF_DeleteTensor(tensor);
+    throw error;
+  } finally {
+    status.delete();
+    library.TF_DeleteBuffer(buffer);
   }
-  return tensor;
+}
+
+/**
+ * A TensorProto (`tensorflow/core/framework/tensor.proto`): dtype is field 1, tensor_shape 2 with its
+ * dims 2 and their size 1, string_val 8. A tensor made of it owns its strings; one whose strings the
+ * C API fills in place would leak every string that does not fit into its 24 bytes.
+ */
+function stringTensorProto(
+  shape: readonly number[],
+  strings: readonly Uint8Array[],
+): Uint8Array<ArrayBuffer> {
+  const dims = shape.flatMap((size) => messageField(2, varintField(1, size)));
+  const head = [...varintField(1, DataType.string), ...messageField(2, dims)];
+  const headers = strings.map((string) => bytesHeader(8, string.length));
+  const bodies = strings.reduce((sum, string, i) => sum + headers[i].length + string.length, 0);
+  const proto = new Uint8Array(head.length + bodies);
+  proto.set(head);
+  let at = head.length;
+  strings.forEach((string, i) => {
+    proto.set(headers[i], at);
+    proto.set(string, at += headers[i].length);
+    at += string.length;
+  });
+  return proto;
 }
 
 function readStrings(library: NativeLibrary, tensor: Pointer): Uint8Array[] {

@@ -1,23 +1,21 @@
 /**
- * The wire format of protocol buffers, as much as two small messages need: the session's
- * configuration is written with it and op definitions are read with it
+ * The wire format of protocol buffers, as much as three small messages need: the session's
+ * configuration and tensors of strings are written with it, and op definitions are read with it
  * (https://protobuf.dev/programming-guides/encoding).
  */
-const encoder = new TextEncoder();
-
 /** A field of type int32, bool or enum. */
 export function varintField(field: number, value: number): number[] {
   return [...varint(field << 3), ...varint(value)];
 }
 
-/** A field of type string. */
-export function stringField(field: number, value: string): number[] {
-  return messageField(field, [...encoder.encode(value)]);
-}
-
 /** A field that is a message itself. */
 export function messageField(field: number, message: readonly number[]): number[] {
-  return [...varint(field << 3 | 2), ...varint(message.length), ...message];
+  return [...bytesHeader(field, message.length), ...message];
+}
+
+/** What stands before a field of so many bytes. */
+export function bytesHeader(field: number, length: number): number[] {
+  return [...varint(field << 3 | 2), ...varint(length)];
 }
 
 function varint(value: number): number[] {

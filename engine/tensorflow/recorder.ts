@@ -55,11 +55,6 @@ export class Recorder implements OpRunner {
     this.#setters = graphSetters(library);
   }
 
-  /** Nodes recorded so far. */
-  get operationCount(): number {
-    return this.#operations;
-  }
-
   /** Recorded tensors that tfjs has not disposed. */
   get liveTensors(): ReadonlySet<number> {
     return this.#live;

@@ -114,3 +114,14 @@ engineTest("traces that fail or are disposed leave no memory", async (engine) =>
   assert.ok(growth < 40e6, `${growth} bytes more after 80 graphs of 1 MB`);
   x.dispose();
 });
+
+engineTest("tensors of strings leave no memory", () => {
+  const text = "x".repeat(1_000_000);
+  let first = 0;
+  for (let i = 0; i < 150; i++) {
+    tf.tidy(() => assert.equal(tf.concat([tf.tensor1d([text]), tf.tensor1d([text])]).size, 2));
+    if (i === 50) first = Deno.memoryUsage().rss;
+  }
+  const growth = Deno.memoryUsage().rss - first;
+  assert.ok(growth < 60e6, `${growth} bytes more after 200 strings of 1 MB`);
+});

@@ -3,7 +3,7 @@
  * broker cannot drift from the real server.
  */
 import assert from "node:assert/strict";
-import { type Transport, TransportError } from "../../net/transport.ts";
+import { type Message, type Transport, TransportError } from "../../net/transport.ts";
 
 export interface Broker {
   connect(options?: { noEcho?: boolean }): Promise<Transport>;
@@ -147,6 +147,19 @@ export function testTransport(options: ConformanceOptions): void {
     );
     assert.deepEqual(answers.map((answer) => answer[0]), [2, 4, 6]);
     await close(a, b);
+  });
+
+  test("answers a request long after it came, other messages in between", async (broker) => {
+    const [asker, answerer] = [await broker.connect(), await broker.connect()];
+    const waiting: Message[] = [];
+    answerer.subscribe("late", (message) => void waiting.push(message));
+    answerer.subscribe("noise", () => {});
+    await answerer.flush();
+    const answer = asker.request("late", bytes(1), { timeoutMs: 5000 });
+    for (let i = 0; i < 50; i++) asker.publish("noise", new Uint8Array(20_000).fill(255));
+    await settle(asker, answerer);
+    waiting[0].respond(bytes(7));
+    assert.deepEqual(await answer, bytes(7));
   });
 
   test("respond() does nothing for a message that asks for no answer", async (broker) => {

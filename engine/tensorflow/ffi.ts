@@ -4,6 +4,7 @@
  * call, never at import, so that a process without it can still use the `wasm` engine.
  */
 import { EngineError } from "../engine_error.ts";
+import { keepLoaded } from "./keep_loaded.ts";
 
 const TF_OUTPUT = { struct: ["pointer", "i32"] } as const; // {TF_Operation* oper; int index}
 
@@ -263,6 +264,7 @@ export function openLibrary(path: string): NativeLibrary {
   let library = opened.get(path);
   if (library === undefined) {
     try {
+      keepLoaded([path]); // where that fails, the next line says why
       library = Deno.dlopen(path, symbols).symbols;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);

@@ -152,8 +152,9 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     },
     async picture(step, sequences) {
       const scale = configuration.dataset.name === "radar" ? "rain" : "gray";
-      const title = `${configuration.dataset.name} · ${configuration.model.name} · step ${step}`;
-      const png = renderPredictions({ sequences, scale, title });
+      const title = `${configuration.dataset.name}, ${configuration.model.name}, step ${step}`;
+      const predicts = configuration.model.name === "convlstm" ? "next-frame" : "forecast";
+      const png = renderPredictions({ sequences, scale, title, predicts });
       const directory = `${folder}/predictions`;
       await Deno.mkdir(directory, { recursive: true });
       const path = `${directory}/step-${String(step).padStart(6, "0")}.png`;

@@ -25,6 +25,11 @@ export interface PredictionPicture {
   readonly sequences: readonly PredictedSequence[];
   /** `rain` draws -10 to 60 dBZ, as the radar datasets scale it, and a colour bar. */
   readonly scale: "gray" | "rain";
+  /**
+   * `forecast`: everything after the input frames comes from them alone. `next-frame`: every frame is
+   * predicted from the true frames before it.
+   */
+  readonly predicts: "forecast" | "next-frame";
 }
 
 const BACKGROUND: Colour = [255, 255, 255];
@@ -76,7 +81,7 @@ export function renderPredictions(picture: PredictionPicture): Uint8Array {
   );
 
   raster.text(picture.title, MARGIN, MARGIN, TITLE_DOT, INK);
-  drawHead(raster, { columns, inputFrames, leftOf, cellWidth, top: headTop });
+  drawHead(raster, { columns, inputFrames, leftOf, cellWidth, top: headTop }, picture.predicts);
   const values = colourScale(picture.scale);
   const errors = colourScale("error");
   for (const [number, sequence] of picture.sequences.entries()) {
@@ -116,6 +121,11 @@ function chooseColumns(frames: number, inputFrames: number): number[] {
   });
 }
 
+const groupNames = {
+  forecast: "forecast from the input alone",
+  "next-frame": "each frame predicted from the true frames before it",
+} as const;
+
 /** Names of the two groups over a rule each, and the number of every frame. */
 function drawHead(
   raster: Raster,
@@ -126,13 +136,14 @@ function drawHead(
     cellWidth: number;
     top: number;
   },
+  predicts: PredictionPicture["predicts"],
 ): void {
   const inputs = columns.filter((frame) => frame < inputFrames).length;
   const ruleTop = top + textHeight(LABEL_DOT) + 6;
   for (
     const [name, from, to, colour, rule] of [
       ["input", 0, inputs, MUTED, RULE],
-      ["forecast", inputs, columns.length, ACCENT, ACCENT],
+      [groupNames[predicts], inputs, columns.length, ACCENT, ACCENT],
     ] as const
   ) {
     if (to === from) continue;
@@ -140,7 +151,8 @@ function drawHead(
     raster.fill(leftOf(from), ruleTop, leftOf(to - 1) + cellWidth - leftOf(from), 2, rule);
   }
   for (const [index, frame] of columns.entries()) {
-    const text = frame < inputFrames ? `${frame + 1}` : `+${frame - inputFrames + 1}`;
+    const isLead = predicts === "forecast" && frame >= inputFrames;
+    const text = isLead ? `+${frame - inputFrames + 1}` : `${frame + 1}`;
     const left = leftOf(index) + (cellWidth - textWidth(text, LABEL_DOT)) / 2 | 0;
     raster.text(text, left, ruleTop + 10, LABEL_DOT, MUTED);
   }

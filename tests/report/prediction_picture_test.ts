@@ -59,7 +59,12 @@ function squaresOf(picture: Picture, colour: readonly number[]): [number, number
 }
 
 Deno.test("renderPredictions() draws truth, prediction and error of a frame in one column", () => {
-  const png = renderPredictions({ title: "t", sequences: [sampleSequence("s")], scale: "gray" });
+  const png = renderPredictions({
+    title: "t",
+    sequences: [sampleSequence("s")],
+    scale: "gray",
+    predicts: "forecast",
+  });
   const picture = decodePicture(png);
   const gray = colourScale("gray");
   // Truths and predictions have no value in common, and frame 5 has the largest of both.
@@ -79,7 +84,12 @@ Deno.test("renderPredictions() draws truth, prediction and error of a frame in o
 });
 
 Deno.test("renderPredictions() parts input from forecast by a wider gap", () => {
-  const png = renderPredictions({ title: "t", sequences: [sampleSequence("s")], scale: "gray" });
+  const png = renderPredictions({
+    title: "t",
+    sequences: [sampleSequence("s")],
+    scale: "gray",
+    predicts: "forecast",
+  });
   const picture = decodePicture(png);
   const left = (frame: number) => {
     const [corner] = squaresOf(picture, colourScale("gray")(frame / 16));
@@ -90,8 +100,12 @@ Deno.test("renderPredictions() parts input from forecast by a wider gap", () => 
 
 Deno.test("renderPredictions() draws the rain scale with its colour bar", () => {
   const sequences = [sampleSequence("a"), sampleSequence("b")];
-  const gray = decodePicture(renderPredictions({ title: "t", sequences, scale: "gray" }));
-  const rain = decodePicture(renderPredictions({ title: "t", sequences, scale: "rain" }));
+  const gray = decodePicture(
+    renderPredictions({ title: "t", sequences, scale: "gray", predicts: "forecast" }),
+  );
+  const rain = decodePicture(
+    renderPredictions({ title: "t", sequences, scale: "rain", predicts: "forecast" }),
+  );
   assert.equal(rain.width, gray.width);
   assert.ok(rain.height > gray.height);
   // The end of the scale is in no frame here, so it can only be in the bar.
@@ -118,7 +132,9 @@ Deno.test("renderPredictions() thins out long sequences to ten columns and keeps
     predictions: new Float32Array(20),
   };
   const width = (shown: PredictedSequence) =>
-    decodePicture(renderPredictions({ title: "t", sequences: [shown], scale: "gray" }));
+    decodePicture(
+      renderPredictions({ title: "t", sequences: [shown], scale: "gray", predicts: "forecast" }),
+    );
   assert.equal(width(sequence).width, width(short).width);
   const picture = width(sequence);
   const last = colourScale("gray")(39 / 40).join();
@@ -132,7 +148,7 @@ Deno.test("renderPredictions() thins out long sequences to ten columns and keeps
 Deno.test("renderPredictions() refuses what does not fit its shape", () => {
   const sound = sampleSequence("sound");
   const draw = (...sequences: PredictedSequence[]) =>
-    renderPredictions({ title: "t", sequences, scale: "gray" });
+    renderPredictions({ title: "t", sequences, scale: "gray", predicts: "forecast" });
   assert.throws(() => draw(), /no sequences given/);
   assert.throws(
     () => draw({ ...sound, predictions: new Float32Array(5) }),

@@ -62,7 +62,7 @@ export function planEpoch(options: PlanOptions): Plan {
   const windows = sequences.map((sequence) => windowCount(sequence.frames, window));
   const playable = windows.flatMap((count, index) => (count > 0 ? [index] : []));
   if (playable.length === 0) {
-    const longest = Math.max(0, ...sequences.map((sequence) => sequence.frames));
+    const longest = largest(sequences.map((sequence) => sequence.frames));
     throw new RangeError(
       `Cannot plan an epoch: none of ${sequences.length} sequences has the ` +
         `${window.frames - window.predictions + 1} frames that one window needs, the longest has ` +
@@ -86,7 +86,7 @@ export function planEpoch(options: PlanOptions): Plan {
     }
     return tasks;
   });
-  const steps = Math.max(...timelines.map((tasks) => tasks.length));
+  const steps = largest(timelines.map((tasks) => tasks.length));
   const tasks = (step: number) => timelines.map((timeline) => timeline[step] ?? emptyTask);
   const weightSum = (step: number) =>
     tasks(step).reduce((sum, task) => sum + task.validPredictions, 0);
@@ -99,6 +99,11 @@ export function planEpoch(options: PlanOptions): Plan {
     tasks,
     weightSum,
   };
+}
+
+/** Of counts; `Math.max(...counts)` would overflow the stack where there are very many. */
+function largest(counts: readonly number[]): number {
+  return counts.reduce((most, count) => Math.max(most, count), 0);
 }
 
 /** Sequence indexes for each lane, in playing order. */

@@ -53,11 +53,7 @@ export function arraysFromVectors(
   return {
     parameters: splitVector("parameters", take("parameters"), specs.parameters),
     optimizer: specs.slots.flatMap((slot) =>
-      splitVector(
-        `slot/${slot}`,
-        take(`slot/${slot}`),
-        specs.parameters.map(({ name, shape }) => ({ name: `${slot}/${name}`, shape })),
-      )
+      splitVector(`slot/${slot}`, take(`slot/${slot}`), slotArrays(slot, specs))
     ),
     states,
   };
@@ -73,12 +69,14 @@ export function vectorsFromArrays(
 ): Map<string, Float32Array> {
   const vectors = new Map<string, Float32Array>();
   vectors.set("parameters", joinArrays(specs.parameters, arrays.parameters));
-  specs.slots.forEach((slot, index) => {
-    const count = specs.parameters.length;
-    const wanted = specs.parameters.map(({ name, shape }) => ({ name: `${slot}/${name}`, shape }));
-    const found = arrays.optimizer.slice(index * count, (index + 1) * count);
-    vectors.set(`slot/${slot}`, joinArrays(wanted, found));
-  });
+  const slots = joinArrays(
+    specs.slots.flatMap((slot) => slotArrays(slot, specs)),
+    arrays.optimizer,
+  );
+  const count = slots.length / Math.max(specs.slots.length, 1);
+  specs.slots.forEach((slot, index) =>
+    vectors.set(`slot/${slot}`, slots.slice(index * count, (index + 1) * count))
+  );
   const batched = specs.states.map(({ name, shape }) => ({ name, shape: [lanes, ...shape] }));
   joinArrays(batched, arrays.states);
   for (let lane = 0; lane < lanes; lane++) {
@@ -90,6 +88,11 @@ export function vectorsFromArrays(
     vectors.set(`lane/${lane}`, joinArrays(specs.states, parts));
   }
   return vectors;
+}
+
+/** A slot has one value for each parameter. */
+function slotArrays(slot: string, { parameters }: ModelSpecs): ArraySpec[] {
+  return parameters.map(({ name, shape }) => ({ name: `${slot}/${name}`, shape }));
 }
 
 function splitVector(
@@ -112,10 +115,16 @@ function splitVector(
 
 function joinArrays(specs: readonly ArraySpec[], arrays: NamedArrays): Float32Array {
   const vector = new Float32Array(specs.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
+  if (arrays.length > specs.length) {
+    const { name, shape } = arrays[specs.length];
+    throw new RangeError(
+      `Cannot resume: the checkpoint has "${name}" [${shape}], which the model has not`,
+    );
+  }
   let offset = 0;
   specs.forEach(({ name, shape }, index) => {
     const found = arrays[index];
-    if (found?.name !== name || found.values.length !== sizeOf(shape)) {
+    if (found?.name !== name || found.shape.join() !== shape.join()) {
       throw new RangeError(
         `Cannot resume: the model has "${name}" [${shape}] where the checkpoint has ` +
           (found ? `"${found.name}" [${found.shape}]` : "nothing"),

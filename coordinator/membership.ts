@@ -112,6 +112,8 @@ export function changeMembership(
     case "heartbeat":
       return same(update(state, event.worker, { lastSeenMs: nowMs }));
     case "finished":
+      // Before the start there is nothing to have finished.
+      if (state.phase !== "running") return same(state);
       return finished(
         update(state, event.worker, { finished: event.report, lastSeenMs: nowMs }),
       );
@@ -151,24 +153,26 @@ function ready(
   state: MembershipState,
   { worker, report }: { worker: string; report: ReadyReport },
 ): MembershipChange {
-  const [first] = state.members.flatMap((member) => member.ready ? [member] : []);
-  for (const field of agreedFields) {
-    const [found, wanted] = [report[field], first.ready![field]];
-    if (found !== wanted) {
-      return fail(
-        state,
-        `Cannot start: worker "${worker}" has ${fieldNames[field]} ${found}, worker ` +
-          `"${first.id}" has ${wanted}; equal weights on every worker need them equal`,
-      );
-    }
+  for (const other of state.members) {
+    const differing = agreedFields.find((field) =>
+      other.ready && other.ready[field] !== report[field]
+    );
+    if (differing === undefined) continue;
+    return fail(
+      state,
+      `Cannot start: worker "${worker}" has ${fieldNames[differing]} ${
+        report[differing]
+      }, worker ` +
+        `"${other.id}" has ${
+          other.ready![differing]
+        }; equal weights on every worker need them equal`,
+    );
   }
   if (state.phase !== "preparing" || state.members.some((member) => !member.ready)) {
     return same(state);
   }
   const members = state.members.map((member) => member.id);
-  const commands: MembershipCommand[] = [{ type: "start", members }];
-  if (state.stopRequested) commands.push({ type: "askStop" });
-  return { state: { ...state, phase: "running" }, commands };
+  return { state: { ...state, phase: "running" }, commands: [{ type: "start", members }] };
 }
 
 const fieldNames = {

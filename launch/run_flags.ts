@@ -236,7 +236,7 @@ export const runFlags = {
     value: "N",
     min: 1,
     max: 1024,
-    help: "threads of each worker; results depend on it",
+    help: "threads of each worker; results do not depend on it",
     defaultText: "1",
   },
   seed: {

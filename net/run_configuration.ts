@@ -72,7 +72,7 @@ export interface RunConfiguration {
   readonly seed: number;
   readonly engine: typeof engineNames[number];
   readonly precision: typeof precisionNames[number];
-  /** Threads inside one kernel, the same on every worker: the bits of a sum depend on it. */
+  /** Threads of each worker, each on shards of its own. */
   readonly threads: number;
   readonly workers: number;
   /** Steps between checkpoints; one is also written at each epoch's end and at the run's. */
@@ -80,7 +80,7 @@ export interface RunConfiguration {
 }
 
 /** What may change on `--resume` without changing any weight's bits. */
-export const resumableFields = ["workers", "epochs", "steps", "checkpointSteps"] as const;
+export const resumableFields = ["workers", "threads", "epochs", "steps", "checkpointSteps"] as const;
 
 /**
  * Checks the relations between fields; each field alone is checked where it is read.

@@ -1,0 +1,64 @@
+/**
+ * Lockstep as a library: engines, models, datasets, the plan, the canonical all-reduce and the
+ * trainer, to build a training program of your own from the parts that the commands are made of.
+ *
+ * @example One training step on the CPU
+ * ```ts
+ * import { convLstm, openDataset, openEngine, planEpoch } from "./mod.ts";
+ *
+ * const engine = await openEngine("auto", { threads: 1, precision: "float32" });
+ * console.log(engine.name, engine.version, engine.device);
+ * ```
+ *
+ * Nothing inside the project imports this file.
+ */
+export type {
+  CompiledFunction,
+  Engine,
+  EngineName,
+  EngineOptions,
+  ExecutionMode,
+  Precision,
+  TensorFunction,
+} from "./engine/engine.ts";
+export { EngineError } from "./engine/engine_error.ts";
+export { openEngine, type OpenEngineOptions } from "./engine/open_engine.ts";
+export { type Tensor, tf } from "./engine/tf.ts";
+
+export {
+  type Dataset,
+  DatasetError,
+  type FrameShape,
+  type ReadRequest,
+  type SequenceEntry,
+  type Split,
+} from "./datasets/dataset.ts";
+export { datasetNames, type DatasetOptions, openDataset } from "./datasets/open_dataset.ts";
+export { type Plan, planEpoch, type PlanOptions, type WindowTask } from "./datasets/plan.ts";
+export { prefetch } from "./datasets/prefetch.ts";
+export type { WindowShape } from "./datasets/window_shape.ts";
+
+export { convLstm, type ConvLstmOptions } from "./models/convlstm.ts";
+export { encoderForecaster, type EncoderForecasterOptions } from "./models/encoder_forecaster.ts";
+export { lossSum } from "./models/losses.ts";
+export type { Model, ModelOutput, ParameterSpec, StateSpec } from "./models/model.ts";
+export { buildOptimizer } from "./models/optimizers/build_optimizer.ts";
+export type { Optimizer, OptimizerUpdate, UpdateScalars } from "./models/optimizers/optimizer.ts";
+export { buildSchedule, type Schedule } from "./models/schedules.ts";
+
+export { createAllReduce } from "./collective/all_reduce.ts";
+export type { AllReduceOptions } from "./collective/all_reduce_options.ts";
+export { assignShards } from "./collective/canonical_tree.ts";
+export { type AllReduce, AllReduceError, type Reduction } from "./collective/reduction.ts";
+
+export { type Clock, systemClock } from "./net/clock.ts";
+export { createMemoryBroker, type MemoryBroker } from "./net/memory_transport.ts";
+export { connectNats, type NatsOptions } from "./net/nats_transport.ts";
+export type { Message, Subscription, Transport } from "./net/transport.ts";
+export { TransportError } from "./net/transport.ts";
+
+export { createTrainer, type Trainer, type TrainerOptions } from "./worker/trainer.ts";
+export { runTraining, type TrainingHooks, type TrainingOptions } from "./worker/run_training.ts";
+export { runWorker, type WorkerOptions } from "./worker/run_worker.ts";
+
+export { frameScores, videoScores } from "./metrics/video_scores.ts";

@@ -1,0 +1,195 @@
+import assert from "node:assert/strict";
+import { createRunReport, type RunReport } from "../../coordinator/run_report.ts";
+import { defaultRun } from "../../launch/run_flags.ts";
+import type { ReadyRequest, StepProgress } from "../../net/messages.ts";
+import type { RunConfiguration } from "../../net/run_configuration.ts";
+import { readMetrics } from "../../report/metrics_log.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+const ready: ReadyRequest = {
+  worker: "w0",
+  engine: "tensorflow",
+  engineVersion: "TensorFlow 2.21.0",
+  device: "CPU (1 thread)",
+  precision: "float32",
+  threads: 1,
+  parameterCount: 1214,
+  fingerprint: "f00d",
+  dataset: "Moving digits",
+  parameters: [{ name: "kernel", shape: [30, 40] }, { name: "bias", shape: [14] }],
+  states: [],
+  slots: [],
+};
+
+function step(planStep: number, change: Partial<StepProgress> = {}): StepProgress {
+  return {
+    step: planStep,
+    epoch: 0,
+    planStep,
+    planSteps: 4,
+    loss: 0.5 / planStep,
+    learningRate: 0.001,
+    frames: 120,
+    seconds: 2,
+    paddedShare: 0.25,
+    ...change,
+  };
+}
+
+interface Opened {
+  readonly report: RunReport;
+  readonly folder: string;
+  readonly clock: FakeClock;
+  /** Lines on the screen, where no line is redrawn. */
+  lines(): string[];
+}
+
+async function withReport(
+  run: (opened: Opened) => Promise<void> | void,
+  change: Partial<RunConfiguration> = {},
+  resumedStep = 0,
+  folder?: string,
+): Promise<void> {
+  const ownFolder = folder ?? await Deno.makeTempDir();
+  const clock = new FakeClock();
+  let written = "";
+  const report = await createRunReport({
+    configuration: { ...defaultRun, ...change },
+    folder: ownFolder,
+    resumedStep,
+    output: { write: (text) => void (written += text), isTerminal: false, columns: () => 80 },
+    clock,
+  });
+  try {
+    await run({ report, folder: ownFolder, clock, lines: () => written.split("\n").slice(0, -1) });
+  } finally {
+    report.close();
+    if (!folder) await Deno.remove(ownFolder, { recursive: true });
+  }
+}
+
+Deno.test("createRunReport says what the run is made of when it begins", async () => {
+  await withReport(({ report, lines }) => {
+    report.joined(1, 2);
+    report.joined(2, 2);
+    report.started(ready, 0);
+    assert.deepEqual(lines(), [
+      "workers 1/2",
+      "Moving digits",
+      "convlstm, 1,214 parameters, 12 lanes in 12 shards, windows of 10 frames",
+      "2 workers × CPU (1 thread), TensorFlow 2.21.0, float32, 1 thread",
+    ]);
+    report.started(ready, 40);
+    assert.equal(lines().at(-1), "Resumed at step 40");
+  }, { workers: 2 });
+});
+
+Deno.test("createRunReport shows each epoch's end with its mean rate, and every step in the log", async () => {
+  await withReport(async ({ report, folder, clock, lines }) => {
+    for (const planStep of [1, 2, 3, 4]) {
+      // The first step traces its functions, so it takes longer and is left out of the rate.
+      const seconds = planStep === 1 ? 10 : 2;
+      clock.advance(seconds * 1000);
+      report.progress(step(planStep, { seconds }));
+    }
+    const ends = lines().filter((line) => line.startsWith("epoch 1/3 · loss"));
+    assert.deepEqual(ends, ["epoch 1/3 · loss 0.1250 · 60 frames/s · 0:16"]);
+    report.validated({ step: 4, epoch: 0, validationLoss: 0.01, persistenceLoss: 0.04 });
+    assert.equal(
+      lines().at(-1),
+      "validation 0.01000 · repeating the last frame 0.04000 · 25.0 % of it",
+    );
+    report.checkpointed(4);
+    assert.deepEqual(report.figures(), {
+      loss: 0.125,
+      framesPerSecond: 60,
+      secondsPerStep: 2,
+      paddedShare: 0.25,
+      validationLoss: 0.01,
+      persistenceLoss: 0.04,
+    });
+    const metrics = await readMetrics(`${folder}/metrics.jsonl`);
+    assert.deepEqual(metrics.map((line) => line.step), [1, 2, 3, 4, 4, 4]);
+    assert.deepEqual(metrics[1], {
+      step: 2,
+      epoch: 0,
+      loss: 0.25,
+      learningRate: 0.001,
+      framesPerSecond: 60,
+      secondsPerStep: 2,
+    });
+    assert.deepEqual(metrics.slice(4), [
+      { step: 4, validationLoss: 0.01, persistenceLoss: 0.04 },
+      { step: 4, checkpoint: true },
+    ]);
+  });
+});
+
+Deno.test("createRunReport counts down to --steps where that ends the run within an epoch", async () => {
+  await withReport(({ report, clock, lines }) => {
+    clock.advance(2000);
+    report.progress(step(2, { step: 12, planSteps: 100 }));
+    assert.match(lines()[0], /^epoch 1 · step 2\/5 · loss 0\.2500 · 60 frames\/s · 0:06 left$/);
+  }, { steps: 15, epochs: null });
+});
+
+Deno.test("createRunReport has no figures before the first step, and no rate after one", async () => {
+  await withReport(({ report }) => {
+    assert.ok(Object.values(report.figures()).every((figure) => figure === null));
+    report.progress(step(1));
+    const { loss, framesPerSecond, secondsPerStep } = report.figures();
+    assert.deepEqual([loss, framesPerSecond, secondsPerStep], [0.5, null, null]);
+  });
+});
+
+Deno.test("createRunReport warns once of each thing", async () => {
+  await withReport(({ report, lines }) => {
+    report.warn("the disk is slow");
+    report.warn("the disk is slow");
+    report.warn("the disk is full");
+    report.stopping();
+    assert.deepEqual(lines(), [
+      "Warning: the disk is slow",
+      "Warning: the disk is full",
+      "Stopping after this step, with a checkpoint",
+    ]);
+  });
+});
+
+Deno.test("createRunReport goes on with the log of a resumed run, without the steps that were lost", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await withReport(
+      ({ report }) => [1, 2, 3].forEach((at) => report.progress(step(at))),
+      {},
+      0,
+      folder,
+    );
+    await withReport(({ report }) => report.progress(step(3, { loss: 7 })), {}, 2, folder);
+    const losses = (await readMetrics(`${folder}/metrics.jsonl`)).map((
+      { step, loss },
+    ) => [step, loss]);
+    assert.deepEqual(losses, [[1, 0.5], [2, 0.25], [3, 7]]);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("createRunReport draws predictions into the run's folder", async () => {
+  await withReport(async ({ report, folder, lines }) => {
+    const [frames, inputFrames, height, width] = [4, 1, 8, 8];
+    await report.picture(12, [{
+      label: "test/000001",
+      frames,
+      inputFrames,
+      height,
+      width,
+      truth: new Float32Array(frames * height * width).fill(0.5),
+      predictions: new Float32Array((frames - inputFrames) * height * width),
+    }]);
+    const path = `${folder}/predictions/step-000012.png`;
+    assert.deepEqual(lines(), [`predictions ${path}`]);
+    const signature = (await Deno.readFile(path)).slice(0, 8);
+    assert.deepEqual([...signature], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  });
+});

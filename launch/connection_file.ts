@@ -26,8 +26,10 @@ export async function readConnection(path: string): Promise<Connection> {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`Cannot read connection file ${path}: ${why}`, { cause });
   }
-  const { url, run, credentials } = value as Partial<Connection>;
-  if (typeof url !== "string" || typeof run !== "string") {
+  const { url, run, credentials } = (value ?? {}) as Partial<Connection>;
+  const isLogin = credentials === undefined ||
+    typeof credentials?.user === "string" && typeof credentials.password === "string";
+  if (typeof url !== "string" || typeof run !== "string" || !isLogin) {
     throw new UsageError(`Cannot use ${path}: it is not a connection file of a coordinator`);
   }
   return { url, run, credentials };

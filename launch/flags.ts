@@ -59,8 +59,10 @@ export function parseFlags(args: readonly string[], table: FlagTable): GivenFlag
       }
       given[token.name] = true;
     } else {
-      if (token.value === undefined || token.value === "") {
-        throw new UsageError(`--${token.name} needs a value: ${flag.value ?? "TEXT"}`);
+      // What looks like the next flag is one: `--out --json` has forgotten its folder.
+      const isFlag = !token.inlineValue && token.value?.startsWith("--");
+      if (token.value === undefined || token.value === "" || isFlag) {
+        throw new UsageError(`--${token.name} needs a value: ${valueName(flag)}`);
       }
       given[token.name] = readValue(token.name, flag, token.value);
     }
@@ -86,10 +88,22 @@ export function flagsFromObject(object: unknown, table: FlagTable, source: strin
       }
       if (value) given[name] = true;
     } else {
-      given[name] = readValue(name, flag, Array.isArray(value) ? value.join(",") : String(value));
+      const items = flag.kind === "integers" && Array.isArray(value) ? value : [value];
+      const isPlain = (item: unknown) => typeof item === "number" || typeof item === "string";
+      if (items.length === 0 || !items.every(isPlain) || value === "") {
+        throw new UsageError(
+          `"${name}" in ${source} must be ${valueName(flag)}: found ${JSON.stringify(value)}`,
+        );
+      }
+      given[name] = readValue(name, flag, items.join(","));
     }
   }
   return given;
+}
+
+/** What stands for the value in help and errors. */
+function valueName(flag: Flag): string {
+  return flag.choices?.join("|") ?? flag.value ?? "TEXT";
 }
 
 function readValue(name: string, flag: Flag, text: string): FlagValue {
@@ -131,9 +145,11 @@ function readNumber(name: string, flag: Flag, text: string): number {
 
 function unknownFlag(rawName: string, table: FlagTable): string {
   const name = rawName.replace(/^-+/, "");
+  // Beyond half of its letters, a word is no misspelling of another.
+  const distanceMax = Math.min(3, name.length / 2);
   const [nearest] = Object.keys(table)
-    .map((known) => ({ known, distance: editDistance(name, known) }))
-    .filter(({ known, distance }) => distance <= 3 || known.startsWith(name))
+    .map((known) => ({ known, distance: known.startsWith(name) ? 0 : editDistance(name, known) }))
+    .filter(({ distance }) => distance <= distanceMax)
     .sort((a, b) => a.distance - b.distance);
   const hint = nearest ? `did you mean --${nearest.known}?` : "see --help";
   return `Unknown flag ${rawName}: ${hint}`;
@@ -156,7 +172,7 @@ function editDistance(a: string, b: string): number {
 /** The flags with their help, aligned. */
 export function helpText(usage: string, table: FlagTable): string {
   const rows = Object.entries(table).map(([name, flag]) => {
-    const value = flag.kind === "choice" ? flag.choices!.join("|") : flag.value ?? "";
+    const value = flag.kind === "switch" ? "" : valueName(flag);
     const fallback = flag.defaultText === undefined ? "" : ` (default: ${flag.defaultText})`;
     return { left: `  --${name} ${value}`.trimEnd(), right: flag.help + fallback };
   });

@@ -177,7 +177,7 @@ export const runFlags = {
     value: "N",
     min: 0,
     max: 1_000_000_000,
-    help: "steps of linear warm-up before a cosine schedule",
+    help: "steps of linear warm-up before a constant or cosine schedule",
     defaultText: "0",
   },
   workers: {
@@ -278,9 +278,12 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
       frameSize: read("size", base.dataset.frameSize),
       digits: read("digits", base.dataset.digits),
       sequenceFrames,
-      sequenceFramesMin: given["sequence-frames"] === undefined
-        ? read("sequence-frames-min", base.dataset.sequenceFramesMin)
-        : read("sequence-frames-min", sequenceFrames),
+      sequenceFramesMin: read(
+        "sequence-frames-min",
+        sequenceFrames === base.dataset.sequenceFrames
+          ? base.dataset.sequenceFramesMin
+          : sequenceFrames,
+      ),
       sequences: read("sequences", base.dataset.sequences),
       validationSequences: read("validation-sequences", base.dataset.validationSequences),
       testSequences: read("test-sequences", base.dataset.testSequences),
@@ -304,9 +307,7 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
       warmupSteps: read("warmup-steps", base.optimizer.warmupSteps),
     },
     lanes,
-    shards: given.lanes === undefined
-      ? read("shards", base.shards)
-      : read("shards", defaultShards(lanes)),
+    shards: read("shards", lanes === base.lanes ? base.shards : defaultShards(lanes)),
     windowFrames: read("window", base.windowFrames),
     epochs: readOrNull<number>("epochs", given.steps === undefined ? base.epochs : null),
     steps: readOrNull<number>("steps", given.epochs === undefined ? base.steps : null),

@@ -64,7 +64,9 @@ export async function resolveRun(given: GivenFlags): Promise<RunOptions> {
     flags.engine = await locateTensorFlow() ? "tensorflow" : "wasm";
   }
   if (flags.workers === undefined && !saved) {
-    flags.workers = Math.min(defaultWorkers(), Number(given.shards ?? given.lanes ?? Infinity));
+    // Each worker needs a shard, and how many there are follows from the other flags.
+    const { shards } = configureRun({ ...flags, workers: 1 }, defaultRun);
+    flags.workers = Math.min(defaultWorkers(), shards);
   }
   const configuration = configureRun(flags, saved ?? defaultRun);
   const name = `${configuration.dataset.name}-${configuration.model.name}`;
@@ -99,6 +101,7 @@ export function visibleGpus(): string[] | undefined {
 async function savedConfiguration(out: string): Promise<RunConfiguration> {
   try {
     const record = JSON.parse(await Deno.readTextFile(`${out}/run.json`));
+    if (!record?.configuration) throw new Error("run.json holds no configuration");
     return record.configuration as RunConfiguration;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);

@@ -80,7 +80,13 @@ export interface RunConfiguration {
 }
 
 /** What may change on `--resume` without changing any weight's bits. */
-export const resumableFields = ["workers", "threads", "epochs", "steps", "checkpointSteps"] as const;
+export const resumableFields = [
+  "workers",
+  "threads",
+  "epochs",
+  "steps",
+  "checkpointSteps",
+] as const;
 
 /**
  * Checks the relations between fields; each field alone is checked where it is read.
@@ -102,6 +108,19 @@ export function checkRunConfiguration(run: RunConfiguration): void {
     throw new RangeError(
       `Cannot generate sequences of ${run.dataset.sequenceFramesMin} to ` +
         `${run.dataset.sequenceFrames} frames: --sequence-frames-min is above --sequence-frames`,
+    );
+  }
+  const { optimizer } = run;
+  if (optimizer.schedule === "one-cycle" && optimizer.warmupSteps > 0) {
+    throw new RangeError(
+      `Cannot use --warmup-steps ${optimizer.warmupSteps} with --schedule one-cycle: it has a rise ` +
+        "of its own; leave --warmup-steps out, or use cosine",
+    );
+  }
+  if (optimizer.momentum > 0 && optimizer.name !== "sgd" && optimizer.name !== "rmsprop") {
+    throw new RangeError(
+      `Cannot use --momentum ${optimizer.momentum} with --optimizer ${optimizer.name}: only sgd and ` +
+        "rmsprop have one to set",
     );
   }
   if (run.engine === "wasm" && run.precision !== "float32") {

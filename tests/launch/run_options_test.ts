@@ -1,0 +1,151 @@
+import assert from "node:assert/strict";
+import { helpText, parseFlags } from "../../launch/flags.ts";
+import { configureRun, defaultRun } from "../../launch/run_flags.ts";
+import { commandFlags, readFlags, resolveRun, visibleGpus } from "../../launch/run_options.ts";
+
+/** Runs in an empty folder of its own. */
+async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await Deno.makeTempDir();
+  const before = Deno.cwd();
+  Deno.chdir(folder);
+  try {
+    await body(folder);
+  } finally {
+    Deno.chdir(before);
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** Runs with these GPUs visible, whatever the machine has. */
+async function withGpus(visible: string, body: () => Promise<void> | void): Promise<void> {
+  const before = Deno.env.get("CUDA_VISIBLE_DEVICES");
+  Deno.env.set("CUDA_VISIBLE_DEVICES", visible);
+  try {
+    await body();
+  } finally {
+    if (before === undefined) Deno.env.delete("CUDA_VISIBLE_DEVICES");
+    else Deno.env.set("CUDA_VISIBLE_DEVICES", before);
+  }
+}
+
+function resolve(args: string) {
+  return resolveRun(parseFlags(args.split(" ").filter((part) => part !== ""), commandFlags));
+}
+
+async function saveRun(folder: string, args: string): Promise<void> {
+  const flags = parseFlags(args.split(" "), commandFlags);
+  await Deno.mkdir(folder, { recursive: true });
+  const record = { configuration: configureRun(flags, defaultRun) };
+  await Deno.writeTextFile(`${folder}/run.json`, JSON.stringify(record));
+}
+
+Deno.test("readFlags: the command line wins over --config's file", () =>
+  inFolder(async () => {
+    const object = { lanes: 8, seed: 5, filters: [4, 4], endless: true };
+    await Deno.writeTextFile("run.json", JSON.stringify(object));
+    const given = await readFlags(["--config", "run.json", "--seed", "6"], commandFlags);
+    assert.deepEqual(given, { ...object, seed: 6, config: "run.json" });
+    assert.deepEqual(await readFlags(["--seed", "6"], commandFlags), { seed: 6 });
+  }));
+
+Deno.test("readFlags names the file that cannot be read, and what is wrong in it", () =>
+  inFolder(async () => {
+    const read = (path: string) => readFlags(["--config", path], commandFlags);
+    await assert.rejects(read("none.json"), {
+      name: "UsageError",
+      message: /^Cannot read --config none\.json: .*No such file/,
+    });
+    await Deno.writeTextFile("broken.json", '{"lanes": 12');
+    await assert.rejects(read("broken.json"), {
+      name: "UsageError",
+      message: /^Cannot read --config broken\.json: .*JSON/,
+    });
+    await Deno.writeTextFile("typo.json", '{"lane": 12}');
+    await assert.rejects(read("typo.json"), {
+      name: "UsageError",
+      message: "Unknown flag --lane: did you mean --lanes? (in typo.json)",
+    });
+  }));
+
+Deno.test("resolveRun never takes more workers by default than there are shards", () =>
+  withGpus(Array.from({ length: 64 }, (_, index) => index).join(), async () => {
+    const workers = async (args: string) =>
+      (await resolve(`--engine wasm --out run ${args}`)).configuration.workers;
+    assert.equal(await workers(""), 12);
+    assert.equal(await workers("--lanes 4"), 4);
+    assert.equal(await workers("--lanes 13"), 1);
+    assert.equal(await workers("--lanes 64 --shards 32"), 32);
+    assert.equal(await workers("--workers 2"), 2);
+    await assert.rejects(workers("--workers 13"), { name: "UsageError" });
+  }));
+
+Deno.test("resolveRun numbers new runs after what they train", () =>
+  inFolder(async () => {
+    const out = async (args: string) => (await resolve(`--engine wasm ${args}`)).out;
+    assert.equal(await out(""), "runs/moving-mnist-convlstm-001");
+    assert.equal(await out(""), "runs/moving-mnist-convlstm-002");
+    assert.equal(await out("--dataset radar"), "runs/radar-convlstm-001");
+    assert.equal(await out("--out elsewhere"), "elsewhere");
+    await Deno.mkdir("runs/moving-mnist-convlstm-041");
+    const two = await Promise.all([out(""), out("")]);
+    assert.deepEqual(two.sort(), [
+      "runs/moving-mnist-convlstm-042",
+      "runs/moving-mnist-convlstm-043",
+    ]);
+    // Wrong usage leaves nothing behind.
+    await assert.rejects(resolve("--engine wasm --dataset radar --kernel 2"));
+    await assert.rejects(Deno.stat("runs/radar-convlstm-002"), Deno.errors.NotFound);
+  }));
+
+Deno.test("resolveRun --resume goes on with the newest run, or the one that is named", () =>
+  inFolder(async () => {
+    await saveRun("runs/a", "--seed 5 --engine wasm --workers 3");
+    await saveRun("runs/b", "--seed 6 --engine tensorflow");
+    await Deno.mkdir("runs/without-a-record");
+    await Deno.utime("runs/a/run.json", new Date(0), new Date(2_000_000));
+    await Deno.utime("runs/b/run.json", new Date(0), new Date(1_000_000));
+    const newest = await resolve("--resume --steps 9");
+    assert.equal(newest.out, "runs/a");
+    assert.equal(newest.resume, true);
+    const { seed, engine, workers, steps } = newest.configuration;
+    assert.deepEqual([seed, engine, workers, steps], [5, "wasm", 3, 9]);
+    const named = await resolve("--resume --out runs/b --json");
+    assert.deepEqual([named.out, named.configuration.seed, named.json], ["runs/b", 6, true]);
+    // What is found automatically on this machine does not overrule what the run was made with.
+    const auto = await resolve("--resume --out runs/b --engine auto");
+    assert.equal(auto.configuration.engine, "tensorflow");
+  }));
+
+Deno.test("resolveRun --resume without a run says where it looked", () =>
+  inFolder(async () => {
+    await assert.rejects(resolve("--resume"), {
+      name: "UsageError",
+      message: "Cannot resume: there is no run in runs/; name its folder with --out",
+    });
+    await assert.rejects(resolve("--resume --out nowhere"), {
+      name: "UsageError",
+      message: /^Cannot resume nowhere: .*No such file.*; name a run's folder with --out$/,
+    });
+    await Deno.mkdir("torn");
+    await Deno.writeTextFile("torn/run.json", "");
+    await assert.rejects(resolve("--resume --out torn"), { name: "UsageError" });
+    await Deno.writeTextFile("torn/run.json", '{"versions": {}}');
+    await assert.rejects(resolve("--resume --out torn"), {
+      name: "UsageError",
+      message:
+        "Cannot resume torn: run.json holds no configuration; name a run's folder with --out",
+    });
+  }));
+
+Deno.test("visibleGpus reads CUDA_VISIBLE_DEVICES as CUDA does", async () => {
+  await withGpus("0,2", () => assert.deepEqual(visibleGpus(), ["0", "2"]));
+  await withGpus("GPU-8932f937", () => assert.deepEqual(visibleGpus(), ["GPU-8932f937"]));
+  for (const none of ["", "-1"]) {
+    await withGpus(none, () => assert.equal(visibleGpus(), undefined));
+  }
+});
+
+Deno.test("the help of train names every flag", () => {
+  const help = helpText("Usage", commandFlags);
+  for (const name of Object.keys(commandFlags)) assert.ok(help.includes(`  --${name}`), name);
+});

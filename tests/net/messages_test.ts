@@ -1,0 +1,153 @@
+import assert from "node:assert/strict";
+import { decode, type Encodable, encode } from "../../net/codec.ts";
+import {
+  beginSchema,
+  checkpointSchema,
+  coordinatorMessageSchema,
+  finishedSchema,
+  heartbeatSchema,
+  joinSchema,
+  messageBytesMax,
+  pictureSchema,
+  progressSchema,
+  readReplySchema,
+  readSchema,
+  readySchema,
+  replySchema,
+  runSubjects,
+  validationSchema,
+  writeSchema,
+} from "../../net/messages.ts";
+import type { Schema } from "../../net/schema.ts";
+import { isPublishSubject, subjectMatches } from "../../net/subjects.ts";
+
+type Fields = { readonly [name: string]: Encodable };
+
+const bytes = new Uint8Array([1, 2, 3, 4]);
+const spec = { name: "layer0/kernel", shape: [3, 3, 1, 64] };
+const position = { step: 12, epoch: 1, planStep: 3 };
+
+/** One sound message of each kind. */
+const messages: readonly (readonly [name: string, schema: Schema<unknown>, message: Fields])[] = [
+  ["reply", replySchema, { ok: true, text: "" }],
+  ["readReply", readReplySchema, { ok: true, text: "", totalBytes: 4, data: bytes }],
+  ["join", joinSchema, { protocol: 1, worker: "w0", where: "process 7 on host" }],
+  ["ready", readySchema, {
+    worker: "w0",
+    engine: "tensorflow",
+    engineVersion: "TensorFlow 2.21.0",
+    device: "CPU",
+    precision: "float32",
+    threads: 2,
+    parameterCount: 577,
+    fingerprint: "f".repeat(64),
+    dataset: "Moving digits",
+    parameters: [spec],
+    states: [spec],
+    slots: ["adam/m", "adam/v"],
+  }],
+  ["begin", beginSchema, { worker: "w0" }],
+  ["heartbeat", heartbeatSchema, { worker: "w0" }],
+  ["progress", progressSchema, {
+    ...position,
+    planSteps: 80,
+    loss: 0.125,
+    learningRate: 0.001,
+    frames: 120,
+    seconds: 0.5,
+    paddedShare: 0.25,
+  }],
+  ["write", writeSchema, { vector: "lane/3", totalBytes: 4, offset: 0, data: bytes }],
+  ["read", readSchema, { vector: "lane/3", offset: 0, bytes: 1024 }],
+  ["checkpoint", checkpointSchema, { worker: "w0", ...position }],
+  ["validation", validationSchema, {
+    worker: "w0",
+    step: 12,
+    epoch: 1,
+    shards: [{ shard: 0, lossSum: 0.5, persistenceSum: 1.5, weightSum: 4096 }],
+  }],
+  ["picture", pictureSchema, {
+    worker: "w0",
+    step: 12,
+    height: 64,
+    width: 64,
+    channels: 1,
+    samples: [{ label: "test/000001", frames: 20, firstPredicted: 1 }],
+  }],
+  ["finished", finishedSchema, {
+    worker: "w0",
+    reason: "done",
+    step: 12,
+    parametersSha256: "a".repeat(64),
+    failure: "",
+  }],
+  ["start", coordinatorMessageSchema, {
+    type: "start",
+    generation: 1,
+    members: ["w0", "w1"],
+    ...position,
+    restore: true,
+  }],
+  ["stop", coordinatorMessageSchema, { type: "stop" }],
+  ["end", coordinatorMessageSchema, { type: "end", reason: "a worker failed" }],
+];
+
+function roundTrip<T>(schema: Schema<T>, message: Encodable): T {
+  return decode(encode(message), schema, { bytesMax: messageBytesMax });
+}
+
+for (const [name, schema, message] of messages) {
+  Deno.test(`message "${name}" arrives as it was sent, whole or not at all`, () => {
+    assert.deepEqual(roundTrip(schema, message), message);
+    for (const field of Object.keys(message)) {
+      const { [field]: _, ...rest } = message;
+      assert.throws(() => roundTrip(schema, rest), { name: "SchemaError" }, `without ${field}`);
+      // No field takes a value of another kind: a text for a number, anything else for a text.
+      for (const wrong of [null, typeof message[field] === "number" ? "12" : 12, { a: 1 }]) {
+        const altered = { ...message, [field]: wrong };
+        assert.throws(() => roundTrip(schema, altered), { name: "SchemaError" }, field);
+      }
+    }
+    const extra = () => roundTrip(schema, { ...message, added: 1 });
+    assert.throws(extra, { name: "SchemaError", message: /unknown field "added"/ });
+  });
+}
+
+Deno.test("messages have limits: values beyond them are refused", () => {
+  const beyond: [Schema<unknown>, Fields][] = [
+    [heartbeatSchema, { worker: "w".repeat(65) }],
+    [checkpointSchema, { worker: "w0", ...position, step: -1 }],
+    [checkpointSchema, { worker: "w0", ...position, step: 1.5 }],
+    [finishedSchema, { ...messages.find(([name]) => name === "finished")![2], reason: "other" }],
+    [coordinatorMessageSchema, { type: "other" }],
+    [joinSchema, { protocol: 1, worker: "w", where: "x".repeat(257) }],
+    [coordinatorMessageSchema, { type: "end", reason: "x".repeat(4097) }],
+    [readSchema, { vector: "a", offset: 0, bytes: (1 << 23) + 1 }],
+    [readSchema, { vector: "a", offset: 0, bytes: 0 }],
+    [readSchema, { vector: "a", offset: 2 ** 41, bytes: 1 }],
+    [coordinatorMessageSchema, {
+      type: "start",
+      generation: 1,
+      members: new Array(1025).fill("w"),
+      ...position,
+      restore: false,
+    }],
+  ];
+  for (const [schema, message] of beyond) {
+    assert.throws(() => roundTrip(schema, message), { name: "SchemaError" });
+  }
+  // The longest part of a vector still is a message.
+  const data = new Uint8Array(1 << 23);
+  const part = { vector: "v".repeat(256), totalBytes: 2 ** 40, offset: 2 ** 40, data };
+  assert.ok(encode(part).length <= messageBytesMax);
+});
+
+Deno.test("runSubjects are valid, distinct and apart from those of other runs", () => {
+  const subjects = Object.values(runSubjects("a1b2"));
+  assert.equal(new Set(subjects).size, subjects.length);
+  for (const subject of subjects) {
+    assert.ok(isPublishSubject(subject), subject);
+    assert.ok(subjectMatches("lockstep.a1b2.>", subject), subject);
+  }
+  assert.ok(Object.values(runSubjects("a1b")).every((subject) => !subjects.includes(subject)));
+});

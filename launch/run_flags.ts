@@ -140,7 +140,7 @@ export const runFlags = {
     min: 0,
     max: 1e6,
     help: "learning rate, the highest of the schedule",
-    defaultText: "0.003",
+    defaultText: "0.01",
   },
   momentum: {
     kind: "number",
@@ -217,7 +217,7 @@ export const runFlags = {
     min: 1,
     max: 1_000_000,
     help: "passes over the training sequences",
-    defaultText: "3, or as many as --steps needs",
+    defaultText: "4, or as many as --steps needs",
   },
   engine: {
     kind: "choice",
@@ -359,7 +359,7 @@ export const defaultRun: RunConfiguration = {
   loss: "mse",
   optimizer: {
     name: "adam",
-    learningRate: 0.003,
+    learningRate: 0.01,
     momentum: 0,
     weightDecay: 0.004,
     clipNorm: null,
@@ -369,7 +369,7 @@ export const defaultRun: RunConfiguration = {
   lanes: 12,
   shards: 12,
   windowFrames: 10,
-  epochs: 3,
+  epochs: 4,
   steps: null,
   seed: 1,
   engine: "tensorflow",

@@ -28,7 +28,7 @@ import {
   writeSchema,
 } from "../net/messages.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
-import type { Message, Transport } from "../net/transport.ts";
+import { type Message, type Transport, TransportError } from "../net/transport.ts";
 import type { Schema } from "../net/schema.ts";
 import { saveCheckpoint } from "./checkpoint_folder.ts";
 import type { JsonValue } from "./checkpoint_manifest.ts";
@@ -70,21 +70,30 @@ export interface RunEnd {
   readonly ready: ReadyRequest;
 }
 
+/** The run was stopped before there was anything to save. */
+export class InterruptedError extends Error {
+  override readonly name = "InterruptedError";
+}
+
 export interface Coordinator {
-  /** Resolves when the run is done or stopped; rejects with one sentence when it fails. */
+  /**
+   * Resolves when the run is done or stopped; rejects with one sentence when it fails, with an
+   * `InterruptedError` when it is stopped before its first step.
+   */
   readonly ended: Promise<RunEnd>;
   /** Asks the workers to stop after a common step, with a checkpoint. */
   stop(): void;
   /** Ends the run now, e.g. because a worker process that was started for it has ended. */
   fail(message: string): void;
-  /** Step of the newest checkpoint, written or resumed from; null where there is none. */
-  lastCheckpointStep(): number | null;
-  close(): void;
+  /** Waits for a checkpoint that is being written, which may be the one to go on from. */
+  close(): Promise<void>;
 }
 
 const tickMs = 250;
 /** Most that workers may have uploaded and not yet saved. */
 const uploadBytesMax = 8 * 2 ** 30;
+/** Fits into a message; a reason may quote a whole configuration. */
+const reasonLengthMax = 4000;
 
 export function startCoordinator(options: CoordinatorOptions): Coordinator {
   const { transport, configuration, folder, report, clock, limits } = options;
@@ -100,15 +109,31 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   let specs: ModelSpecs | undefined;
   let readyReport: ReadyRequest | undefined;
   let restore: Map<string, Float32Array> | undefined;
-  let checkpointStep = folder.resumed?.step ?? null;
+  let saving: Promise<void> = Promise.resolve();
   let validation: Readonly<Record<string, number>> = {};
+  let failure: new (message: string) => Error = Error;
   let settle: { resolve: (end: RunEnd) => void; reject: (error: Error) => void };
   const ended = new Promise<RunEnd>((resolve, reject) => settle = { resolve, reject });
   ended.catch(() => {});
 
   const broadcast = (message: CoordinatorMessage) =>
     transport.publish(subjects.workers, encode(message));
-  const reply = (message: Message, answer: Reply) => message.respond(encode(answer));
+  const respond = (message: Message, answer: Uint8Array) => {
+    try {
+      message.respond(answer);
+    } catch (error) {
+      // Without a connection there is nobody to answer; its end is told once, by `closed`.
+      if (!(error instanceof TransportError)) throw error;
+    }
+  };
+  const reply = (message: Message, answer: Reply) => respond(message, encode(answer));
+  const end = (reason: string) => {
+    try {
+      broadcast({ type: "end", reason: reason.slice(0, reasonLengthMax) });
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+    }
+  };
 
   const apply = (event: MembershipEvent) => {
     const change = changeMembership(membership, event, clock.nowMs());
@@ -130,11 +155,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         report.stopping();
         return broadcast({ type: "stop" });
       case "finish":
-        broadcast({ type: "end", reason: "" });
+        end("");
         return settle.resolve({ ...command.report, ready: readyReport! });
       case "fail":
-        broadcast({ type: "end", reason: command.message });
-        return settle.reject(new Error(command.message));
+        end(command.message);
+        return settle.reject(new failure(command.message));
     }
   };
 
@@ -159,16 +184,21 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   };
 
   const fail = (message: string) => {
-    const [member] = membership.members;
-    if (member) apply({ type: "failed", worker: member.id, message });
+    if (membership.phase === "ended") return;
     membership = { ...membership, phase: "ended" };
+    end(message);
     settle.reject(new Error(message));
   };
 
-  const saveWhenComplete = async () => {
+  const saveWhenComplete = () => {
     if (checkpoints.size < membership.members.length) return;
     const entries = [...checkpoints.values()];
     checkpoints.clear();
+    // One after the other: two would remove each other's half-written folders.
+    saving = saving.then(() => save(entries));
+  };
+
+  const save = async (entries: readonly { message: Message; request: CheckpointRequest }[]) => {
     const [{ request }] = entries;
     try {
       const arrays = arraysFromVectors(specs!, lanes, uploads.take);
@@ -186,7 +216,6 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         },
         { warn: report.warn },
       );
-      checkpointStep = request.step;
       report.checkpointed(request.step);
       for (const { message } of entries) reply(message, accepted());
     } catch (error) {
@@ -277,8 +306,9 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       for (const waiting of beginnings.values()) reply(waiting, accepted());
       beginnings.clear();
     }),
-    listen(subjects.heartbeat, heartbeatSchema, ({ worker }) => {
+    listen(subjects.heartbeat, heartbeatSchema, ({ worker }, message) => {
       apply({ type: "heartbeat", worker });
+      reply(message, accepted());
     }),
     listen(subjects.progress, progressSchema, (progress) => report.progress(progress)),
     listen(subjects.write, writeSchema, (part, message) => {
@@ -293,11 +323,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       const values = restore?.get(vector);
       if (!values) return reply(message, refused(`there is no vector "${vector}" to read`));
       const data = bytesOf(values).subarray(offset, offset + bytes);
-      message.respond(encode({ ...accepted(), totalBytes: values.byteLength, data }));
+      respond(message, encode({ ...accepted(), totalBytes: values.byteLength, data }));
     }),
     listen(subjects.checkpoint, checkpointSchema, (request, message) => {
       checkpoints.set(request.worker, { message, request });
-      void saveWhenComplete();
+      saveWhenComplete();
     }),
     listen(subjects.validation, validationSchema, (shards, message) => {
       losses.set(shards.worker, { message, shards });
@@ -323,19 +353,19 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   cancelTick = clock.after(tickMs, tick);
   void transport.closed.then((error) => {
     if (membership.phase === "ended") return;
-    membership = { ...membership, phase: "ended" };
-    settle.reject(
-      new Error(`Lost the connection to nats-server: ${error?.message ?? "it was closed"}`),
-    );
+    fail(error?.message ?? "The connection to nats-server was closed");
   });
 
   return {
     ended,
-    stop: () => apply({ type: "stop" }),
+    stop() {
+      if (membership.phase !== "running") failure = InterruptedError;
+      apply({ type: "stop" });
+    },
     fail,
-    lastCheckpointStep: () => checkpointStep,
-    close() {
+    async close() {
       cancelTick();
+      await saving;
       for (const subscription of subscriptions) subscription.unsubscribe();
       uploads.clear();
     },

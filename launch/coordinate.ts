@@ -2,28 +2,39 @@
  * A coordinator with its run folder, reports and exit code, over any transport: what the
  * `coordinator` command runs on nats-server and `train` runs in its own process without one.
  */
-import { type Coordinator, type RunEnd, startCoordinator } from "../coordinator/run_coordinator.ts";
+import {
+  type Coordinator,
+  InterruptedError,
+  type RunEnd,
+  startCoordinator,
+} from "../coordinator/run_coordinator.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
 import { openRunFolder, writeRunRecord } from "../coordinator/run_folder.ts";
 import { createRunReport, type RunReport } from "../coordinator/run_report.ts";
-import { systemClock } from "../net/clock.ts";
-import { timeOfDay } from "../net/clock.ts";
+import { systemClock, timeOfDay } from "../net/clock.ts";
 import { resumableFields, type RunConfiguration } from "../net/run_configuration.ts";
 import type { Transport } from "../net/transport.ts";
 import { standardError } from "../report/progress_line.ts";
 import type { JsonValue } from "../coordinator/checkpoint_manifest.ts";
 import manifest from "../deno.json" with { type: "json" };
-import { exitCodes } from "./exit_codes.ts";
+import { exitCodes, sentenceOf } from "./exit_codes.ts";
+import { resumeHint } from "./resume_hint.ts";
+import { lockRunFolder } from "./run_lock.ts";
 import type { RunOptions } from "./run_options.ts";
 
 /** How long a run waits for its workers to join and open their data. */
 const startTimeoutMs = 300_000;
-/** A wasm kernel holds its worker's event loop, heartbeats included, for as long as it runs. */
-const silenceMsMax = { tensorflow: 5_000, wasm: 120_000 } as const;
+/**
+ * A worker's event loop, heartbeats included, stands still while it loads a library or traces a
+ * function, and on wasm for as long as one call computes.
+ */
+const silenceMsMax = { tensorflow: 20_000, wasm: 120_000 } as const;
 
 export interface Coordination {
   /** Once, when the coordinator listens. */
-  readonly onStart?: (coordinator: Coordinator) => void;
+  readonly onStart: (coordinator: Coordinator) => Promise<void> | void;
+  /** Worker and coordinator are one process, which cannot lose sight of itself. */
+  readonly inProcess?: boolean;
 }
 
 /**
@@ -34,21 +45,21 @@ export interface Coordination {
 export async function coordinate(
   transport: Transport,
   run: string,
-  { configuration, out, resume, json }: RunOptions,
-  { onStart }: Coordination = {},
+  options: RunOptions,
+  { onStart, inProcess = false }: Coordination,
 ): Promise<number> {
+  const { configuration, out, resume, json } = options;
+  using _lock = await lockRunFolder(out);
   const versions = { lockstep: manifest.version, deno: Deno.version.deno };
   const record = configuration as unknown as JsonValue;
-  let report: RunReport | undefined;
-  const warn = (sentence: string) =>
-    report ? report.warn(sentence) : console.error(`Warning: ${sentence}`);
+  const warn = (sentence: string) => console.error(`Warning: ${sentence}`);
   const folder = await openRunFolder(
     diskFileSystem,
     out,
     { configuration: record, versions, device: "" },
     { resume, mayChange: mayChange(configuration), warn },
   );
-  report = await createRunReport({
+  const report = await createRunReport({
     configuration,
     folder: out,
     resumedStep: folder.resumed?.step ?? 0,
@@ -61,7 +72,10 @@ export async function coordinate(
     configuration,
     folder,
     report,
-    limits: { startTimeoutMs, silenceMsMax: silenceMsMax[configuration.engine] },
+    limits: {
+      startTimeoutMs,
+      silenceMsMax: inProcess ? Infinity : silenceMsMax[configuration.engine],
+    },
     clock: systemClock,
     timeOfDay,
     onReady: (ready) =>
@@ -71,24 +85,27 @@ export async function coordinate(
         device: ready.device,
       }),
   });
+  let end: RunEnd;
   try {
-    onStart?.(coordinator);
-    const end = await coordinator.ended;
-    report.close();
-    if (json) console.log(JSON.stringify(summary(configuration, out, end, report)));
-    else console.error(`${end.reason === "done" ? "Done" : "Stopped"}: ${out}`);
-    return end.reason === "done" ? exitCodes.done : exitCodes.interrupted;
+    await onStart(coordinator);
+    end = await coordinator.ended;
   } catch (error) {
+    await coordinator.close();
     report.close();
-    const why = error instanceof Error ? error.message : String(error);
-    const checkpoint = coordinator.lastCheckpointStep();
-    const hint = checkpoint === null
-      ? ""
-      : `; the checkpoint of step ${checkpoint} is in ${out}, go on with --resume --out ${out}`;
-    throw new Error(why + hint, { cause: error });
-  } finally {
-    coordinator.close();
+    if (error instanceof InterruptedError) {
+      console.error(sentenceOf(error));
+      return exitCodes.interrupted;
+    }
+    throw new Error(sentenceOf(error) + await resumeHint(out), { cause: error });
   }
+  await coordinator.close();
+  report.close();
+  if (json) console.log(JSON.stringify(summary(configuration, out, end, report)));
+  const isDone = end.reason === "done";
+  console.error(
+    isDone ? `Done: ${out}` : `Stopped at step ${end.step}${await resumeHint(out)}`,
+  );
+  return isDone ? exitCodes.done : exitCodes.interrupted;
 }
 
 /** A longer run of a schedule that spans the run has other learning rates from the start. */

@@ -3,14 +3,15 @@
  * writes how to join into the run's folder, and waits for its workers.
  */
 import { connectNats } from "../net/nats_transport.ts";
-import type { Coordinator } from "../coordinator/run_coordinator.ts";
 import { secretToken } from "../net/random.ts";
 import { type Connection, credentialsFromEnvironment, writeConnection } from "./connection_file.ts";
 import { coordinate } from "./coordinate.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
-import { type FlagTable, type GivenFlags, helpText } from "./flags.ts";
-import { startNatsServer } from "./nats_server.ts";
+import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
+import { onInterrupt } from "./interrupts.ts";
+import { type NatsServer, startNatsServer } from "./nats_server.ts";
 import { endWithParent } from "./parent_process.ts";
+import { discardUnstarted } from "./run_lock.ts";
 import { commandFlags, readFlags, resolveRun } from "./run_options.ts";
 import { setUp } from "./setup.ts";
 
@@ -28,6 +29,12 @@ const coordinatorFlags = {
     max: 65_535,
     help: "port of its own broker, 0 for any free one",
     defaultText: "4222",
+  },
+  host: {
+    kind: "text",
+    value: "ADDRESS",
+    help: "this machine's address for its own broker, where workers on other hosts reach it",
+    defaultText: "127.0.0.1",
   },
   run: {
     kind: "text",
@@ -51,61 +58,70 @@ if (import.meta.main) {
 }
 
 async function runCoordinator(given: GivenFlags): Promise<number> {
+  if (given.nats !== undefined && (given.port !== undefined || given.host !== undefined)) {
+    throw new UsageError(
+      "Give --host and --port for a broker of its own, or --nats for another, not both",
+    );
+  }
   const options = await resolveRun(given);
+  const { out, isNew, configuration: { workers, engine } } = options;
+  const isByHand = given["with-parent"] !== true;
   const run = given.run as string | undefined ?? secretToken(6);
-  const broker = given.nats === undefined ? await startBroker(given) : undefined;
-  const connection: Connection = broker
-    ? { url: broker.url, run, credentials: { user: broker.user, password: broker.password } }
-    : { url: given.nats as string, run, credentials: credentialsFromEnvironment() };
-  const path = `${options.out}/connection.json`;
+  const connectionPath = `${out}/connection.json`;
+  let code: number = exitCodes.failed;
+  let broker: NatsServer | undefined;
   try {
+    broker = given.nats === undefined ? await startBroker(given) : undefined;
+    const connection: Connection = broker
+      ? { url: broker.url, run, credentials: { user: broker.user, password: broker.password } }
+      : { url: given.nats as string, run, credentials: credentialsFromEnvironment() };
     const transport = await connectNats({
       servers: connection.url,
       credentials: connection.credentials,
       name: `coordinator of ${run}`,
     });
-    if (!given["with-parent"]) {
-      await Deno.mkdir(options.out, { recursive: true });
-      await writeConnection(path, connection);
-      const { workers } = options.configuration;
-      console.error(`Waiting for ${workers} × deno task worker --connect ${path}`);
-    }
+    let removeConnection = () => {};
     try {
-      return await coordinate(transport, run, options, {
-        onStart: (coordinator) => listenForTheEnd(coordinator, given["with-parent"] === true),
+      code = await coordinate(transport, run, options, {
+        async onStart(coordinator) {
+          onInterrupt({
+            onFirst: () => coordinator.stop(),
+            onSecond() {
+              removeConnection();
+              Deno.exit(exitCodes.interrupted);
+            },
+          });
+          if (!isByHand) return endWithParent((line) => coordinator.fail(line));
+          await writeConnection(connectionPath, connection);
+          removeConnection = () => Deno.removeSync(connectionPath);
+          console.error(
+            `Waiting for ${workers} ${
+              workers === 1 ? "worker" : "workers"
+            } with engine ${engine}: ` +
+              `deno task worker --connect ${connectionPath}`,
+          );
+        },
       });
     } finally {
+      removeConnection();
       await transport.close();
     }
+    return code;
   } finally {
     await broker?.stop();
-    await Deno.remove(path).catch(() => {});
+    // A launcher that took the folder looks after it itself.
+    if (isByHand && isNew && code !== exitCodes.done) await discardUnstarted(out);
   }
 }
 
 async function startBroker(given: GivenFlags) {
-  const { natsServer } = await setUp({ needs: ["nats-server"] });
+  const { natsServer, problems } = await setUp({ needs: ["nats-server"] });
   if (!natsServer) {
-    throw new Error(
-      "Cannot start a broker: no nats-server found; install it, set NATS_SERVER, or name a running " +
-        "one with --nats",
-    );
+    throw new Error(`Cannot start a broker: ${problems.join("; ")}; or name one with --nats`);
   }
   return await startNatsServer({
     binary: natsServer.path,
+    host: given.host as string | undefined,
     port: given.port as number | undefined ?? 4222,
   });
-}
-
-/** The first signal asks for a checkpoint and a stop, the second ends at once. */
-function listenForTheEnd(coordinator: Coordinator, hasParent: boolean): void {
-  let asked = false;
-  const stop = () => {
-    if (asked) Deno.exit(exitCodes.interrupted);
-    asked = true;
-    coordinator.stop();
-  };
-  Deno.addSignalListener("SIGINT", stop);
-  Deno.addSignalListener("SIGTERM", stop);
-  if (hasParent) endWithParent((line) => coordinator.fail(line));
 }

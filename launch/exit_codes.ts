@@ -6,17 +6,35 @@ import { UsageError } from "./flags.ts";
 
 export const exitCodes = { done: 0, failed: 1, wrongUsage: 2, interrupted: 130 } as const;
 
-/** Runs a command's body; whatever it throws becomes one sentence and the right code. */
+/**
+ * Runs a command's body and ends the process with the code that it returns. Whatever it throws
+ * becomes one sentence and the right code, and so does an error that nobody awaited.
+ */
 export async function runCommand(body: () => Promise<number>): Promise<never> {
-  let code: number;
+  globalThis.addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    endWith(event.reason);
+  });
+  globalThis.addEventListener("error", (event) => {
+    event.preventDefault();
+    endWith(event.error);
+  });
   try {
-    code = await body();
+    Deno.exit(await body());
   } catch (error) {
-    const wrongUsage = error instanceof UsageError;
-    const text = error instanceof Error ? error.message : String(error);
-    console.error(`${wrongUsage ? "Wrong usage" : "Failed"}: ${text}`);
-    if (Deno.env.get("LOCKSTEP_DEBUG") && error instanceof Error) console.error(error.stack);
-    code = wrongUsage ? exitCodes.wrongUsage : exitCodes.failed;
+    endWith(error);
   }
-  Deno.exit(code);
+}
+
+function endWith(error: unknown): never {
+  const wrongUsage = error instanceof UsageError;
+  console.error(`${wrongUsage ? "Wrong usage" : "Failed"}: ${sentenceOf(error)}`);
+  if (Deno.env.get("LOCKSTEP_DEBUG") && error instanceof Error) console.error(error.stack);
+  Deno.exit(wrongUsage ? exitCodes.wrongUsage : exitCodes.failed);
+}
+
+/** An error's message on one line; what a program said before it ended may have several. */
+export function sentenceOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return text.trim().replace(/\s*\n\s*/g, " | ");
 }

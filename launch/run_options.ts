@@ -31,6 +31,8 @@ export interface RunOptions {
   readonly configuration: RunConfiguration;
   /** The run's folder. */
   readonly out: string;
+  /** It did not exist before. */
+  readonly isNew: boolean;
   readonly resume: boolean;
   readonly json: boolean;
 }
@@ -51,31 +53,72 @@ export async function readFlags(args: readonly string[], table: FlagTable): Prom
   return { ...flagsFromObject(object, table, given.config), ...given };
 }
 
+/** What the flags ask for, before anything is looked for, fetched or created. */
+export interface RunRequest {
+  readonly flags: GivenFlags;
+  readonly resume: boolean;
+  /** Named or found; undefined for a new run in `runs/`. */
+  readonly out: string | undefined;
+  /** What the run to go on with was made with. */
+  readonly saved: RunConfiguration | undefined;
+  /** "auto" where it depends on what is found on this machine. */
+  readonly engine: "auto" | RunConfiguration["engine"];
+}
+
 /**
+ * Reads and checks everything that can be checked before anything is set up.
  * @throws {UsageError} where flags contradict each other or there is nothing to resume
  */
-export async function resolveRun(given: GivenFlags): Promise<RunOptions> {
+export async function requestRun(given: GivenFlags): Promise<RunRequest> {
   const resume = given.resume === true;
   const out = given.out as string | undefined ?? (resume ? await newestRun() : undefined);
   const saved = resume ? await savedConfiguration(out!) : undefined;
-  const flags: Record<string, GivenFlags[string]> = { ...given };
-  if (flags.engine === "auto") delete flags.engine;
-  if (flags.engine === undefined && !saved) {
-    flags.engine = await locateTensorFlow() ? "tensorflow" : "wasm";
-  }
-  if (flags.workers === undefined && !saved) {
-    // Each worker needs a shard, and how many there are follows from the other flags.
-    const { shards } = configureRun({ ...flags, workers: 1 }, defaultRun);
-    flags.workers = Math.min(defaultWorkers(), shards);
-  }
-  const configuration = configureRun(flags, saved ?? defaultRun);
+  const { engine: wanted, ...flags } = given;
+  const engine = wanted === undefined || wanted === "auto"
+    ? saved?.engine ?? ("auto" as const)
+    : wanted as RunConfiguration["engine"];
+  const request = { flags, resume, out, saved, engine };
+  configure(request, engine === "auto" ? "tensorflow" : engine);
+  return request;
+}
+
+/**
+ * Decides what the request left open, and takes a folder for a new run.
+ * @throws {UsageError} where flags contradict each other or there is nothing to resume
+ */
+export async function resolveRun(
+  given: GivenFlags,
+  hasTensorFlow: () => Promise<boolean> = async () => await locateTensorFlow() !== undefined,
+): Promise<RunOptions> {
+  const request = await requestRun(given);
+  const { engine: wanted, resume, out } = request;
+  const engine = wanted !== "auto" ? wanted : await hasTensorFlow() ? "tensorflow" : "wasm";
+  const configuration = configure(request, engine);
   const name = `${configuration.dataset.name}-${configuration.model.name}`;
   return {
     configuration,
+    isNew: out === undefined || await isMissing(out),
     out: out ?? await newRun(name),
     resume,
     json: given.json === true,
   };
+}
+
+function configure(
+  { flags, saved }: RunRequest,
+  engine: RunConfiguration["engine"],
+): RunConfiguration {
+  const configuration = configureRun(
+    // Each worker needs a shard, and how many there are follows from the other flags.
+    { ...flags, engine, workers: flags.workers ?? saved?.workers ?? 1 },
+    saved ?? defaultRun,
+  );
+  if (flags.workers !== undefined || saved) return configuration;
+  return { ...configuration, workers: Math.min(defaultWorkers(), configuration.shards) };
+}
+
+async function isMissing(path: string): Promise<boolean> {
+  return await Deno.stat(path).then(() => false, () => true);
 }
 
 /** One worker for each visible GPU, else one for each CPU core. */
@@ -83,12 +126,24 @@ function defaultWorkers(): number {
   return visibleGpus()?.length ?? navigator.hardwareConcurrency;
 }
 
-/** Indexes of the GPUs that workers may use, or undefined where there is none. */
+/**
+ * The GPUs that workers may use, as CUDA names them, or undefined where there is none.
+ * @throws {UsageError} where CUDA_VISIBLE_DEVICES holds what CUDA would take for no GPU at all
+ */
 export function visibleGpus(): string[] | undefined {
   const visible = Deno.env.get("CUDA_VISIBLE_DEVICES");
   if (visible !== undefined) {
-    const gpus = visible.split(",").filter((index) => index !== "" && index !== "-1");
-    return gpus.length > 0 ? gpus : undefined;
+    const gpus = visible.split(",").map((gpu) => gpu.trim()).filter((gpu) => gpu !== "");
+    const broken = gpus.find((gpu) => !/^(-1|\d+|(GPU|MIG)-[0-9A-Za-z/-]+)$/.test(gpu));
+    if (broken !== undefined) {
+      throw new UsageError(
+        `Cannot read CUDA_VISIBLE_DEVICES="${visible}": "${broken}" is neither a GPU's number nor ` +
+          "its GPU-... name; correct or unset it, or hide all GPUs with -1",
+      );
+    }
+    const hidden = gpus.indexOf("-1");
+    const shown = hidden < 0 ? gpus : gpus.slice(0, hidden);
+    return shown.length > 0 ? shown : undefined;
   }
   try {
     const gpus = [...Deno.readDirSync("/proc/driver/nvidia/gpus")].map((_, index) => `${index}`);
@@ -102,10 +157,23 @@ async function savedConfiguration(out: string): Promise<RunConfiguration> {
   try {
     const record = JSON.parse(await Deno.readTextFile(`${out}/run.json`));
     if (!record?.configuration) throw new Error("run.json holds no configuration");
+    const unlike = firstUnlike(record.configuration, defaultRun);
+    if (unlike !== undefined) throw new Error(`run.json holds no usable "${unlike}"`);
     return record.configuration as RunConfiguration;
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`Cannot resume ${out}: ${why}; name a run's folder with --out`, { cause });
+  }
+}
+
+/** The first field that `value` lacks or has of another kind than `model`, undefined if none. */
+function firstUnlike(value: unknown, model: unknown, field = "configuration"): string | undefined {
+  if (value === null || model === null) return value === undefined ? field : undefined;
+  if (typeof value !== typeof model || Array.isArray(value) !== Array.isArray(model)) return field;
+  if (typeof model !== "object" || Array.isArray(model)) return undefined;
+  for (const [name, part] of Object.entries(model!)) {
+    const unlike = firstUnlike((value as Record<string, unknown>)[name], part, name);
+    if (unlike !== undefined) return unlike;
   }
 }
 
@@ -127,7 +195,14 @@ async function newestRun(): Promise<string> {
 
 /** The first free number, taken at once so that two runs never share a folder. */
 async function newRun(name: string): Promise<string> {
-  await Deno.mkdir(runsFolder, { recursive: true });
+  try {
+    await Deno.mkdir(runsFolder, { recursive: true });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot create the folder ${runsFolder}: ${why}; choose one with --out`, {
+      cause,
+    });
+  }
   const taken = (await runNames()).flatMap((run) => {
     const number = run.startsWith(`${name}-`) ? Number(run.slice(name.length + 1)) : NaN;
     return Number.isInteger(number) ? [number] : [];

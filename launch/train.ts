@@ -3,17 +3,26 @@
  * broker, a coordinator and the workers, and ends with the run's exit code. Where there is no
  * nats-server, one worker and the coordinator share this process and need none.
  */
-import { delay, systemClock } from "../net/clock.ts";
+import { systemClock } from "../net/clock.ts";
 import { createMemoryBroker } from "../net/memory_transport.ts";
 import { secretToken } from "../net/random.ts";
 import { RunEndedError } from "../worker/coordinator_client.ts";
 import { runWorker } from "../worker/run_worker.ts";
 import { coordinate } from "./coordinate.ts";
-import { exitCodes, runCommand } from "./exit_codes.ts";
-import { helpText, UsageError } from "./flags.ts";
+import { exitCodes, runCommand, sentenceOf } from "./exit_codes.ts";
+import { type GivenFlags, helpText, UsageError } from "./flags.ts";
+import { onInterrupt } from "./interrupts.ts";
 import { runLocalCluster } from "./local_cluster.ts";
 import { startNatsServer } from "./nats_server.ts";
-import { commandFlags, readFlags, resolveRun, type RunOptions } from "./run_options.ts";
+import { discardUnstarted } from "./run_lock.ts";
+import {
+  commandFlags,
+  readFlags,
+  requestRun,
+  resolveRun,
+  type RunOptions,
+  visibleGpus,
+} from "./run_options.ts";
 import { setUp } from "./setup.ts";
 
 if (import.meta.main) {
@@ -23,37 +32,56 @@ if (import.meta.main) {
       console.log(helpText("Usage: deno task train [flags]", commandFlags));
       return exitCodes.done;
     }
-    const { tensorflow, natsServer } = await setUp({
-      needs: given.engine === "wasm" ? ["nats-server"] : ["tensorflow", "nats-server"],
-    });
-    if (!natsServer && given.workers === undefined) {
-      console.error("No nats-server: one worker trains in this process");
-      return await trainInProcess(await resolveRun({ ...given, workers: 1 }));
-    }
-    const options = await resolveRun(given);
-    if (!natsServer && options.configuration.workers > 1) {
-      throw new UsageError(
-        `Cannot run ${options.configuration.workers} workers without a broker: install nats-server ` +
-          "or set NATS_SERVER, or use --workers 1",
-      );
-    }
-    if (!natsServer) return await trainInProcess(options);
-    return await trainOnCluster(options, natsServer.path, tensorflow?.path);
+    return await train(given);
   });
 }
 
+async function train(given: GivenFlags): Promise<number> {
+  const { engine } = await requestRun(given);
+  const { tensorflow, natsServer, problems } = await setUp({
+    needs: engine === "wasm" ? ["nats-server"] : ["tensorflow", "nats-server"],
+  });
+  const isUsable = (found: unknown, variable: string) => found || !Deno.env.get(variable);
+  const mustHave = isUsable(natsServer, "NATS_SERVER") &&
+    (engine === "wasm" || isUsable(tensorflow, "TF_LIBRARY")) &&
+    (engine !== "tensorflow" || tensorflow);
+  // What was asked for by name is not quietly replaced by something slower.
+  if (!mustHave) throw new Error(problems.join("; "));
+  for (const problem of problems) console.error(problem);
+  if (!natsServer && (given.workers as number | undefined ?? 1) > 1) {
+    throw new UsageError(
+      `Cannot run ${given.workers} workers without a broker: install nats-server or set ` +
+        "NATS_SERVER, or use --workers 1",
+    );
+  }
+  const options = await resolveRun(
+    natsServer ? given : { ...given, workers: 1 },
+    () => Promise.resolve(tensorflow !== undefined),
+  );
+  let code: number = exitCodes.failed;
+  try {
+    code = natsServer
+      ? await trainOnCluster(options, natsServer.path, tensorflow?.path)
+      : await trainInProcess(options);
+  } finally {
+    if (options.isNew && code !== exitCodes.done) await discardUnstarted(options.out);
+  }
+  return code;
+}
+
 async function trainOnCluster(
-  options: RunOptions,
+  { configuration, out, resume, json }: RunOptions,
   natsServer: string,
   libraryPath: string | undefined,
 ): Promise<number> {
-  const { configuration, out, resume, json } = options;
+  const gpus = visibleGpus();
   const broker = await startNatsServer({ binary: natsServer });
   try {
     const { engine, workers } = configuration;
     const credentials = { user: broker.user, password: broker.password };
     return await runLocalCluster({
       connection: { url: broker.url, run: secretToken(6), credentials },
+      out,
       workers,
       // What was resolved here, so that the coordinator decides nothing anew.
       coordinatorArgs: [
@@ -63,26 +91,26 @@ async function trainOnCluster(
         ...(json ? ["--json"] : []),
       ],
       libraryPath,
-      onWorkerLost: () => {},
-    }, (ms) => delay(systemClock, ms));
+      gpus,
+      clock: systemClock,
+    });
   } finally {
     await broker.stop();
   }
 }
 
 async function trainInProcess(options: RunOptions): Promise<number> {
+  console.error("No nats-server: one worker trains in this process");
   const broker = createMemoryBroker({ clock: systemClock });
   const run = secretToken(6);
-  let work: Promise<void> = Promise.resolve();
-  const code = await coordinate(broker.connect(), run, options, {
+  return await coordinate(broker.connect(), run, options, {
+    inProcess: true,
     onStart(coordinator) {
-      let asked = false;
-      Deno.addSignalListener("SIGINT", () => {
-        if (asked) Deno.exit(exitCodes.interrupted);
-        asked = true;
-        coordinator.stop();
+      onInterrupt({
+        onFirst: () => coordinator.stop(),
+        onSecond: () => Deno.exit(exitCodes.interrupted),
       });
-      work = runWorker({
+      void runWorker({
         control: broker.connect({ noEcho: true }),
         data: broker.connect({ noEcho: true }),
         run,
@@ -91,13 +119,9 @@ async function trainInProcess(options: RunOptions): Promise<number> {
         joinTimeoutMs: 60_000,
         clock: systemClock,
       }).catch((error) => {
-        // The coordinator has heard of it, and says so.
-        if (!(error instanceof RunEndedError)) {
-          coordinator.fail(error instanceof Error ? error.message : String(error));
-        }
+        // The coordinator has heard of its own decisions; and of other failures, from the worker.
+        if (!(error instanceof RunEndedError)) coordinator.fail(sentenceOf(error));
       });
     },
   });
-  await work;
-  return code;
 }

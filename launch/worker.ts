@@ -10,6 +10,7 @@ import { runWorker } from "../worker/run_worker.ts";
 import { type Connection, credentialsFromEnvironment, readConnection } from "./connection_file.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
+import { onInterrupt } from "./interrupts.ts";
 import { endWithParent } from "./parent_process.ts";
 
 const workerFlags = {
@@ -46,9 +47,12 @@ if (import.meta.main) {
       return exitCodes.done;
     }
     if (given["with-parent"]) endWithParent();
-    // Ctrl-C on a terminal reaches every process on it; the coordinator decides when this one ends.
-    const interrupted = () => console.error("Ending with the coordinator; send SIGTERM to end now");
-    Deno.addSignalListener("SIGINT", interrupted);
+    // A coordinator on the same terminal gets the Ctrl-C too, and decides when this one ends.
+    onInterrupt({
+      onFirst: () =>
+        console.error("Waiting for the coordinator to stop; Ctrl-C again ends this one"),
+      onSecond: () => Deno.exit(exitCodes.interrupted),
+    });
     await startWorker(await findConnection(given), given);
     return exitCodes.done;
   });

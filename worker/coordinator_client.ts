@@ -2,7 +2,7 @@
  * The worker's side of the conversation with its coordinator: requests that are answered or throw,
  * vectors sent and fetched in parts, and the coordinator's broadcasts as promises.
  */
-import type { Clock } from "../net/clock.ts";
+import { type Clock, delay } from "../net/clock.ts";
 import { decode, type Encodable, encode } from "../net/codec.ts";
 import {
   type CoordinatorMessage,
@@ -18,7 +18,7 @@ import {
   type StartMessage,
   type StepProgress,
 } from "../net/messages.ts";
-import type { Transport } from "../net/transport.ts";
+import { type Transport, TransportError } from "../net/transport.ts";
 import type { ShardLoss } from "./evaluation.ts";
 import type { Position } from "./position.ts";
 
@@ -58,6 +58,9 @@ export interface ClientOptions {
 }
 
 const heartbeatMs = 250;
+/** How often, and how long, a worker asks whether its coordinator is still there. */
+const livenessIntervalMs = 1_000;
+const livenessTimeoutMs = 60_000;
 const joinRetryMs = 250;
 const requestTimeoutMs = 10_000;
 /** Writing a checkpoint waits for the disk and for the slowest worker. */
@@ -83,24 +86,57 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     if (message.type === "end") ended.resolve(message.reason);
   });
   void transport.closed.then((error) => {
-    ended.resolve(`the connection to nats-server was lost: ${error?.message ?? "closed"}`);
+    ended.resolve(error?.message ?? "The connection to nats-server was closed");
   });
+  let failure = "";
+  const waiting = new Set<(reason: RunEndedError) => void>();
+  void ended.promise.then((reason) => {
+    failure = reason;
+    if (failure !== "") { for (const reject of waiting) reject(new RunEndedError(failure)); }
+  });
+  /** A coordinator whose run has failed may give no other answer than that. */
+  const unlessFailed = <T>(answer: Promise<T>): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (failure !== "") reject(new RunEndedError(failure));
+      waiting.add(reject);
+      answer.then(resolve, reject).finally(() => waiting.delete(reject));
+    });
 
   const request = async (
     subject: string,
     body: Encodable,
     timeoutMs = requestTimeoutMs,
   ): Promise<Reply> => {
-    const data = await transport.request(subject, encode(body), { timeoutMs });
+    const data = await unlessFailed(transport.request(subject, encode(body), { timeoutMs }));
     const reply = decode(data, replySchema, { bytesMax: messageBytesMax });
     if (!reply.ok) throw new RunEndedError(`The coordinator refused: ${reply.text}`);
     return reply;
   };
 
+  /** No step waits for the coordinator, so that it is gone would otherwise show much later. */
+  const watchCoordinator = async () => {
+    const question = encode({ worker });
+    while (!closed) {
+      try {
+        await transport.request(subjects.heartbeat, question, { timeoutMs: livenessTimeoutMs });
+      } catch (error) {
+        const why = error instanceof Error ? error.message : String(error);
+        return ended.resolve(`Lost the coordinator: ${why}`);
+      }
+      await delay(clock, livenessIntervalMs);
+    }
+  };
+
   let cancelHeartbeat = () => {};
   const beat = () => {
     if (closed) return;
-    transport.publish(subjects.heartbeat, encode({ worker }));
+    try {
+      transport.publish(subjects.heartbeat, encode({ worker }));
+    } catch (error) {
+      // A connection that is lost is told of once, by `transport.closed`.
+      if (error instanceof TransportError) return;
+      throw error;
+    }
     cancelHeartbeat = clock.after(heartbeatMs, beat);
   };
 
@@ -114,14 +150,15 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       const body = encode({ protocol: protocolVersion, worker, where });
       for (;;) {
         try {
-          const data = await transport.request(subjects.join, body, {
-            timeoutMs: requestTimeoutMs,
-          });
+          const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, deadline - clock.nowMs()));
+          const data = await transport.request(subjects.join, body, { timeoutMs });
           const reply = decode(data, replySchema, { bytesMax: messageBytesMax });
           if (!reply.ok) throw new RunEndedError(`The coordinator refused: ${reply.text}`);
+          void watchCoordinator();
           return reply.text;
         } catch (error) {
           if (error instanceof RunEndedError) throw error;
+          if (failure !== "") throw new RunEndedError(failure, { cause: error });
           if (clock.nowMs() >= deadline) {
             throw new Error(
               `Cannot join run "${run}": no coordinator answered within ${waitMs / 1000} s; ` +
@@ -130,7 +167,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
             );
           }
         }
-        await new Promise<void>((resolve) => void clock.after(joinRetryMs, resolve));
+        await delay(clock, joinRetryMs);
       }
     },
     async ready(report) {
@@ -158,9 +195,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       let offset = 0;
       do {
         const body = encode({ vector, offset, bytes: partBytesMax });
-        const answer = await transport.request(subjects.read, body, {
-          timeoutMs: requestTimeoutMs,
-        });
+        const timeoutMs = requestTimeoutMs;
+        const answer = await unlessFailed(transport.request(subjects.read, body, { timeoutMs }));
         const reply = decode(answer, readReplySchema, { bytesMax: messageBytesMax });
         if (!reply.ok) throw new Error(`Cannot restore "${vector}": ${reply.text}`);
         values ??= new Uint8Array(reply.totalBytes);

@@ -1,0 +1,44 @@
+/**
+ * One process at a time works in a run's folder: a second one would mix its checkpoints into the
+ * first one's. The lock is on the folder itself, leaves no file, and goes with its holder.
+ */
+
+/**
+ * Creates the folder if need be and locks it until the result is disposed.
+ * @throws {Error} if the folder cannot be used or another process works in it
+ */
+export async function lockRunFolder(out: string): Promise<Disposable> {
+  let folder: Deno.FsFile;
+  try {
+    await Deno.mkdir(out, { recursive: true });
+    folder = await Deno.open(out);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`Cannot write run folder ${out}: ${why}; choose another one with --out`, {
+      cause,
+    });
+  }
+  if (await folder.tryLock(true)) return folder;
+  folder.close();
+  throw new Error(
+    `Cannot use run folder ${out}: another process trains in it; wait for its end, or choose ` +
+      "another folder with --out",
+  );
+}
+
+/**
+ * Removes a new run's folder if its run never got as far as a checkpoint. Only files that a run
+ * writes before its first one are removed; anything else keeps the folder.
+ */
+export async function discardUnstarted(out: string): Promise<void> {
+  try {
+    // Fails, and ends this, where there is anything in it.
+    await Deno.remove(`${out}/checkpoints`);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) return;
+  }
+  for (const name of ["run.json", "metrics.jsonl"]) {
+    await Deno.remove(`${out}/${name}`).catch(() => {});
+  }
+  await Deno.remove(out).catch(() => {});
+}

@@ -12,7 +12,10 @@ export interface LaneStates {
   replace(shard: number, state: readonly Tensor[]): void;
   /** A lane's state as one array: all states in order, flattened. */
   readLane(lane: number): Float32Array;
-  /** Sets a lane's state from what `readLane` gave. */
+  /**
+   * Sets the states of lanes from what `readLane` gave; those of other workers are left out.
+   * @throws {RangeError} for a state of another size
+   */
   writeLanes(lanes: ReadonlyMap<number, Float32Array>): void;
   dispose(): void;
 }
@@ -24,6 +27,7 @@ export function createLaneStates(
   lanesPerShard: number,
 ): LaneStates {
   const sizes = specs.map(({ shape }) => shape.reduce((size, side) => size * side, 1));
+  const laneSize = sizes.reduce((sum, size) => sum + size, 0);
   const states = new Map<number, readonly Tensor[]>(
     shards.map((shard) => [
       shard,
@@ -49,7 +53,7 @@ export function createLaneStates(
     readLane(lane) {
       const row = lane % lanesPerShard;
       const state = ofShard(Math.floor(lane / lanesPerShard));
-      const flat = new Float32Array(sizes.reduce((sum, size) => sum + size, 0));
+      const flat = new Float32Array(laneSize);
       let offset = 0;
       state.forEach((tensor, index) => {
         const size = sizes[index];
@@ -62,6 +66,12 @@ export function createLaneStates(
       return flat;
     },
     writeLanes(lanes) {
+      for (const [lane, { length }] of lanes) {
+        if (length === laneSize) continue;
+        throw new RangeError(
+          `Cannot set the state of lane ${lane}: it has ${length} values, the model needs ${laneSize}`,
+        );
+      }
       for (const shard of states.keys()) {
         const state = ofShard(shard);
         let offset = 0;

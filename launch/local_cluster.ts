@@ -24,7 +24,7 @@ export interface LocalClusterOptions {
 }
 
 /** After the coordinator has ended, workers get this long to end by themselves. */
-const workerEndTimeoutMs = 5_000;
+const workerEndTimeoutMs = 1_000;
 /** What is kept of a worker's standard error, for the message about its end. */
 const tailCharactersMax = 8192;
 const tailLinesMax = 3;

@@ -200,9 +200,16 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
         const reply = decode(answer, readReplySchema, { bytesMax: messageBytesMax });
         if (!reply.ok) throw new Error(`Cannot restore "${vector}": ${reply.text}`);
         values ??= new Uint8Array(reply.totalBytes);
+        const end = offset + reply.data.length;
+        if (reply.totalBytes !== values.length || end > values.length || end === offset) {
+          if (values.length === 0) break;
+          throw new Error(
+            `Cannot restore "${vector}": bytes [${offset}, ${end}) came of ${reply.totalBytes}, ` +
+              `with ${offset} of ${values.length} before`,
+          );
+        }
         values.set(reply.data, offset);
-        offset += reply.data.length;
-        if (reply.data.length === 0) break;
+        offset = end;
       } while (offset < values.length);
       return new Float32Array(values.buffer);
     },

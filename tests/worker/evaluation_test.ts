@@ -1,12 +1,10 @@
 import assert from "node:assert/strict";
 import type { Engine } from "../../engine/engine.ts";
-import { type Tensor, tf } from "../../engine/tf.ts";
-import { buildModel } from "../../models/build_model.ts";
+import { tf } from "../../engine/tf.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 import { evaluateSplit, type ShardLoss } from "../../worker/evaluation.ts";
-import { splitParameters } from "../../worker/step_functions.ts";
-import type { Trainer } from "../../worker/trainer.ts";
 import { noiseDataset, smallModel, smallRun, testOnEngines, withTrainers } from "./small_run.ts";
+import { wholeSequenceLosses } from "./whole_sequences.ts";
 
 /** The losses of each worker's shards, evaluated by `workers` of them. */
 async function evaluate(
@@ -35,48 +33,16 @@ async function evaluate(
   return losses.sort((a, b) => a.shard - b.shard);
 }
 
-/** Mean losses of whole sequences, each run through the model at once and compared in float64. */
-async function direct(engine: Engine, configuration: RunConfiguration) {
-  const dataset = noiseDataset(configuration.dataset);
-  const catalogue = dataset.catalogue("validation", 0);
-  const sums = { loss: 0, persistence: 0, values: 0 };
-  const read = (sequence: number, frames: number) =>
-    dataset.read({ split: "validation", epoch: 0, sequence, offset: 0, frames });
-  await withTrainers(engine, 1, async ([{ trainer }]) => {
-    for (const [sequence, { frames }] of catalogue.entries()) {
-      const truth = await read(sequence, frames);
-      // One window that is as long as the sequence.
-      const model = buildModel(configuration.model, dataset.frameShape, frames - 1);
-      const predictions = predict(trainer, model, tf.tensor(truth, [1, frames, 5, 4, 1]));
-      const error = (a: number, b: number) =>
-        configuration.loss === "mae" ? Math.abs(a - b) : (a - b) ** 2;
-      for (let index = 0; index < predictions.length; index++) {
-        sums.loss += error(predictions[index], truth[index + 20]);
-        sums.persistence += error(truth[index], truth[index + 20]);
-      }
-      sums.values += predictions.length;
-    }
-  }, { configuration });
-  return sums;
-}
-
-function predict(trainer: Trainer, model: ReturnType<typeof smallModel>, frames: Tensor) {
-  return tf.tidy(() => {
-    const state = model.state.map(({ shape }) => tf.zeros([1, ...shape]));
-    const parameters = splitParameters(model, trainer.parameters());
-    const values = model.apply(parameters, state, frames).predictions.dataSync();
-    frames.dispose();
-    return values;
-  });
-}
-
 testOnEngines(
   "evaluateSplit counts every frame of every sequence once, with carried state",
   async (open) => {
     const engine = await open(1);
     for (const loss of ["mse", "mae"] as const) {
       const configuration = { ...smallRun, loss };
-      const expected = await direct(engine, configuration);
+      let expected = { loss: 0, persistence: 0, values: 0 };
+      await withTrainers(engine, 1, async ([{ trainer }]) => {
+        expected = await wholeSequenceLosses(trainer, configuration, "validation");
+      }, { configuration });
       for (const shards of [6, 2, 1]) {
         const losses = await evaluate(engine, { ...configuration, shards }, 1);
         assert.deepEqual(

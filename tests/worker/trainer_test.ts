@@ -13,6 +13,7 @@ import {
   testOnEngines,
   withTrainers,
 } from "./small_run.ts";
+import { wholeSequenceLosses } from "./whole_sequences.ts";
 
 function sourceOf(configuration: RunConfiguration): WindowSource & { plan: Plan } {
   const dataset = noiseDataset(configuration.dataset);
@@ -190,6 +191,31 @@ testOnEngines("Trainer's loss is the weighted mean over all frames that count", 
     }
   });
 });
+
+testOnEngines(
+  "Trainer carries each lane's state along its sequences, and resets it",
+  async (open) => {
+    const engine = await open(1);
+    // With parameters that stay as they are, an epoch's losses add up to those of whole sequences.
+    const optimizer = { ...smallRun.optimizer, name: "sgd" as const, learningRate: 0 };
+    for (const shards of [6, 2]) {
+      const configuration = { ...smallRun, optimizer, shards };
+      const source = sourceOf(configuration);
+      await withTrainers(engine, 2, async (members) => {
+        let [sum, values] = [0, 0];
+        for (let step = 0; step < source.plan.steps; step++) {
+          const [{ loss }] = await playStep(members, source, step);
+          const divisor = source.plan.weightSum(step) * frameSize(source.dataset);
+          sum += loss * divisor;
+          values += divisor;
+        }
+        const whole = await wholeSequenceLosses(members[0].trainer, configuration, "train");
+        assert.equal(values, whole.values);
+        assert.ok(Math.abs(sum - whole.loss) < 1e-5 * whole.loss, `${sum}, ${whole.loss}`);
+      }, { configuration });
+    }
+  },
+);
 
 testOnEngines("Trainer tells everyone when one worker asks to stop", async (open) => {
   const engine = await open(1);

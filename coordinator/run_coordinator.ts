@@ -228,6 +228,10 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     if (losses.size < membership.members.length) return;
     const entries = [...losses.values()];
     losses.clear();
+    for (const { message } of entries) reply(message, accepted());
+    // A stop came in between, and there is no loss to tell.
+    validation = {};
+    if (entries.some(({ shards }) => shards.shards.length === 0)) return;
     // In shard order, so that the sum has the same bits whoever computed which shard.
     const shards = entries.flatMap(({ shards }) => shards.shards)
       .sort((a, b) => a.shard - b.shard);
@@ -245,7 +249,6 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       validationLoss: validation.validationLoss,
       persistenceLoss: validation.persistenceLoss,
     });
-    for (const { message } of entries) reply(message, accepted());
   };
 
   const draw = async (message: Message, request: PictureRequest) => {

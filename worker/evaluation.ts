@@ -30,11 +30,14 @@ export interface EvaluationOptions {
   readonly lanesPerShard: number;
   readonly shards: readonly number[];
   readonly aheadMax: number;
+  /** Asked before each window; once true, the evaluation is given up. */
+  readonly isGivenUp?: () => boolean;
 }
 
-/** Losses of this worker's shards over a whole split. */
+/** Losses of this worker's shards over a whole split; none if it was given up. */
 export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLoss[]> {
   const { trainer, model, dataset, split, lanes, lanesPerShard, shards, aheadMax } = options;
+  const { isGivenUp = () => false } = options;
   const plan = planEpoch({
     sequences: dataset.catalogue(split, 0),
     window: model.window,
@@ -62,6 +65,7 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
   };
   try {
     for await (const batch of prefetch(reads(), { aheadMax })) {
+      if (isGivenUp()) return [];
       const windows = uploadWindows(batch, model, lanesPerShard);
       const { losses, predictions, state } = await trainer.functions.evaluate(
         trainer.parameters(),

@@ -33,6 +33,7 @@ export interface TrainingHooks {
   /** Whether the run was asked to stop; read before each step. */
   stopRequested(): boolean;
   progress(report: StepProgress): void;
+  /** Without losses where this worker gave the validation up because of a stop. */
   validated(position: Position, losses: readonly ShardLoss[]): Promise<void>;
   /** Saves parameters, slots and the states of this worker's lanes. */
   checkpoint(position: Position): Promise<void>;
@@ -156,5 +157,6 @@ function validationLosses(options: TrainingOptions): Promise<ShardLoss[]> {
     lanesPerShard: configuration.lanes / configuration.shards,
     shards,
     aheadMax: readAheadMax,
+    isGivenUp: options.hooks.stopRequested,
   });
 }

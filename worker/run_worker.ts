@@ -13,7 +13,7 @@ import type { Model } from "../models/model.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import type { Optimizer } from "../models/optimizers/optimizer.ts";
 import { buildSchedule } from "../models/schedules.ts";
-import type { Clock } from "../net/clock.ts";
+import { type Clock, delay } from "../net/clock.ts";
 import { runSubjects, type StartMessage } from "../net/messages.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import type { Transport } from "../net/transport.ts";
@@ -40,6 +40,7 @@ export interface WorkerOptions {
 
 /** Longest wait for the other workers' part of a sum. */
 const reduceTimeoutMs = 600_000;
+const turnIntervalMs = 100;
 const pictureSequencesMax = 4;
 const pictureFramesMax = 20;
 
@@ -150,6 +151,7 @@ async function train(opened: Opened, start: StartMessage): Promise<void> {
     lanesPerShard,
     shards,
     allReduce,
+    pause: engine.name === "wasm" ? turnEventLoop(clock) : undefined,
   });
   try {
     if (start.restore) await restore(client, trainer, start, shards, lanesPerShard);
@@ -183,6 +185,16 @@ async function train(opened: Opened, start: StartMessage): Promise<void> {
     allReduce.close();
     trainer.dispose();
   }
+}
+
+/** Lets what waits have its turn, now and then: a turn takes some milliseconds. */
+function turnEventLoop(clock: Clock): () => Promise<void> {
+  let lastMs = clock.nowMs();
+  return async () => {
+    if (clock.nowMs() - lastMs < turnIntervalMs) return;
+    await delay(clock, 0);
+    lastMs = clock.nowMs();
+  };
 }
 
 /** Steps of the whole run, for schedules that span it. */

@@ -70,10 +70,14 @@ export interface StepOptions {
   readonly loss: LossName;
   readonly optimizer: Optimizer;
   readonly mode?: ExecutionMode;
+  /** Awaited before each call; for an engine that would never let the event loop turn. */
+  readonly pause?: () => Promise<void>;
 }
 
+const noPause = () => Promise.resolve();
+
 export function createStepFunctions(options: StepOptions): StepFunctions {
-  const { engine, model, loss, optimizer, mode } = options;
+  const { engine, model, loss, optimizer, mode, pause = noPause } = options;
   const stateCount = model.state.length;
 
   const gradients = engine.compile("gradients", (inputs) => {
@@ -114,15 +118,18 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
 
   return {
     async gradients(parameters, state, windows) {
+      await pause();
       const [flat, ...newState] = await gradients(windowInputs(parameters, state, windows));
       return { flat, state: newState };
     },
     async evaluate(parameters, state, windows) {
+      await pause();
       const outputs = await evaluate(windowInputs(parameters, state, windows));
       const [losses, predictions] = outputs;
       return { losses, predictions, state: outputs.slice(2, 2 + stateCount) };
     },
     async update(parameters, slots, gradient, scalars) {
+      await pause();
       const { learningRate, biasCorrection } = scalars;
       const [newParameters, ...newSlots] = await update([
         parameters,

@@ -26,6 +26,8 @@ export interface TrainerOptions {
   readonly allReduce: AllReduce;
   /** The engine's own where none is given. */
   readonly mode?: ExecutionMode;
+  /** See `StepOptions.pause`. */
+  readonly pause?: () => Promise<void>;
 }
 
 /** What a step came to, the same on every worker. */
@@ -69,8 +71,9 @@ export function parameterCount(model: Model): number {
 }
 
 export function createTrainer(options: TrainerOptions): Trainer {
-  const { engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, mode } = options;
-  const functions = createStepFunctions({ engine, model, loss, optimizer, mode });
+  const { engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards } = options;
+  const { mode, pause } = options;
+  const functions = createStepFunctions({ engine, model, loss, optimizer, mode, pause });
   const states = createLaneStates(model.state, shards, lanesPerShard);
   const count = parameterCount(model);
   let step = 0;

@@ -9,7 +9,8 @@ const root = new URL("../", import.meta.url);
 
 /** A folder imports from itself and from layers below its own. */
 const layers = [
-  ["benchmarks", "tests"],
+  ["tests"],
+  ["benchmarks"],
   ["launch"],
   ["coordinator", "worker"],
   ["collective", "models", "datasets", "metrics", "report"],
@@ -19,7 +20,6 @@ const layers = [
 const withinLayer = [
   ["models", "datasets"],
   ["metrics", "datasets"],
-  ["benchmarks", "tests"],
 ];
 const productFolders: readonly string[] = layers.flat().filter((folder) => folder !== "tests");
 

@@ -54,7 +54,7 @@ async function withReport(
   const clock = new FakeClock();
   let written = "";
   const report = await createRunReport({
-    configuration: { ...defaultRun, ...change },
+    configuration: { ...defaultRun, lanes: 12, shards: 12, epochs: 3, ...change },
     folder: ownFolder,
     resumedStep,
     output: { write: (text) => void (written += text), isTerminal: false, columns: () => 80 },

@@ -97,7 +97,7 @@ Deno.test("configureRun: --steps and --epochs replace each other, or both hold",
     const { epochs, steps } = configure(args, base);
     return [epochs, steps];
   };
-  assert.deepEqual(ends(""), [3, null]);
+  assert.deepEqual(ends(""), [defaultRun.epochs, null]);
   assert.deepEqual(ends("--steps 12"), [null, 12]);
   assert.deepEqual(ends("--epochs 2"), [2, null]);
   assert.deepEqual(ends("--epochs 2 --steps 12"), [2, 12]);

@@ -2,23 +2,30 @@
  * Who takes part in a run, and what that means for it: a pure function of (state, event, now). The
  * coordinator feeds it what it hears and does what it answers; no clock, network or disk in here.
  *
- * A run goes from joining (waiting for its workers) over preparing (each opens its engine and data)
- * to running; it ends when every worker has finished, or as soon as one fails or falls silent.
+ * A run gathers its workers, then runs in generations: a generation is a fixed set of active members
+ * in the order of their ranks. When an active member is lost, the rest go on in a new generation from
+ * the last snapshot; those who come later are taken in at the next snapshot, so that a joiner costs
+ * no work. When too few are left, the run waits for others, up to a limit.
  */
 export interface MembershipLimits {
-  /** How long the run waits for its workers to join and to be ready. */
+  /** How long the run waits for its first workers to join and to be ready. */
   readonly startTimeoutMs: number;
-  /** A running worker that is silent for this long counts as dead. */
+  /** A ready worker that is silent for this long counts as dead. */
   readonly silenceMsMax: number;
+  /** How long a run that has lost workers waits for enough of them. */
+  readonly waitTimeoutMs: number;
+  /** Fewer active workers than this do not go on. */
+  readonly workersMin: number;
+  /** More have nothing to own; they stand by. */
+  readonly workersMax: number;
 }
 
-/** What a worker says when it is ready; all but the names must agree across workers. */
+/** What a worker says when it is ready; all but the device must agree across workers. */
 export interface ReadyReport {
   readonly engine: string;
   readonly engineVersion: string;
   readonly device: string;
   readonly precision: string;
-  readonly threads: number;
   /** Parameters of the model, and SHA-256 of its first weights and of the dataset's catalogue. */
   readonly parameterCount: number;
   readonly fingerprint: string;
@@ -33,22 +40,35 @@ export interface FinishReport {
 
 export interface Member {
   readonly id: string;
-  /** Host and process, for messages. */
+  /** Host and process: tells a worker that comes back from another one of the same name. */
   readonly where: string;
   readonly lastSeenMs: number;
   readonly ready: ReadyReport | null;
   readonly finished: FinishReport | null;
+  /** Asked to leave; it ends with the generation. */
+  readonly leaving: boolean;
 }
 
-export type Phase = "joining" | "preparing" | "running" | "ended";
+/** `gathering`: waiting for enough workers, at first or after losses. */
+export type Phase = "gathering" | "running" | "ended";
 
 export interface MembershipState {
   readonly phase: Phase;
+  /** Workers that the run starts with. */
   readonly workers: number;
   readonly limits: MembershipLimits;
-  readonly startedMs: number;
-  /** In the order of joining, which is the order of ranks. */
+  /** When the gathering began. */
+  readonly gatheringSinceMs: number;
+  /** Number of the newest generation. */
+  readonly generation: number;
+  /** The generation's members in the order of their ranks; empty while gathering. */
+  readonly active: readonly string[];
+  /** Everybody who has joined and not been lost, in the order of joining. */
   readonly members: readonly Member[];
+  /** Generations that were opened because a member was lost. */
+  readonly restarts: number;
+  /** Whether the run has begun, in this life of the coordinator. */
+  readonly begun: boolean;
   readonly stopRequested: boolean;
 }
 
@@ -56,6 +76,11 @@ export type MembershipEvent =
   | { readonly type: "join"; readonly worker: string; readonly where: string }
   | { readonly type: "ready"; readonly worker: string; readonly report: ReadyReport }
   | { readonly type: "heartbeat"; readonly worker: string }
+  /** Somebody knows that the worker is gone, e.g. who started its process. */
+  | { readonly type: "lost"; readonly worker: string; readonly reason: string }
+  | { readonly type: "leave"; readonly worker: string }
+  /** A snapshot is complete: who waits can be taken in without losing a step. */
+  | { readonly type: "snapshot" }
   | { readonly type: "finished"; readonly worker: string; readonly report: FinishReport }
   | { readonly type: "failed"; readonly worker: string; readonly message: string }
   | { readonly type: "stop" }
@@ -65,12 +90,17 @@ export type MembershipCommand =
   /** Answer a join. */
   | { readonly type: "accept"; readonly worker: string }
   | { readonly type: "refuse"; readonly worker: string; readonly reason: string }
-  /** Tell every member to begin. */
-  | { readonly type: "start"; readonly members: readonly string[] }
+  /** Open a generation: its members begin at the last snapshot, all others stand by. */
+  | { readonly type: "start"; readonly generation: number; readonly members: readonly string[] }
+  /** Too few are left: those who are wait. */
+  | { readonly type: "wait"; readonly sentence: string }
+  /** Something for a person to read. */
+  | { readonly type: "tell"; readonly sentence: string }
   /** Ask the members to end at the same step, with a checkpoint. */
   | { readonly type: "askStop" }
-  /** The run is over. */
+  /** The run is over: at a common step, or where it stands because nobody is there to go on. */
   | { readonly type: "finish"; readonly report: FinishReport }
+  | { readonly type: "interrupt" }
   | { readonly type: "fail"; readonly message: string };
 
 export interface MembershipChange {
@@ -78,17 +108,23 @@ export interface MembershipChange {
   readonly commands: readonly MembershipCommand[];
 }
 
+/** @param generation the newest that this run has ever had; 0 for a new run */
 export function initialMembership(
   workers: number,
   limits: MembershipLimits,
+  generation: number,
   nowMs: number,
 ): MembershipState {
   return {
-    phase: "joining",
+    phase: "gathering",
     workers,
     limits,
-    startedMs: nowMs,
+    gatheringSinceMs: nowMs,
+    generation,
+    active: [],
     members: [],
+    restarts: 0,
+    begun: false,
     stopRequested: false,
   };
 }
@@ -108,15 +144,18 @@ export function changeMembership(
     case "join":
       return join(state, event.worker, event.where, nowMs);
     case "ready":
-      return ready(update(state, event.worker, { ready: event.report, lastSeenMs: nowMs }), event);
+      return ready(state, event.worker, event.report, nowMs);
     case "heartbeat":
       return same(update(state, event.worker, { lastSeenMs: nowMs }));
+    case "lost":
+      return lose(state, [{ worker: event.worker, reason: event.reason }], nowMs);
+    case "leave":
+      return leave(state, event.worker, nowMs);
+    case "snapshot":
+      return takeIn(state, nowMs);
     case "finished":
-      // Before the start there is nothing to have finished.
-      if (state.phase !== "running") return same(state);
-      return finished(
-        update(state, event.worker, { finished: event.report, lastSeenMs: nowMs }),
-      );
+      if (!state.active.includes(event.worker)) return same(state);
+      return finished(update(state, event.worker, { finished: event.report, lastSeenMs: nowMs }));
     case "failed":
       return fail(state, `Worker "${event.worker}" failed: ${event.message}`);
     case "stop":
@@ -133,61 +172,154 @@ function join(
   nowMs: number,
 ): MembershipChange {
   const twin = state.members.find((member) => member.id === worker);
-  if (twin) {
+  if (twin && twin.where !== where) {
     return refuse(
       state,
       worker,
       `a worker named "${worker}" has already joined from ${twin.where}; give another --name`,
     );
   }
-  if (state.phase !== "joining") {
-    return refuse(state, worker, `the run already has its ${state.workers} workers`);
-  }
-  const member: Member = { id: worker, where, lastSeenMs: nowMs, ready: null, finished: null };
-  const members = [...state.members, member];
-  const phase = members.length === state.workers ? "preparing" : "joining";
-  return { state: { ...state, members, phase }, commands: [{ type: "accept", worker }] };
+  // The same process again: it had lost its connection, and with it its part of the generation.
+  const before = twin
+    ? lose(state, [{ worker, reason: "lost its connection and came back" }], nowMs)
+    : same(state);
+  const member: Member = {
+    id: worker,
+    where,
+    lastSeenMs: nowMs,
+    ready: null,
+    finished: null,
+    leaving: false,
+  };
+  return {
+    state: { ...before.state, members: [...before.state.members, member] },
+    commands: [...before.commands, { type: "accept", worker }],
+  };
 }
 
 function ready(
-  state: MembershipState,
-  { worker, report }: { worker: string; report: ReadyReport },
+  before: MembershipState,
+  worker: string,
+  report: ReadyReport,
+  nowMs: number,
 ): MembershipChange {
-  for (const other of state.members) {
-    const differing = agreedFields.find((field) =>
-      other.ready && other.ready[field] !== report[field]
-    );
-    if (differing === undefined) continue;
-    return fail(
-      state,
-      `Cannot start: worker "${worker}" has ${fieldNames[differing]} ${
-        report[differing]
-      }, worker ` +
-        `"${other.id}" has ${
-          other.ready![differing]
-        }; equal weights on every worker need them equal`,
-    );
+  const first = before.members.find((member) => member.ready && member.id !== worker);
+  for (const field of agreedFields) {
+    const [found, wanted] = [report[field], first?.ready![field] ?? report[field]];
+    if (found === wanted) continue;
+    const message = `worker "${worker}" has ${fieldNames[field]} ${found}, worker ` +
+      `"${first!.id}" has ${wanted}; equal weights on every worker need them equal`;
+    // A newcomer that does not fit must not end a run that is well.
+    if (before.begun) {
+      return {
+        state: { ...before, members: before.members.filter((member) => member.id !== worker) },
+        commands: [{ type: "refuse", worker, reason: message }],
+      };
+    }
+    return fail(before, `Cannot start: ${message}`);
   }
-  if (state.phase !== "preparing" || state.members.some((member) => !member.ready)) {
-    return same(state);
-  }
-  const members = state.members.map((member) => member.id);
-  return { state: { ...state, phase: "running" }, commands: [{ type: "start", members }] };
+  const state = update(before, worker, { ready: report, lastSeenMs: nowMs });
+  if (state.phase !== "gathering") return same(state);
+  const wanted = state.begun ? state.limits.workersMin : state.workers;
+  return candidates(state).length >= wanted ? start(state) : same(state);
 }
 
 const fieldNames = {
   engine: "engine",
   engineVersion: "engine version",
   precision: "precision",
-  threads: "threads",
   parameterCount: "parameter count",
   fingerprint: "model and data fingerprint",
 } as const;
 const agreedFields = Object.keys(fieldNames) as (keyof typeof fieldNames)[];
 
+/** Those who can be active, in the order of joining. */
+function candidates(state: MembershipState): string[] {
+  return state.members.filter((member) => member.ready && !member.leaving)
+    .map((member) => member.id).slice(0, state.limits.workersMax);
+}
+
+function start(state: MembershipState): MembershipChange {
+  const members = candidates(state);
+  const generation = state.generation + 1;
+  const commands: MembershipCommand[] = [{ type: "start", generation, members }];
+  if (state.stopRequested) commands.push({ type: "askStop" });
+  return {
+    state: {
+      ...state,
+      phase: "running",
+      begun: true,
+      generation,
+      active: members,
+      // Who had finished goes back to the snapshot with the others.
+      members: state.members.map((member) => ({ ...member, finished: null })),
+    },
+    commands,
+  };
+}
+
+function lose(
+  before: MembershipState,
+  losses: readonly { worker: string; reason: string }[],
+  nowMs: number,
+): MembershipChange {
+  const gone = new Set(losses.map(({ worker }) => worker));
+  const state = {
+    ...before,
+    members: before.members.filter((member) => !gone.has(member.id)),
+  };
+  const sentence = losses.map(({ worker, reason }) => `Lost worker "${worker}": ${reason}`)
+    .join("; ");
+  if (!before.active.some((worker) => gone.has(worker))) {
+    return { state, commands: before.begun ? [] : [{ type: "tell", sentence }] };
+  }
+  return regroup({ ...state, restarts: state.restarts + 1 }, sentence, nowMs);
+}
+
+/** Goes on with those who are there, or waits for more. */
+function regroup(state: MembershipState, sentence: string, nowMs: number): MembershipChange {
+  const left = candidates(state).length;
+  const { workersMin, waitTimeoutMs } = state.limits;
+  if (left >= workersMin) {
+    const change = start(state);
+    const tell = { type: "tell", sentence: `${sentence}; going on with ${left}` } as const;
+    return { state: change.state, commands: [tell, ...change.commands] };
+  }
+  const wait = `${sentence}; waiting up to ${waitTimeoutMs / 1000} s for ` +
+    `${workersMin - left} more ${workersMin - left === 1 ? "worker" : "workers"}`;
+  return {
+    state: { ...state, phase: "gathering", active: [], gatheringSinceMs: nowMs },
+    commands: state.stopRequested ? [{ type: "interrupt" }] : [{ type: "wait", sentence: wait }],
+  };
+}
+
+function leave(state: MembershipState, worker: string, nowMs: number): MembershipChange {
+  const leaving = update(state, worker, { leaving: true });
+  if (state.active.includes(worker)) return same(leaving);
+  return lose(leaving, [{ worker, reason: "it left" }], nowMs);
+}
+
+/** Opens a generation with those who wait and without those who leave, if there are any. */
+function takeIn(state: MembershipState, nowMs: number): MembershipChange {
+  if (state.phase !== "running") return same(state);
+  const wanted = candidates(state);
+  const changes = wanted.length !== state.active.length ||
+    wanted.some((worker) => !state.active.includes(worker));
+  if (!changes) return same(state);
+  const leavers = state.members.filter((member) => member.leaving).map(({ id }) => id);
+  const rest = { ...state, members: state.members.filter((member) => !member.leaving) };
+  const joined = wanted.filter((worker) => !state.active.includes(worker));
+  const sentence = [
+    ...joined.map((worker) => `Worker "${worker}" joined`),
+    ...leavers.map((worker) => `Worker "${worker}" left`),
+  ].join("; ");
+  return regroup(rest, sentence, nowMs);
+}
+
 function finished(state: MembershipState): MembershipChange {
-  if (state.members.some((member) => !member.finished)) return same(state);
-  const [first, ...others] = state.members;
+  const members = state.active.map((id) => state.members.find((member) => member.id === id)!);
+  if (members.some((member) => !member.finished)) return same(state);
+  const [first, ...others] = members;
   const report = first.finished!;
   for (const other of others) {
     if (other.finished!.parametersSha256 !== report.parametersSha256) {
@@ -208,28 +340,38 @@ function stop(state: MembershipState): MembershipChange {
   if (state.stopRequested) return same(state);
   const stopped = { ...state, stopRequested: true };
   if (state.phase === "running") return { state: stopped, commands: [{ type: "askStop" }] };
-  return fail(stopped, "Interrupted before the first step");
+  return { state: { ...stopped, phase: "ended" }, commands: [{ type: "interrupt" }] };
 }
 
 function tick(state: MembershipState, nowMs: number): MembershipChange {
-  const { limits, members, workers, phase } = state;
-  if (phase === "running") {
-    const silent = members.find((member) =>
-      !member.finished && nowMs - member.lastSeenMs > limits.silenceMsMax
-    );
-    if (!silent) return same(state);
-    const seconds = ((nowMs - silent.lastSeenMs) / 1000).toFixed(1);
+  const { limits, members, workers } = state;
+  const silent = members.filter((member) =>
+    member.ready && nowMs - member.lastSeenMs > limits.silenceMsMax
+  );
+  if (silent.length > 0) {
+    const losses = silent.map(({ id, where, lastSeenMs }) => ({
+      worker: id,
+      reason: `${where} was not heard of for ${((nowMs - lastSeenMs) / 1000).toFixed(1)} s`,
+    }));
+    return lose(state, losses, nowMs);
+  }
+  if (state.phase !== "gathering") return same(state);
+  const waitedMs = nowMs - state.gatheringSinceMs;
+  if (state.begun) {
+    if (waitedMs <= limits.waitTimeoutMs) return same(state);
+    const left = candidates(state).length;
     return fail(
       state,
-      `Lost worker "${silent.id}" (${silent.where}): not heard of for ${seconds} s`,
+      `Gave up: ${left} of at least ${limits.workersMin} workers were there for ` +
+        `${limits.waitTimeoutMs / 1000} s; start more workers and resume, or lower --min-workers`,
     );
   }
-  if (nowMs - state.startedMs <= limits.startTimeoutMs) return same(state);
+  if (waitedMs <= limits.startTimeoutMs) return same(state);
   const seconds = limits.startTimeoutMs / 1000;
   const late = members.filter((member) => !member.ready).map((member) => `"${member.id}"`);
   return fail(
     state,
-    phase === "joining"
+    members.length < workers
       ? `Cannot start: ${members.length} of ${workers} workers joined within ${seconds} s; start ` +
         "the others, or lower --workers"
       : `Cannot start: worker ${late.join(", ")} was not ready within ${seconds} s`,

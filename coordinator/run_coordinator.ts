@@ -1,18 +1,17 @@
 /**
  * The coordinator of one run: hears its workers, asks `membership.ts` what that means, and does it.
- * It keeps the run's folder (checkpoints, metrics, pictures) and shows progress; it computes no
- * gradient and no step waits for it.
+ * It keeps the last snapshot that was complete, from which every generation begins, and the run's
+ * folder (checkpoints, metrics, pictures); it computes no gradient and no step waits for it.
  */
 import type { Clock } from "../net/clock.ts";
 import { decode, encode } from "../net/codec.ts";
 import {
   beginSchema,
-  type CheckpointRequest,
-  checkpointSchema,
   type CoordinatorMessage,
   finishedSchema,
   heartbeatSchema,
   joinSchema,
+  leaveSchema,
   messageBytesMax,
   type PictureRequest,
   pictureSchema,
@@ -23,6 +22,9 @@ import {
   readySchema,
   type Reply,
   runSubjects,
+  type SnapshotRequest,
+  snapshotSchema,
+  staleGeneration,
   type ValidationRequest,
   validationSchema,
   writeSchema,
@@ -32,7 +34,14 @@ import { type Message, type Transport, TransportError } from "../net/transport.t
 import type { Schema } from "../net/schema.ts";
 import { saveCheckpoint } from "./checkpoint_folder.ts";
 import type { JsonValue } from "./checkpoint_manifest.ts";
-import { arraysFromVectors, type ModelSpecs, vectorsFromArrays } from "./checkpoint_vectors.ts";
+import { createGathering, type Gathered } from "./gathering.ts";
+import type { Journal } from "./journal.ts";
+import {
+  arraysFromVectors,
+  checkpointVectors,
+  type ModelSpecs,
+  vectorsFromArrays,
+} from "./checkpoint_vectors.ts";
 import { diskFileSystem, type FileSystem } from "./file_system.ts";
 import {
   changeMembership,
@@ -53,6 +62,7 @@ export interface CoordinatorOptions {
   readonly run: string;
   readonly configuration: RunConfiguration;
   readonly folder: RunFolder;
+  readonly journal: Journal;
   readonly report: RunReport;
   readonly limits: MembershipLimits;
   readonly clock: Clock;
@@ -68,11 +78,27 @@ export interface RunEnd {
   readonly step: number;
   readonly parametersSha256: string;
   readonly ready: ReadyRequest;
+  /** Generations that began because a worker was lost. */
+  readonly restarts: number;
 }
 
-/** The run was stopped before there was anything to save. */
+/** A run's whole state after a step, as flat vectors. */
+interface Snapshot {
+  readonly step: number;
+  readonly epoch: number;
+  readonly planStep: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly vectors: ReadonlyMap<string, Float32Array>;
+}
+
+/** The run was stopped while nobody was there to take a last common step. */
 export class InterruptedError extends Error {
   override readonly name = "InterruptedError";
+}
+
+/** The broker is gone; what the coordinator knew is saved. */
+export class BrokerLostError extends Error {
+  override readonly name = "BrokerLostError";
 }
 
 export interface Coordinator {
@@ -83,7 +109,9 @@ export interface Coordinator {
   readonly ended: Promise<RunEnd>;
   /** Asks the workers to stop after a common step, with a checkpoint. */
   stop(): void;
-  /** Ends the run now, e.g. because a worker process that was started for it has ended. */
+  /** Somebody knows that a worker is gone, e.g. who started its process. */
+  workerLost(worker: string, reason: string): void;
+  /** Ends the run now, with what there is as a checkpoint. */
   fail(message: string): void;
   /** Waits for a checkpoint that is being written, which may be the one to go on from. */
   close(): Promise<void>;
@@ -102,16 +130,22 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   const { lanes } = configuration;
   const uploads = createVectorCollection(uploadBytesMax);
   const joins = new Map<string, Message>();
-  const beginnings = new Map<string, Message>();
-  const checkpoints = new Map<string, { message: Message; request: CheckpointRequest }>();
-  const losses = new Map<string, { message: Message; shards: ValidationRequest }>();
-  let membership = initialMembership(configuration.workers, limits, clock.nowMs());
+  const active = () => membership.active;
+  const beginnings = createGathering<null>(active);
+  const snapshots = createGathering<SnapshotRequest>(active);
+  const losses = createGathering<ValidationRequest>(active);
+  let membership = initialMembership(
+    configuration.workers,
+    limits,
+    options.journal.generation,
+    clock.nowMs(),
+  );
   let specs: ModelSpecs | undefined;
   let readyReport: ReadyRequest | undefined;
-  let restore: Map<string, Float32Array> | undefined;
+  let snapshot: Snapshot | undefined;
+  let savedStep = folder.resumed?.step ?? -1;
   let saving: Promise<void> = Promise.resolve();
   let validation: Readonly<Record<string, number>> = {};
-  let failure: new (message: string) => Error = Error;
   let settle: { resolve: (end: RunEnd) => void; reject: (error: Error) => void };
   const ended = new Promise<RunEnd>((resolve, reject) => settle = { resolve, reject });
   ended.catch(() => {});
@@ -150,91 +184,125 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       case "refuse":
         return reply(joins.get(command.worker)!, refused(command.reason));
       case "start":
-        return start(command.members);
+        return openGeneration(command.generation, command.members);
+      case "wait":
+      case "tell":
+        return report.tell(command.sentence);
       case "askStop":
         report.stopping();
         return broadcast({ type: "stop" });
       case "finish":
         end("");
-        return settle.resolve({ ...command.report, ready: readyReport! });
+        return settle.resolve({
+          ...command.report,
+          ready: readyReport!,
+          restarts: membership.restarts,
+        });
+      case "interrupt":
+        return endEarly("Interrupted", InterruptedError);
       case "fail":
-        end(command.message);
-        return settle.reject(new failure(command.message));
+        return endEarly(command.message, Error);
     }
   };
 
-  const start = (members: readonly string[]) => {
-    const { resumed } = folder;
+  /** The last snapshot becomes a checkpoint, so that an early end costs the steps since it at most. */
+  const endEarly = (reason: string, kind: new (message: string) => Error) => {
+    membership = { ...membership, phase: "ended" };
+    end(reason);
+    saving = saving.then(async () => {
+      if (snapshot && snapshot.step > savedStep) await save(snapshot);
+    }).catch((error) => report.warn(sentence(error))).then(() => settle.reject(new kind(reason)));
+  };
+
+  const openGeneration = (generation: number, members: readonly string[]) => {
+    const stale = (message: Message) => reply(message, refused(staleGeneration));
+    for (const gathering of [beginnings, snapshots, losses]) gathering.dismiss(stale);
+    uploads.clear();
     try {
-      restore = resumed && vectorsFromArrays(specs!, lanes, resumed);
+      snapshot ??= fromCheckpoint();
+      options.journal.append({ generation, members, step: snapshot?.step ?? 0 });
     } catch (error) {
       return fail(sentence(error));
     }
-    report.started(readyReport!, resumed?.step ?? 0);
-    options.onReady?.(readyReport!).catch((error) => report.warn(sentence(error)));
-    broadcast({
-      type: "start",
-      generation: 1,
-      members: [...members],
-      step: resumed?.step ?? 0,
-      epoch: resumed?.epoch ?? 0,
-      planStep: resumed?.planStep ?? 0,
-      restore: resumed !== undefined,
-    });
+    const { step, epoch, planStep } = snapshot ?? { step: 0, epoch: 0, planStep: 0 };
+    if (generation === firstGeneration) {
+      report.started(readyReport!, step);
+      options.onReady?.(readyReport!).catch((error) => report.warn(sentence(error)));
+    } else {
+      report.rewound(step);
+    }
+    const restore = snapshot !== undefined;
+    broadcast({ type: "start", generation, members: [...members], step, epoch, planStep, restore });
+  };
+  const firstGeneration = membership.generation + 1;
+
+  const fromCheckpoint = (): Snapshot | undefined => {
+    const { resumed } = folder;
+    return resumed && {
+      step: resumed.step,
+      epoch: resumed.epoch,
+      planStep: resumed.planStep,
+      metrics: resumed.metrics,
+      vectors: vectorsFromArrays(specs!, lanes, resumed),
+    };
   };
 
   const fail = (message: string) => {
-    if (membership.phase === "ended") return;
-    membership = { ...membership, phase: "ended" };
-    end(message);
-    settle.reject(new Error(message));
+    if (membership.phase !== "ended") endEarly(message, Error);
   };
 
-  const saveWhenComplete = () => {
-    if (checkpoints.size < membership.members.length) return;
-    const entries = [...checkpoints.values()];
-    checkpoints.clear();
-    // One after the other: two would remove each other's half-written folders.
-    saving = saving.then(() => save(entries));
-  };
-
-  const save = async (entries: readonly { message: Message; request: CheckpointRequest }[]) => {
-    const [{ request }] = entries;
+  const completeSnapshot = ({ values, messages }: Gathered<SnapshotRequest>) => {
+    const [{ step, epoch, planStep, save: mustSave }] = values;
     try {
-      const arrays = arraysFromVectors(specs!, lanes, uploads.take);
-      await saveCheckpoint(
-        fileSystem,
-        folder.checkpointsPath,
-        {
-          ...arrays,
-          step: request.step,
-          epoch: request.epoch,
-          planStep: request.planStep,
-          configuration: configuration as unknown as JsonValue,
-          metrics: request.planStep === 0 ? validation : {},
-          createdAt: options.timeOfDay(),
-        },
-        { warn: report.warn },
+      const vectors = new Map(
+        checkpointVectors(specs!, lanes).map((name) => [name, uploads.take(name)]),
       );
-      report.checkpointed(request.step);
-      for (const { message } of entries) reply(message, accepted());
+      snapshot = { step, epoch, planStep, vectors, metrics: planStep === 0 ? validation : {} };
     } catch (error) {
-      for (const { message } of entries) reply(message, refused(sentence(error)));
-      fail(sentence(error));
+      for (const message of messages) reply(message, refused(sentence(error)));
+      return fail(sentence(error));
     }
+    if (!mustSave) {
+      for (const message of messages) reply(message, accepted());
+      return apply({ type: "snapshot" });
+    }
+    const complete = snapshot;
+    // One after the other: two would remove each other's half-written folders.
+    saving = saving.then(async () => {
+      try {
+        await save(complete);
+        for (const message of messages) reply(message, accepted());
+      } catch (error) {
+        for (const message of messages) reply(message, refused(sentence(error)));
+        return fail(sentence(error));
+      }
+      apply({ type: "snapshot" });
+    });
   };
 
-  const sumWhenComplete = () => {
-    if (losses.size < membership.members.length) return;
-    const entries = [...losses.values()];
-    losses.clear();
-    for (const { message } of entries) reply(message, accepted());
+  const save = async ({ vectors, ...at }: Snapshot) => {
+    await saveCheckpoint(
+      fileSystem,
+      folder.checkpointsPath,
+      {
+        ...arraysFromVectors(specs!, lanes, (name) => vectors.get(name)!),
+        ...at,
+        configuration: configuration as unknown as JsonValue,
+        createdAt: options.timeOfDay(),
+      },
+      { warn: report.warn },
+    );
+    savedStep = at.step;
+    report.checkpointed(at.step);
+  };
+
+  const sumLosses = ({ values, messages }: Gathered<ValidationRequest>) => {
+    for (const message of messages) reply(message, accepted());
     // A stop came in between, and there is no loss to tell.
     validation = {};
-    if (entries.some(({ shards }) => shards.shards.length === 0)) return;
+    if (values.some(({ shards }) => shards.length === 0)) return;
     // In shard order, so that the sum has the same bits whoever computed which shard.
-    const shards = entries.flatMap(({ shards }) => shards.shards)
-      .sort((a, b) => a.shard - b.shard);
+    const shards = values.flatMap((value) => value.shards).sort((a, b) => a.shard - b.shard);
     const sum = (read: (shard: typeof shards[number]) => number) =>
       shards.reduce((total, shard) => total + read(shard), 0);
     const weight = sum((shard) => shard.weightSum);
@@ -242,7 +310,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       validationLoss: sum((shard) => shard.lossSum) / weight,
       persistenceLoss: sum((shard) => shard.persistenceSum) / weight,
     };
-    const { step, epoch } = entries[0].shards;
+    const [{ step, epoch }] = values;
     report.validated({
       step,
       epoch,
@@ -287,6 +355,19 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       handle(value, message);
     });
 
+  /** What belongs to another generation than the newest is refused. */
+  const listenNow = <T extends { readonly generation: number }>(
+    subject: string,
+    schema: Schema<T>,
+    handle: (value: T, message: Message) => void,
+  ) =>
+    listen(subject, schema, (value, message) => {
+      if (value.generation === membership.generation && membership.phase === "running") {
+        return handle(value, message);
+      }
+      reply(message, refused(staleGeneration));
+    });
+
   const subscriptions = [
     listen(subjects.join, joinSchema, (request, message) => {
       if (request.protocol !== protocolVersion) {
@@ -303,18 +384,22 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       reply(message, accepted());
       apply({ type: "ready", worker: request.worker, report: request });
     }),
-    listen(subjects.begin, beginSchema, ({ worker }, message) => {
-      beginnings.set(worker, message);
-      if (beginnings.size < membership.members.length) return;
-      for (const waiting of beginnings.values()) reply(waiting, accepted());
-      beginnings.clear();
+    listenNow(subjects.begin, beginSchema, ({ worker }, message) => {
+      const complete = beginnings.add(worker, message, null);
+      for (const waiting of complete?.messages ?? []) reply(waiting, accepted());
     }),
     listen(subjects.heartbeat, heartbeatSchema, ({ worker }, message) => {
-      apply({ type: "heartbeat", worker });
+      if (membership.members.some((member) => member.id === worker)) {
+        apply({ type: "heartbeat", worker });
+      } else if (membership.phase !== "ended") {
+        // It was given up, or this coordinator took over: it may come again.
+        broadcast({ type: "rejoin", worker });
+      }
       reply(message, accepted());
     }),
-    listen(subjects.progress, progressSchema, (progress) => report.progress(progress)),
-    listen(subjects.write, writeSchema, (part, message) => {
+    listen(subjects.leave, leaveSchema, ({ worker }) => apply({ type: "leave", worker })),
+    listenNow(subjects.progress, progressSchema, (progress) => report.progress(progress)),
+    listenNow(subjects.write, writeSchema, (part, message) => {
       try {
         uploads.add({ ...part, name: part.vector });
         reply(message, accepted());
@@ -322,29 +407,30 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         reply(message, refused(sentence(error)));
       }
     }),
-    listen(subjects.read, readSchema, ({ vector, offset, bytes }, message) => {
-      const values = restore?.get(vector);
+    listenNow(subjects.read, readSchema, ({ vector, offset, bytes }, message) => {
+      const values = snapshot?.vectors.get(vector);
       if (!values) return reply(message, refused(`there is no vector "${vector}" to read`));
       const data = bytesOf(values).subarray(offset, offset + bytes);
       respond(message, encode({ ...accepted(), totalBytes: values.byteLength, data }));
     }),
-    listen(subjects.checkpoint, checkpointSchema, (request, message) => {
-      checkpoints.set(request.worker, { message, request });
-      saveWhenComplete();
+    listenNow(subjects.snapshot, snapshotSchema, (request, message) => {
+      const complete = snapshots.add(request.worker, message, request);
+      if (complete) completeSnapshot(complete);
     }),
-    listen(subjects.validation, validationSchema, (shards, message) => {
-      losses.set(shards.worker, { message, shards });
-      sumWhenComplete();
+    listenNow(subjects.validation, validationSchema, (request, message) => {
+      const complete = losses.add(request.worker, message, request);
+      if (complete) sumLosses(complete);
     }),
-    listen(subjects.pictures, pictureSchema, (request, message) => void draw(message, request)),
+    listenNow(subjects.pictures, pictureSchema, (request, message) => void draw(message, request)),
     listen(subjects.finished, finishedSchema, (report, message) => {
-      const { worker, reason, step, parametersSha256, failure } = report;
+      const { worker, generation, reason, step, parametersSha256, failure } = report;
+      if (failure !== "") {
+        reply(message, accepted());
+        return apply({ type: "failed", worker, message: failure });
+      }
+      if (generation !== membership.generation) return reply(message, refused(staleGeneration));
       reply(message, accepted());
-      apply(
-        failure !== ""
-          ? { type: "failed", worker, message: failure }
-          : { type: "finished", worker, report: { reason, step, parametersSha256 } },
-      );
+      apply({ type: "finished", worker, report: { reason, step, parametersSha256 } });
     }),
   ];
 
@@ -356,15 +442,13 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   cancelTick = clock.after(tickMs, tick);
   void transport.closed.then((error) => {
     if (membership.phase === "ended") return;
-    fail(error?.message ?? "The connection to nats-server was closed");
+    endEarly(error?.message ?? "The connection to nats-server was closed", BrokerLostError);
   });
 
   return {
     ended,
-    stop() {
-      if (membership.phase !== "running") failure = InterruptedError;
-      apply({ type: "stop" });
-    },
+    stop: () => apply({ type: "stop" }),
+    workerLost: (worker, reason) => apply({ type: "lost", worker, reason }),
     fail,
     async close() {
       cancelTick();

@@ -27,6 +27,10 @@ export interface RunReport {
   progress(step: StepProgress): void;
   validated(result: ValidationResult): void;
   checkpointed(step: number): void;
+  /** A generation begins anew at this step: what came after it is done again. */
+  rewound(step: number): void;
+  /** One sentence about what happens. */
+  tell(sentence: string): void;
   stopping(): void;
   /** One sentence that something is wrong but the run goes on. */
   warn(sentence: string): void;
@@ -140,6 +144,13 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     },
     checkpointed(step) {
       metrics.append({ step, checkpoint: true });
+    },
+    rewound(step) {
+      metrics.dropAfter(step);
+      epoch = -1;
+    },
+    tell(sentence) {
+      line.print(sentence);
     },
     stopping() {
       line.print("Stopping after this step, with a checkpoint");

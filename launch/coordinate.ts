@@ -3,12 +3,14 @@
  * `coordinator` command runs on nats-server and `train` runs in its own process without one.
  */
 import {
+  BrokerLostError,
   type Coordinator,
   InterruptedError,
   type RunEnd,
   startCoordinator,
 } from "../coordinator/run_coordinator.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
+import { openJournal } from "../coordinator/journal.ts";
 import { openRunFolder, writeRunRecord } from "../coordinator/run_folder.ts";
 import { createRunReport, type RunReport } from "../coordinator/run_report.ts";
 import { systemClock, timeOfDay } from "../net/clock.ts";
@@ -28,7 +30,7 @@ const startTimeoutMs = 300_000;
  * A worker's event loop, heartbeats included, stands still while it loads a library or traces a
  * function, and on wasm for as long as one call computes.
  */
-const silenceMsMax = { tensorflow: 20_000, wasm: 120_000 } as const;
+const silenceMsMax = { tensorflow: 1_000, wasm: 120_000 } as const;
 
 export interface Coordination {
   /** Once, when the coordinator listens. */
@@ -66,15 +68,22 @@ export async function coordinate(
     output: standardError,
     clock: systemClock,
   });
+  const journal = openJournal(`${out}/journal.jsonl`);
   const coordinator = startCoordinator({
     transport,
     run,
     configuration,
     folder,
     report,
+    journal,
     limits: {
       startTimeoutMs,
-      silenceMsMax: inProcess ? Infinity : silenceMsMax[configuration.engine],
+      silenceMsMax: inProcess
+        ? Infinity
+        : configuration.membership.silenceMsMax ?? silenceMsMax[configuration.engine],
+      waitTimeoutMs: configuration.membership.waitTimeoutMs,
+      workersMin: configuration.membership.workersMin,
+      workersMax: configuration.shards,
     },
     clock: systemClock,
     timeOfDay,
@@ -92,14 +101,17 @@ export async function coordinate(
   } catch (error) {
     await coordinator.close();
     report.close();
+    journal.close();
+    if (error instanceof BrokerLostError) throw error;
     if (error instanceof InterruptedError) {
-      console.error(sentenceOf(error));
+      console.error(sentenceOf(error) + await resumeHint(out));
       return exitCodes.interrupted;
     }
     throw new Error(sentenceOf(error) + await resumeHint(out), { cause: error });
   }
   await coordinator.close();
   report.close();
+  journal.close();
   if (json) console.log(JSON.stringify(summary(configuration, out, end, report)));
   const isDone = end.reason === "done";
   console.error(
@@ -136,6 +148,6 @@ function summary(
     framesPerSecond: figures.framesPerSecond,
     secondsPerStep: figures.secondsPerStep,
     paddedShare: figures.paddedShare,
-    restarts: 0,
+    restarts: end.restarts,
   };
 }

@@ -2,17 +2,22 @@
  * `deno task coordinator`: the head of a run. Starts a broker of its own unless `--nats` names one,
  * writes how to join into the run's folder, and waits for its workers.
  */
-import { connectNats } from "../net/nats_transport.ts";
+import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
+import { diskFileSystem } from "../coordinator/file_system.ts";
+import { BrokerLostError, type Coordinator } from "../coordinator/run_coordinator.ts";
+import { delay, systemClock } from "../net/clock.ts";
+import { connectNats, type NatsOptions } from "../net/nats_transport.ts";
+import { type Transport, TransportError } from "../net/transport.ts";
 import { secretToken } from "../net/random.ts";
 import { type Connection, credentialsFromEnvironment, writeConnection } from "./connection_file.ts";
-import { coordinate } from "./coordinate.ts";
+import { coordinate, type Coordination } from "./coordinate.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
 import { type NatsServer, startNatsServer } from "./nats_server.ts";
 import { endWithParent } from "./parent_process.ts";
 import { discardUnstarted } from "./run_lock.ts";
-import { commandFlags, readFlags, resolveRun } from "./run_options.ts";
+import { commandFlags, readFlags, resolveRun, type RunOptions } from "./run_options.ts";
 import { setUp } from "./setup.ts";
 
 const coordinatorFlags = {
@@ -75,23 +80,22 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
     const connection: Connection = broker
       ? { url: broker.url, run, credentials: { user: broker.user, password: broker.password } }
       : { url: given.nats as string, run, credentials: credentialsFromEnvironment() };
-    const transport = await connectNats({
-      servers: connection.url,
-      credentials: connection.credentials,
-      name: `coordinator of ${run}`,
-    });
     let removeConnection = () => {};
+    let coordinator: Coordinator | undefined;
+    onInterrupt({
+      onFirst: () => coordinator?.stop(),
+      onSecond() {
+        removeConnection();
+        Deno.exit(exitCodes.interrupted);
+      },
+    });
+    if (!isByHand) endWithParent((line) => obey(coordinator, line));
     try {
-      code = await coordinate(transport, run, options, {
-        async onStart(coordinator) {
-          onInterrupt({
-            onFirst: () => coordinator.stop(),
-            onSecond() {
-              removeConnection();
-              Deno.exit(exitCodes.interrupted);
-            },
-          });
-          if (!isByHand) return endWithParent((line) => coordinator.fail(line));
+      code = await coordinateThroughLosses(connection, options, {
+        async onStart(started) {
+          const isFirst = coordinator === undefined;
+          coordinator = started;
+          if (!isByHand || !isFirst) return;
           await writeConnection(connectionPath, connection);
           removeConnection = () => Deno.removeSync(connectionPath);
           console.error(
@@ -104,7 +108,6 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
       });
     } finally {
       removeConnection();
-      await transport.close();
     }
     return code;
   } finally {
@@ -112,6 +115,51 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
     // A launcher that took the folder looks after it itself.
     if (isByHand && isNew && code !== exitCodes.done) await discardUnstarted(out);
   }
+}
+
+/** When the broker is gone, waits for it to come back and goes on from what was saved. */
+async function coordinateThroughLosses(
+  { url, credentials, run }: Connection,
+  options: RunOptions,
+  coordination: Coordination,
+): Promise<number> {
+  let resume = options.resume;
+  for (let isFirst = true;; isFirst = false) {
+    const transport = await connectInTime(
+      { servers: url, credentials, name: `coordinator of ${run}` },
+      isFirst ? 0 : options.configuration.membership.waitTimeoutMs,
+    );
+    try {
+      return await coordinate(transport, run, { ...options, resume }, coordination);
+    } catch (error) {
+      if (!(error instanceof BrokerLostError)) throw error;
+      console.error(`${error.message}; waiting for it to come back`);
+      resume = (await listCheckpoints(diskFileSystem, `${options.out}/checkpoints`)).length > 0;
+    } finally {
+      await transport.close();
+    }
+  }
+}
+
+async function connectInTime(options: NatsOptions, waitMs: number): Promise<Transport> {
+  const deadline = systemClock.nowMs() + waitMs;
+  for (;;) {
+    try {
+      return await connectNats(options);
+    } catch (error) {
+      if (!(error instanceof TransportError) || systemClock.nowMs() >= deadline) throw error;
+    }
+    await delay(systemClock, reconnectMs);
+  }
+}
+
+const reconnectMs = 250;
+
+/** A line from the launcher: a worker's process is lost, or the run cannot go on. */
+function obey(coordinator: Coordinator | undefined, line: string): void {
+  const { lost, reason } = JSON.parse(line) as { lost?: string; reason: string };
+  if (lost === undefined) coordinator?.fail(reason);
+  else coordinator?.workerLost(lost, reason);
 }
 
 async function startBroker(given: GivenFlags) {

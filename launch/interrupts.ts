@@ -9,7 +9,7 @@ const samePressMs = 500;
 const signals = ["SIGINT", "SIGTERM"] as const;
 
 export interface InterruptHandlers {
-  readonly onFirst: () => void;
+  readonly onFirst: (signal: typeof signals[number]) => void;
   readonly onSecond: () => void;
 }
 
@@ -19,16 +19,19 @@ export function onInterrupt(
   clock: Clock = systemClock,
 ): () => void {
   let firstMs: number | undefined;
-  const listener = () => {
-    if (firstMs === undefined) {
-      firstMs = clock.nowMs();
-      onFirst();
-    } else if (clock.nowMs() - firstMs >= samePressMs) {
-      onSecond();
-    }
-  };
-  for (const signal of signals) Deno.addSignalListener(signal, listener);
+  const listeners = signals.map((signal) => {
+    const listener = () => {
+      if (firstMs === undefined) {
+        firstMs = clock.nowMs();
+        onFirst(signal);
+      } else if (clock.nowMs() - firstMs >= samePressMs) {
+        onSecond();
+      }
+    };
+    Deno.addSignalListener(signal, listener);
+    return () => Deno.removeSignalListener(signal, listener);
+  });
   return () => {
-    for (const signal of signals) Deno.removeSignalListener(signal, listener);
+    for (const remove of listeners) remove();
   };
 }

@@ -14,6 +14,7 @@ export interface LocalClusterOptions {
   /** The run's folder. */
   readonly out: string;
   readonly workers: number;
+  readonly resume: boolean;
   /** Arguments for the coordinator: the run's flags. */
   readonly coordinatorArgs: readonly string[];
   /** Library that every worker loads, where it is known. */
@@ -25,14 +26,18 @@ export interface LocalClusterOptions {
 
 /** After the coordinator has ended, workers get this long to end by themselves. */
 const workerEndTimeoutMs = 1_000;
+/** Processes that may be started again; what dies more often has a reason that this does not mend. */
+const restartsMax = 100;
 /** What is kept of a worker's standard error, for the message about its end. */
 const tailCharactersMax = 8192;
 const tailLinesMax = 3;
 
 /**
- * Runs the cluster to its end; no process of it is left then.
+ * Runs the cluster to its end; no process of it is left then. A process that something kills is
+ * started again: a worker takes part from the next snapshot on, a coordinator goes on from the last
+ * checkpoint.
  * @returns the coordinator's exit code
- * @throws {Error} if something has killed the coordinator
+ * @throws {Error} if the coordinator is killed again and again
  */
 export async function runLocalCluster(options: LocalClusterOptions): Promise<number> {
   const { connection: { url, run, credentials }, libraryPath, gpus, clock } = options;
@@ -41,62 +46,82 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     : {};
   if (libraryPath !== undefined) env.TF_LIBRARY = libraryPath;
   const common = ["--nats", url, "--run", run, "--with-parent"];
-  const coordinator = spawn("coordinator.ts", [...options.coordinatorArgs, ...common], env, {
-    stdout: "inherit",
-    stderr: "inherit",
-  });
-  const orders = coordinator.stdin.getWriter();
+  const startCoordinator = (resume: boolean) => {
+    const args = [...options.coordinatorArgs, ...(resume ? ["--resume"] : []), ...common];
+    const process = spawn("coordinator.ts", args, env, { stdout: "inherit", stderr: "inherit" });
+    return { process, orders: process.stdin.getWriter() };
+  };
+  let coordinator = startCoordinator(options.resume);
+  const order = async (line: { lost?: string; reason: string }) => {
+    const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
+    // One that is gone is told nothing; the next one finds out by itself.
+    await coordinator.orders.write(bytes).catch(() => {});
+  };
   let isOver = false;
-  const workers = Array.from({ length: options.workers }, (_, index) => {
-    const name = `w${index}`;
+  let restartsLeft = restartsMax;
+  const workers: { process: Deno.ChildProcess; ended: Promise<void> }[] = [];
+  const startWorker = (index: number, life: number) => {
+    // Another process is another worker: what the old one had is lost.
+    const name = life === 0 ? `w${index}` : `w${index}-${life}`;
     const gpu = gpus ? { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : undefined;
     const args = [...common, "--name", name, "--join-timeout", "300"];
-    const worker = spawn("worker.ts", args, { ...env, ...gpu, NO_COLOR: "1" }, {
+    const process = spawn("worker.ts", args, { ...env, ...gpu, NO_COLOR: "1" }, {
       stdout: "null",
       stderr: "piped",
     });
-    const ended = watchWorker(name, worker, async (sentence) => {
+    const ended = watchWorker(name, process, async (reason, wasKilled) => {
       if (isOver) return;
-      // The coordinator decides what it means; it may have heard a better reason already.
-      await orders.write(new TextEncoder().encode(`${sentence}\n`)).catch(() => {});
+      if (!wasKilled || restartsLeft === 0) return await order({ reason });
+      restartsLeft--;
+      await order({ lost: name, reason });
+      startWorker(index, life + 1);
     });
-    return { process: worker, ended };
-  });
+    workers.push({ process, ended });
+  };
+  for (let index = 0; index < options.workers; index++) startWorker(index, 0);
   let isInterrupted = false;
   const stopListening = onInterrupt({
     onFirst() {
       isInterrupted = true;
-      kill(coordinator, "SIGINT");
+      kill(coordinator.process, "SIGINT");
     },
     onSecond() {
-      for (const each of [coordinator, ...workers.map(({ process }) => process)]) {
+      for (const each of [coordinator.process, ...workers.map(({ process }) => process)]) {
         kill(each, "SIGKILL");
       }
     },
   }, clock);
   try {
-    const { code, signal } = await coordinator.status;
-    isOver = true;
-    // Where all went well the workers have been told so, and end by themselves.
-    if (code === exitCodes.done || code === exitCodes.interrupted) {
-      await Promise.race([
-        Promise.all(workers.map(({ ended }) => ended)),
-        delay(clock, workerEndTimeoutMs),
-      ]);
+    for (;;) {
+      const { code, signal } = await coordinator.process.status;
+      if (signal === null) {
+        isOver = true;
+        // Where all went well the workers have been told so, and end by themselves.
+        if (code === exitCodes.done || code === exitCodes.interrupted) {
+          await Promise.race([
+            Promise.all(workers.map(({ ended }) => ended)),
+            delay(clock, workerEndTimeoutMs),
+          ]);
+        }
+        return code;
+      }
+      const hint = await resumeHint(options.out);
+      if (isInterrupted) {
+        console.error(`Interrupted${hint}`);
+        return exitCodes.interrupted;
+      }
+      const how = `The coordinator (process ${coordinator.process.pid}) was ended by ${signal}`;
+      if (restartsLeft-- === 0) throw new Error(how + hint);
+      console.error(`${how}; starting it again`);
+      await coordinator.orders.close().catch(() => {});
+      coordinator = startCoordinator(hint !== "");
     }
-    if (signal === null) return code;
-    const hint = await resumeHint(options.out);
-    if (!isInterrupted) {
-      throw new Error(`The coordinator (process ${coordinator.pid}) was ended by ${signal}${hint}`);
-    }
-    console.error(`Interrupted${hint}`);
-    return exitCodes.interrupted;
   } finally {
     isOver = true;
     stopListening();
     for (const { process } of workers) kill(process, "SIGKILL");
     await Promise.all(workers.map(({ ended }) => ended));
-    await orders.close().catch(() => {});
+    await coordinator.orders.close().catch(() => {});
   }
 }
 
@@ -112,7 +137,7 @@ function kill(process: Deno.ChildProcess, signal: Deno.Signal): void {
 async function watchWorker(
   name: string,
   worker: Deno.ChildProcess,
-  onFailure: (sentence: string) => Promise<void>,
+  onFailure: (sentence: string, wasKilled: boolean) => Promise<void>,
 ): Promise<void> {
   const [tail, { success, code, signal }] = await Promise.all([
     readTail(worker.stderr),
@@ -121,7 +146,7 @@ async function watchWorker(
   if (success) return;
   const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
   const said = tail === "" ? "" : `: ${tail}`;
-  await onFailure(`Worker "${name}" (process ${worker.pid}) ${how}${said}`);
+  await onFailure(`Worker "${name}" (process ${worker.pid}) ${how}${said}`, signal !== null);
 }
 
 function spawn(

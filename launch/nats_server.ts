@@ -16,6 +16,8 @@ export interface NatsServerOptions {
   readonly binary: string;
   /** @default {"127.0.0.1"} */
   readonly host?: string;
+  /** @default generated ones */
+  readonly credentials?: { readonly user: string; readonly password: string };
   /** 0 takes a free one. @default {0} */
   readonly port?: number;
   /** Largest message. @default {1048576} */
@@ -63,7 +65,8 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
   const { host = "127.0.0.1", port = 0, startTimeoutMs = 10_000, stopTimeoutMs = 3_000 } = options;
   const clock = options.clock ?? systemClock;
   const folder = await Deno.makeTempDir({ prefix: "lockstep-nats-" });
-  const [user, password] = ["lockstep", secretToken(24)];
+  const { user, password } = options.credentials ??
+    { user: "lockstep", password: secretToken(24) };
   await Deno.writeTextFile(
     `${folder}/nats-server.conf`,
     serverConfiguration({ ...options, host, port, user, password, folder }),

@@ -188,6 +188,38 @@ export const runFlags = {
     help: "worker processes",
     defaultText: "one per GPU, else one per CPU core",
   },
+  "min-workers": {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1024,
+    help: "fewer workers than this do not go on after a loss",
+    defaultText: "1",
+  },
+  "wait-timeout": {
+    kind: "integer",
+    value: "SECONDS",
+    min: 1,
+    max: 1_000_000,
+    help: "how long a run that lost workers waits for enough of them",
+    defaultText: "600",
+  },
+  "heartbeat-ms": {
+    kind: "integer",
+    value: "MS",
+    min: 10,
+    max: 60_000,
+    help: "time between two signs of life of a worker",
+    defaultText: "250",
+  },
+  "dead-ms": {
+    kind: "integer",
+    value: "MS",
+    min: 50,
+    max: 3_600_000,
+    help: "a worker that is silent for this long counts as dead",
+    defaultText: "1000, with wasm 120000",
+  },
   lanes: {
     kind: "integer",
     value: "N",
@@ -246,6 +278,14 @@ export const runFlags = {
     max: seedMax,
     help: "seed of weights, plan and generated data",
     defaultText: "1",
+  },
+  "snapshot-steps": {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1_000_000_000,
+    help: "steps between snapshots in memory, from which a run goes on after a loss",
+    defaultText: "10",
   },
   "checkpoint-steps": {
     kind: "integer",
@@ -316,6 +356,15 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
     precision: read("precision", base.precision),
     threads: read("threads", base.threads),
     workers: read("workers", base.workers),
+    membership: {
+      workersMin: read("min-workers", base.membership.workersMin),
+      heartbeatMs: read("heartbeat-ms", base.membership.heartbeatMs),
+      silenceMsMax: readOrNull("dead-ms", base.membership.silenceMsMax),
+      waitTimeoutMs: given["wait-timeout"] === undefined
+        ? base.membership.waitTimeoutMs
+        : 1000 * read("wait-timeout", 0),
+    },
+    snapshotSteps: read("snapshot-steps", base.snapshotSteps),
     checkpointSteps: read("checkpoint-steps", base.checkpointSteps),
   };
   try {
@@ -376,5 +425,12 @@ export const defaultRun: RunConfiguration = {
   precision: "float32",
   threads: 1,
   workers: 1,
+  membership: {
+    workersMin: 1,
+    heartbeatMs: 250,
+    silenceMsMax: null,
+    waitTimeoutMs: 600_000,
+  },
+  snapshotSteps: 10,
   checkpointSteps: 50,
 };

@@ -37,7 +37,7 @@ export async function discardUnstarted(out: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) return;
   }
-  for (const name of ["run.json", "metrics.jsonl"]) {
+  for (const name of ["run.json", "metrics.jsonl", "journal.jsonl"]) {
     await Deno.remove(`${out}/${name}`).catch(() => {});
   }
   await Deno.remove(out).catch(() => {});

@@ -7,13 +7,14 @@ import { systemClock } from "../net/clock.ts";
 import { createMemoryBroker } from "../net/memory_transport.ts";
 import { secretToken } from "../net/random.ts";
 import { RunEndedError } from "../worker/coordinator_client.ts";
+import { openRun } from "../worker/open_run.ts";
 import { runWorker } from "../worker/run_worker.ts";
 import { coordinate } from "./coordinate.ts";
 import { exitCodes, runCommand, sentenceOf } from "./exit_codes.ts";
 import { type GivenFlags, helpText, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
 import { runLocalCluster } from "./local_cluster.ts";
-import { startNatsServer } from "./nats_server.ts";
+import { startLastingBroker } from "./lasting_broker.ts";
 import { discardUnstarted } from "./run_lock.ts";
 import {
   commandFlags,
@@ -75,7 +76,7 @@ async function trainOnCluster(
   libraryPath: string | undefined,
 ): Promise<number> {
   const gpus = visibleGpus();
-  const broker = await startNatsServer({ binary: natsServer });
+  const broker = await startLastingBroker({ binary: natsServer, clock: systemClock });
   try {
     const { engine, workers } = configuration;
     const credentials = { user: broker.user, password: broker.password };
@@ -83,11 +84,11 @@ async function trainOnCluster(
       connection: { url: broker.url, run: secretToken(6), credentials },
       out,
       workers,
+      resume,
       // What was resolved here, so that the coordinator decides nothing anew.
       coordinatorArgs: [
         ...Deno.args.filter((arg) => !["--resume", "--json"].includes(arg)),
         ...["--engine", engine, "--workers", `${workers}`, "--out", out],
-        ...(resume ? ["--resume"] : []),
         ...(json ? ["--json"] : []),
       ],
       libraryPath,
@@ -111,8 +112,12 @@ async function trainInProcess(options: RunOptions): Promise<number> {
         onSecond: () => Deno.exit(exitCodes.interrupted),
       });
       void runWorker({
-        control: broker.connect({ noEcho: true }),
-        data: broker.connect({ noEcho: true }),
+        connect: () =>
+          Promise.resolve({
+            control: broker.connect({ noEcho: true }),
+            data: broker.connect({ noEcho: true }),
+          }),
+        open: openRun,
         run,
         name: "w0",
         where: `process ${Deno.pid}`,

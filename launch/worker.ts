@@ -6,6 +6,7 @@ import { hostname } from "node:os";
 import { connectNats } from "../net/nats_transport.ts";
 import { systemClock } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
+import { openRun } from "../worker/open_run.ts";
 import { runWorker } from "../worker/run_worker.ts";
 import { type Connection, credentialsFromEnvironment, readConnection } from "./connection_file.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
@@ -47,13 +48,17 @@ if (import.meta.main) {
       return exitCodes.done;
     }
     if (given["with-parent"]) endWithParent();
-    // A coordinator on the same terminal gets the Ctrl-C too, and decides when this one ends.
+    const leaving = Promise.withResolvers<void>();
     onInterrupt({
-      onFirst: () =>
-        console.error("Waiting for the coordinator to stop; Ctrl-C again ends this one"),
+      onFirst(signal) {
+        // A coordinator on the same terminal gets the Ctrl-C too, and decides when this one ends.
+        const what = signal === "SIGINT" ? "the coordinator to stop" : "the next snapshot to leave";
+        console.error(`Waiting for ${what}; once more ends at once`);
+        if (signal === "SIGTERM") leaving.resolve();
+      },
       onSecond: () => Deno.exit(exitCodes.interrupted),
     });
-    await startWorker(await findConnection(given), given);
+    await startWorker(await findConnection(given), given, leaving.promise);
     return exitCodes.done;
   });
 }
@@ -61,6 +66,7 @@ if (import.meta.main) {
 async function startWorker(
   { url, run, credentials }: Connection,
   given: GivenFlags,
+  leave: Promise<void>,
 ): Promise<void> {
   const name = given.name as string | undefined ??
     `${hostname().replace(/[^A-Za-z0-9-]/g, "-")}-${Deno.pid}-${secretToken(3)}`;
@@ -69,20 +75,24 @@ async function startWorker(
   }
   const connect = (purpose: string) =>
     connectNats({ servers: url, credentials, name: `${name} ${purpose}`, noEcho: true });
-  const [control, data] = [await connect("control"), await connect("data")];
-  try {
-    await runWorker({
-      control,
-      data,
-      run,
-      name,
-      where: `process ${Deno.pid} on ${hostname()}`,
-      joinTimeoutMs: 1000 * (given["join-timeout"] as number | undefined ?? 60),
-      clock: systemClock,
-    });
-  } finally {
-    await Promise.allSettled([control.close(), data.close()]);
-  }
+  await runWorker({
+    async connect() {
+      const control = await connect("control");
+      try {
+        return { control, data: await connect("data") };
+      } catch (error) {
+        await control.close();
+        throw error;
+      }
+    },
+    open: openRun,
+    leave,
+    run,
+    name,
+    where: `process ${Deno.pid} on ${hostname()}`,
+    joinTimeoutMs: 1000 * (given["join-timeout"] as number | undefined ?? 60),
+    clock: systemClock,
+  });
 }
 
 async function findConnection(given: GivenFlags): Promise<Connection> {

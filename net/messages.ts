@@ -16,7 +16,7 @@ import {
 } from "./schema.ts";
 
 /** Grows with every change that an older worker or coordinator would misunderstand. */
-export const protocolVersion = 1;
+export const protocolVersion = 2;
 
 /** Subjects of a run, all below one token so that runs can share a broker. */
 export function runSubjects(run: string) {
@@ -28,12 +28,13 @@ export function runSubjects(run: string) {
     begin: `${prefix}.begin`,
     read: `${prefix}.read`,
     write: `${prefix}.write`,
-    checkpoint: `${prefix}.checkpoint`,
+    snapshot: `${prefix}.snapshot`,
     validation: `${prefix}.validation`,
     pictures: `${prefix}.pictures`,
     finished: `${prefix}.finished`,
     /** Worker to coordinator, unanswered. */
     heartbeat: `${prefix}.heartbeat`,
+    leave: `${prefix}.leave`,
     progress: `${prefix}.progress`,
     /** Coordinator to all workers. */
     workers: `${prefix}.workers`,
@@ -60,6 +61,9 @@ const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const byteCount = integer({ min: 0, max: 2 ** 40 });
 
 /** Answer to every request: whether it was taken, and the reason where not. */
+/** Why a request is refused that belongs to an earlier generation than the newest. */
+export const staleGeneration = "The generation is over";
+
 export const replySchema = object({ ok: boolean(), text: string({ lengthMax: 1 << 20 }) });
 export type Reply = Infer<typeof replySchema>;
 
@@ -85,12 +89,12 @@ export const readySchema = object({
   engineVersion: string({ lengthMax: 256 }),
   device: string({ lengthMax: 256 }),
   precision: name,
-  threads: count,
   parameterCount: count,
   /** SHA-256 over the first weights and the dataset's catalogue. */
   fingerprint: string({ lengthMax: 64 }),
   /** The dataset in words. */
   dataset: string({ lengthMax: 1024 }),
+  frameShape: array(count, { lengthMin: 3, lengthMax: 3 }),
   parameters: arraySpecs,
   states: arraySpecs,
   slots: array(name, { lengthMax: 16 }),
@@ -98,12 +102,16 @@ export const readySchema = object({
 export type ReadyRequest = Infer<typeof readySchema>;
 
 /** Ready to receive gradients; answered when every worker is. */
-export const beginSchema = object({ worker: name });
+export const beginSchema = object({ worker: name, generation: count });
 
 export const heartbeatSchema = object({ worker: name });
 
+/** The worker would like to go at the next snapshot. */
+export const leaveSchema = object({ worker: name });
+
 /** One step, as the worker of rank 0 reports it. */
 export const progressSchema = object({
+  generation: count,
   step: count,
   epoch: count,
   planStep: count,
@@ -119,6 +127,7 @@ export type StepProgress = Infer<typeof progressSchema>;
 
 /** A part of a flat float32 vector, see `coordinator/checkpoint_vectors.ts`. */
 export const writeSchema = object({
+  generation: count,
   vector: string({ lengthMax: 256 }),
   totalBytes: byteCount,
   offset: byteCount,
@@ -126,22 +135,27 @@ export const writeSchema = object({
 });
 
 export const readSchema = object({
+  generation: count,
   vector: string({ lengthMax: 256 }),
   offset: byteCount,
   bytes: integer({ min: 1, max: 1 << 23 }),
 });
 
-/** All vectors of this worker for a checkpoint at this position have been written. */
-export const checkpointSchema = object({
+/** All vectors of this worker for a snapshot at this position have been written. */
+export const snapshotSchema = object({
   worker: name,
+  generation: count,
+  /** Whether it is to be a checkpoint on disk, which is then waited for. */
+  save: boolean(),
   step: count,
   epoch: count,
   planStep: count,
 });
-export type CheckpointRequest = Infer<typeof checkpointSchema>;
+export type SnapshotRequest = Infer<typeof snapshotSchema>;
 
 export const validationSchema = object({
   worker: name,
+  generation: count,
   step: count,
   epoch: count,
   shards: array(
@@ -167,6 +181,7 @@ export interface ValidationResult {
 /** Sample predictions to draw; their frames were written as `sample/<i>/truth` and `.../predictions`. */
 export const pictureSchema = object({
   worker: name,
+  generation: count,
   step: count,
   height: count,
   width: count,
@@ -181,6 +196,7 @@ export type PictureRequest = Infer<typeof pictureSchema>;
 /** `failure` is empty unless the worker failed. */
 export const finishedSchema = object({
   worker: name,
+  generation: count,
   reason: literal("done", "stopped"),
   step: count,
   parametersSha256: string({ lengthMax: 64 }),
@@ -204,6 +220,8 @@ export const coordinatorMessageSchema = union("type", {
     restore: boolean(),
   }),
   stop: object({ type: literal("stop") }),
+  /** The coordinator has given this worker up, or is a new one; it joins again or ends. */
+  rejoin: object({ type: literal("rejoin"), worker: name }),
   end: object({ type: literal("end"), reason: sentence }),
 });
 export type CoordinatorMessage = Infer<typeof coordinatorMessageSchema>;

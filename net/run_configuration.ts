@@ -56,6 +56,18 @@ export interface OptimizerConfiguration {
   readonly warmupSteps: number;
 }
 
+/** Who must be there, and when somebody counts as gone. */
+export interface MembershipConfiguration {
+  /** Fewer active workers than this do not go on. */
+  readonly workersMin: number;
+  /** Between two signs of life of a worker. */
+  readonly heartbeatMs: number;
+  /** A worker that is silent for this long counts as dead; null for what fits the engine. */
+  readonly silenceMsMax: number | null;
+  /** How long a run that has lost workers waits for enough of them. */
+  readonly waitTimeoutMs: number;
+}
+
 export interface RunConfiguration {
   readonly dataset: DatasetConfiguration;
   readonly model: ModelConfiguration;
@@ -75,6 +87,9 @@ export interface RunConfiguration {
   /** Threads of each worker, each on shards of its own. */
   readonly threads: number;
   readonly workers: number;
+  readonly membership: MembershipConfiguration;
+  /** Steps between snapshots in the coordinator's memory, from which a run goes on after a loss. */
+  readonly snapshotSteps: number;
   /** Steps between checkpoints; one is also written at each epoch's end and at the run's. */
   readonly checkpointSteps: number;
 }
@@ -83,8 +98,10 @@ export interface RunConfiguration {
 export const resumableFields = [
   "workers",
   "threads",
+  "membership",
   "epochs",
   "steps",
+  "snapshotSteps",
   "checkpointSteps",
 ] as const;
 
@@ -102,6 +119,19 @@ export function checkRunConfiguration(run: RunConfiguration): void {
     throw new RangeError(
       `Cannot share ${run.shards} shards among ${run.workers} workers: each worker needs at least ` +
         `one; lower --workers or raise --lanes and --shards`,
+    );
+  }
+  const { workersMin, heartbeatMs, silenceMsMax } = run.membership;
+  if (workersMin > run.workers) {
+    throw new RangeError(
+      `Cannot start with ${run.workers} workers and go on with at least ${workersMin}: lower ` +
+        "--min-workers",
+    );
+  }
+  if (silenceMsMax !== null && silenceMsMax < 2 * heartbeatMs) {
+    throw new RangeError(
+      `Cannot take a worker for dead after ${silenceMsMax} ms when it gives a sign of life every ` +
+        `${heartbeatMs} ms: raise --dead-ms to at least twice --heartbeat-ms`,
     );
   }
   if (run.dataset.sequenceFramesMin > run.dataset.sequenceFrames) {

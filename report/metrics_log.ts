@@ -10,9 +10,11 @@ export interface MetricsLine {
 }
 
 export class MetricsLog {
-  readonly #file: Deno.FsFile;
+  readonly #path: string;
+  #file: Deno.FsFile;
 
-  private constructor(file: Deno.FsFile) {
+  private constructor(path: string, file: Deno.FsFile) {
+    this.#path = path;
     this.#file = file;
   }
 
@@ -28,13 +30,24 @@ export class MetricsLog {
     // Renamed into place: a crash here leaves the old log or the new one.
     await Deno.writeTextFile(`${path}.tmp`, kept.map(toText).join(""));
     await Deno.rename(`${path}.tmp`, path);
-    return new MetricsLog(await Deno.open(path, { append: true }));
+    return new MetricsLog(path, await Deno.open(path, { append: true }));
   }
 
   /** Appends a line; numbers that JSON lacks (NaN, Infinity) are written as null. */
   append(line: MetricsLine): void {
     const bytes = new TextEncoder().encode(toText(line));
     for (let sent = 0; sent < bytes.length;) sent += this.#file.writeSync(bytes.subarray(sent));
+  }
+
+  /** Drops the lines of steps after this one: they are done again. */
+  dropAfter(step: number): void {
+    const lines = Deno.readTextFileSync(this.#path).split("\n").slice(0, -1);
+    const kept = lines.map((text, index) => parseLine(text, this.#path, index + 1))
+      .filter((line) => line.step <= step);
+    Deno.writeTextFileSync(`${this.#path}.tmp`, kept.map(toText).join(""));
+    Deno.renameSync(`${this.#path}.tmp`, this.#path);
+    this.#file.close();
+    this.#file = Deno.openSync(this.#path, { append: true });
   }
 
   close(): void {

@@ -1,6 +1,9 @@
 /**
  * The worker's side of the conversation with its coordinator: requests that are answered or throw,
  * vectors sent and fetched in parts, and the coordinator's broadcasts as promises.
+ *
+ * Everything that a worker says while it trains belongs to a generation. When a newer one begins, or
+ * coordinator or broker are gone, all that waits for an answer is interrupted at once.
  */
 import { type Clock, delay } from "../net/clock.ts";
 import { decode, type Encodable, encode } from "../net/codec.ts";
@@ -15,6 +18,7 @@ import {
   type Reply,
   replySchema,
   runSubjects,
+  staleGeneration,
   type StartMessage,
   type StepProgress,
 } from "../net/messages.ts";
@@ -27,39 +31,64 @@ export class RunEndedError extends Error {
   override readonly name = "RunEndedError";
 }
 
+/** Coordinator or broker are gone: to be joined again. */
+export class ConnectionLostError extends Error {
+  override readonly name = "ConnectionLostError";
+}
+
+/** A newer generation has begun: what this one was doing is void. */
+export class GenerationEndedError extends Error {
+  override readonly name = "GenerationEndedError";
+}
+
 export interface CoordinatorClient {
-  /** Resolves when the run begins. */
-  readonly started: Promise<StartMessage>;
-  /** Resolves when the run is over, with the reason where it failed; empty where it did not. */
-  readonly ended: Promise<string>;
-  stopRequested(): boolean;
   /** Waits for a coordinator to appear. @returns the run's configuration as JSON */
   join(where: string, waitMs: number): Promise<string>;
-  ready(report: Omit<ReadyRequest, "worker">): Promise<void>;
-  /** Resolves when every worker of the run has said so too. */
-  begin(): Promise<void>;
-  progress(step: StepProgress): void;
-  writeVector(vector: string, values: Float32Array): Promise<void>;
-  readVector(vector: string): Promise<Float32Array>;
-  checkpoint(position: Position): Promise<void>;
-  validation(position: Position, shards: readonly ShardLoss[]): Promise<void>;
-  picture(request: Omit<PictureRequest, "worker">): Promise<void>;
-  finished(
-    end: { reason: "done" | "stopped"; step: number; parametersSha256: string; failure: string },
-  ): Promise<void>;
+  /** @param heartbeatMs between the signs of life from now on */
+  ready(report: Omit<ReadyRequest, "worker">, heartbeatMs: number): Promise<void>;
+  /** Asks to be let go at the next snapshot. */
+  leave(): void;
+  /** The first generation after `generation` that begins. */
+  nextStart(generation: number): Promise<StartMessage>;
+  stopRequested(): boolean;
+  generation(start: StartMessage): GenerationClient;
+  /**
+   * Tells the coordinator that this worker cannot go on, so that the run ends.
+   * @throws nothing: the coordinator may be what failed
+   */
+  failed(reason: string): Promise<void>;
   close(): void;
 }
 
+/** The conversation within one generation. */
+export interface GenerationClient {
+  /** Rejects when a newer generation begins, the run ends or the connection is lost. */
+  readonly interrupted: Promise<never>;
+  /** Resolves when every member has said so too. */
+  begin(): Promise<void>;
+  progress(step: Omit<StepProgress, "generation">): void;
+  writeVector(vector: string, values: Float32Array): Promise<void>;
+  readVector(vector: string): Promise<Float32Array>;
+  /** All vectors of a snapshot are written. @param save waits until it is on disk */
+  snapshot(position: Position, save: boolean): Promise<void>;
+  validation(position: Position, shards: readonly ShardLoss[]): Promise<void>;
+  picture(request: Omit<PictureRequest, "worker" | "generation">): Promise<void>;
+  finished(
+    end: { reason: "done" | "stopped"; step: number; parametersSha256: string },
+  ): Promise<void>;
+}
+
 export interface ClientOptions {
-  readonly transport: Transport;
+  readonly control: Transport;
+  /** The connection for gradients: when it is lost, so is this worker's part in the generation. */
+  readonly data: Transport;
   readonly run: string;
   readonly worker: string;
   readonly clock: Clock;
 }
 
-const heartbeatMs = 250;
 /** How often, and how long, a worker asks whether its coordinator is still there. */
-const livenessIntervalMs = 1_000;
+const livenessIntervalMs = 500;
 const livenessTimeoutMs = 60_000;
 const joinRetryMs = 250;
 const requestTimeoutMs = 10_000;
@@ -67,49 +96,72 @@ const requestTimeoutMs = 10_000;
 const barrierTimeoutMs = 600_000;
 
 export function connectCoordinator(options: ClientOptions): CoordinatorClient {
-  const { transport, run, worker, clock } = options;
+  const { control, data, run, worker, clock } = options;
   const subjects = runSubjects(run);
-  const partBytesMax = Math.floor((transport.payloadBytesMax - 4096) / 4) * 4;
-  const started = Promise.withResolvers<StartMessage>();
-  const ended = Promise.withResolvers<string>();
+  const partBytesMax = Math.floor((control.payloadBytesMax - 4096) / 4) * 4;
+  const over = Promise.withResolvers<never>();
+  over.promise.catch(() => {});
+  let newest: StartMessage | undefined;
+  let onStart: (() => void)[] = [];
   let stop = false;
   let closed = false;
-  const subscription = transport.subscribe(subjects.workers, ({ data }) => {
+  const subscription = control.subscribe(subjects.workers, ({ data }) => {
     let message: CoordinatorMessage;
     try {
       message = decode(data, coordinatorMessageSchema, { bytesMax: messageBytesMax });
     } catch {
       return;
     }
-    if (message.type === "start") started.resolve(message);
+    if (message.type === "start" && message.generation > (newest?.generation ?? 0)) {
+      newest = message;
+      const waiting = onStart;
+      onStart = [];
+      for (const notify of waiting) notify();
+    }
     if (message.type === "stop") stop = true;
-    if (message.type === "end") ended.resolve(message.reason);
+    if (message.type === "rejoin" && message.worker === worker) {
+      over.reject(new ConnectionLostError("The coordinator does not know this worker any more"));
+    }
+    if (message.type === "end") over.reject(new RunEndedError(message.reason));
   });
-  void transport.closed.then((error) => {
-    ended.resolve(error?.message ?? "The connection to nats-server was closed");
-  });
-  let failure = "";
-  const waiting = new Set<(reason: RunEndedError) => void>();
-  void ended.promise.then((reason) => {
-    failure = reason;
-    if (failure !== "") { for (const reject of waiting) reject(new RunEndedError(failure)); }
-  });
-  /** A coordinator whose run has failed may give no other answer than that. */
-  const unlessFailed = <T>(answer: Promise<T>): Promise<T> =>
-    new Promise((resolve, reject) => {
-      if (failure !== "") reject(new RunEndedError(failure));
-      waiting.add(reject);
-      answer.then(resolve, reject).finally(() => waiting.delete(reject));
+  for (const transport of [control, data]) {
+    void transport.closed.then((error) => {
+      over.reject(
+        new ConnectionLostError(error?.message ?? "The connection to nats-server was closed"),
+      );
     });
+  }
 
+  const ask = async (
+    subject: string,
+    body: Encodable,
+    interrupted: Promise<never>,
+    timeoutMs = requestTimeoutMs,
+  ): Promise<Uint8Array> => {
+    try {
+      return await Promise.race([
+        control.request(subject, encode(body), { timeoutMs }),
+        interrupted,
+      ]);
+    } catch (cause) {
+      if (!(cause instanceof TransportError)) throw cause;
+      throw new ConnectionLostError(`Lost the coordinator: ${cause.message}`, { cause });
+    }
+  };
+  const check = (reply: Reply): void => {
+    if (reply.ok) return;
+    if (reply.text === staleGeneration) throw new GenerationEndedError(staleGeneration);
+    throw new RunEndedError(`The coordinator refused: ${reply.text}`);
+  };
   const request = async (
     subject: string,
     body: Encodable,
-    timeoutMs = requestTimeoutMs,
+    interrupted: Promise<never>,
+    timeoutMs?: number,
   ): Promise<Reply> => {
-    const data = await unlessFailed(transport.request(subject, encode(body), { timeoutMs }));
-    const reply = decode(data, replySchema, { bytesMax: messageBytesMax });
-    if (!reply.ok) throw new RunEndedError(`The coordinator refused: ${reply.text}`);
+    const answer = await ask(subject, body, interrupted, timeoutMs);
+    const reply = decode(answer, replySchema, { bytesMax: messageBytesMax });
+    check(reply);
     return reply;
   };
 
@@ -118,47 +170,46 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     const question = encode({ worker });
     while (!closed) {
       try {
-        await transport.request(subjects.heartbeat, question, { timeoutMs: livenessTimeoutMs });
+        await control.request(subjects.heartbeat, question, { timeoutMs: livenessTimeoutMs });
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        return ended.resolve(`Lost the coordinator: ${why}`);
+        return over.reject(new ConnectionLostError(`Lost the coordinator: ${why}`));
       }
       await delay(clock, livenessIntervalMs);
     }
   };
 
   let cancelHeartbeat = () => {};
-  const beat = () => {
-    if (closed) return;
+  const publish = (subject: string, body: Encodable) => {
     try {
-      transport.publish(subjects.heartbeat, encode({ worker }));
+      control.publish(subject, encode(body));
     } catch (error) {
-      // A connection that is lost is told of once, by `transport.closed`.
-      if (error instanceof TransportError) return;
-      throw error;
+      // A connection that is lost is told of once, by `closed`.
+      if (!(error instanceof TransportError)) throw error;
     }
-    cancelHeartbeat = clock.after(heartbeatMs, beat);
+  };
+  const nextStart = async (generation: number): Promise<StartMessage> => {
+    while ((newest?.generation ?? 0) <= generation) {
+      await Promise.race([new Promise<void>((resolve) => onStart.push(resolve)), over.promise]);
+    }
+    return newest!;
   };
 
   return {
-    started: started.promise,
-    ended: ended.promise,
+    nextStart,
     stopRequested: () => stop,
     async join(where, waitMs) {
-      await transport.flush();
+      await control.flush();
       const deadline = clock.nowMs() + waitMs;
-      const body = encode({ protocol: protocolVersion, worker, where });
+      const body = { protocol: protocolVersion, worker, where };
       for (;;) {
         try {
           const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, deadline - clock.nowMs()));
-          const data = await transport.request(subjects.join, body, { timeoutMs });
-          const reply = decode(data, replySchema, { bytesMax: messageBytesMax });
-          if (!reply.ok) throw new RunEndedError(`The coordinator refused: ${reply.text}`);
+          const reply = await request(subjects.join, body, over.promise, timeoutMs);
           void watchCoordinator();
           return reply.text;
         } catch (error) {
           if (error instanceof RunEndedError) throw error;
-          if (failure !== "") throw new RunEndedError(failure, { cause: error });
           if (clock.nowMs() >= deadline) {
             throw new Error(
               `Cannot join run "${run}": no coordinator answered within ${waitMs / 1000} s; ` +
@@ -166,71 +217,95 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
               { cause: error },
             );
           }
+          if (await isLost(over.promise)) throw error;
         }
         await delay(clock, joinRetryMs);
       }
     },
-    async ready(report) {
-      await request(subjects.ready, { ...report, worker });
+    async ready(report, heartbeatMs) {
+      // The first start that counts is one that knows of this worker.
+      newest = undefined;
+      await request(subjects.ready, { ...report, worker }, over.promise);
+      const beat = () => {
+        if (closed) return;
+        publish(subjects.heartbeat, { worker });
+        cancelHeartbeat = clock.after(heartbeatMs, beat);
+      };
       beat();
     },
-    async begin() {
-      await request(subjects.begin, { worker }, barrierTimeoutMs);
+    leave: () => publish(subjects.leave, { worker }),
+    generation(start) {
+      const { generation } = start;
+      const interrupted = nextStart(generation).then(() => {
+        throw new GenerationEndedError(`Generation ${generation} has ended`);
+      });
+      interrupted.catch(() => {});
+      return {
+        interrupted,
+        async begin() {
+          await request(subjects.begin, { worker, generation }, interrupted, barrierTimeoutMs);
+        },
+        progress: (step) => publish(subjects.progress, { ...step, generation }),
+        async writeVector(vector, values) {
+          const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+          const totalBytes = bytes.length;
+          let offset = 0;
+          do {
+            const data = bytes.subarray(offset, offset + partBytesMax);
+            const part = { generation, vector, totalBytes, offset, data };
+            await request(subjects.write, part, interrupted);
+            offset += data.length;
+          } while (offset < totalBytes);
+        },
+        async readVector(vector) {
+          let values: Uint8Array | undefined;
+          let offset = 0;
+          do {
+            const body = { generation, vector, offset, bytes: partBytesMax };
+            const answer = await ask(subjects.read, body, interrupted);
+            const reply = decode(answer, readReplySchema, { bytesMax: messageBytesMax });
+            check(reply);
+            values ??= new Uint8Array(reply.totalBytes);
+            values.set(reply.data, offset);
+            offset += reply.data.length;
+            if (reply.data.length === 0) break;
+          } while (offset < values.length);
+          return new Float32Array(values.buffer);
+        },
+        async snapshot(position, save) {
+          const body = { worker, generation, save, ...position };
+          await request(subjects.snapshot, body, interrupted, barrierTimeoutMs);
+        },
+        async validation({ step, epoch }, losses) {
+          const shards = losses.map((shard) => ({ ...shard }));
+          const body = { worker, generation, step, epoch, shards };
+          await request(subjects.validation, body, interrupted, barrierTimeoutMs);
+        },
+        async picture(picture) {
+          const samples = picture.samples.map((sample) => ({ ...sample }));
+          const body = { ...picture, samples, worker, generation };
+          await request(subjects.pictures, body, interrupted, barrierTimeoutMs);
+        },
+        async finished(end) {
+          const body = { worker, generation, ...end, failure: "" };
+          await request(subjects.finished, body, interrupted);
+        },
+      };
     },
-    progress(step) {
-      transport.publish(subjects.progress, encode({ ...step }));
-    },
-    async writeVector(vector, values) {
-      const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-      const totalBytes = bytes.length;
-      let offset = 0;
-      do {
-        const data = bytes.subarray(offset, offset + partBytesMax);
-        await request(subjects.write, { vector, totalBytes, offset, data });
-        offset += data.length;
-      } while (offset < totalBytes);
-    },
-    async readVector(vector) {
-      let values: Uint8Array | undefined;
-      let offset = 0;
-      do {
-        const body = encode({ vector, offset, bytes: partBytesMax });
-        const timeoutMs = requestTimeoutMs;
-        const answer = await unlessFailed(transport.request(subjects.read, body, { timeoutMs }));
-        const reply = decode(answer, readReplySchema, { bytesMax: messageBytesMax });
-        if (!reply.ok) throw new Error(`Cannot restore "${vector}": ${reply.text}`);
-        values ??= new Uint8Array(reply.totalBytes);
-        const end = offset + reply.data.length;
-        if (reply.totalBytes !== values.length || end > values.length || end === offset) {
-          if (values.length === 0) break;
-          throw new Error(
-            `Cannot restore "${vector}": bytes [${offset}, ${end}) came of ${reply.totalBytes}, ` +
-              `with ${offset} of ${values.length} before`,
-          );
-        }
-        values.set(reply.data, offset);
-        offset = end;
-      } while (offset < values.length);
-      return new Float32Array(values.buffer);
-    },
-    async checkpoint(position) {
-      await request(subjects.checkpoint, { worker, ...position }, barrierTimeoutMs);
-    },
-    async validation({ step, epoch }, shards) {
-      const body = { worker, step, epoch, shards: shards.map((shard) => ({ ...shard })) };
-      await request(subjects.validation, body, barrierTimeoutMs);
-    },
-    async picture(picture) {
-      const samples = picture.samples.map((sample) => ({ ...sample }));
-      await request(subjects.pictures, { ...picture, samples, worker }, barrierTimeoutMs);
-    },
-    async finished(end) {
-      await request(subjects.finished, { worker, ...end });
+    async failed(failure) {
+      const end = { reason: "stopped", step: 0, parametersSha256: "" };
+      const body = { worker, generation: newest?.generation ?? 0, ...end, failure };
+      await request(subjects.finished, body, over.promise).catch(() => {});
     },
     close() {
       closed = true;
       cancelHeartbeat();
       subscription.unsubscribe();
+      over.reject(new ConnectionLostError("closed"));
     },
   };
+}
+
+async function isLost(over: Promise<never>): Promise<boolean> {
+  return await Promise.race([over.then(() => false, () => true), Promise.resolve(false)]);
 }

@@ -7,11 +7,10 @@ import type { Clock } from "../net/clock.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import { type Plan, planEpoch } from "../datasets/plan.ts";
 import { prefetch } from "../datasets/prefetch.ts";
-import type { Model } from "../models/model.ts";
+import type { WindowShape } from "../datasets/window_shape.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
-import { evaluateSplit, type ShardLoss } from "./evaluation.ts";
 import type { Position } from "./position.ts";
-import type { Trainer } from "./trainer.ts";
+import type { RunTrainer } from "./opened_run.ts";
 import { frameSize, readWindows, type WindowBatch, type WindowSource } from "./window_batch.ts";
 
 /** Reads of windows in flight ahead of the compute; enough to hide decoding, small in memory. */
@@ -33,17 +32,20 @@ export interface TrainingHooks {
   /** Whether the run was asked to stop; read before each step. */
   stopRequested(): boolean;
   progress(report: StepProgress): void;
-  /** Without losses where this worker gave the validation up because of a stop. */
-  validated(position: Position, losses: readonly ShardLoss[]): Promise<void>;
-  /** Saves parameters, slots and the states of this worker's lanes. */
-  checkpoint(position: Position): Promise<void>;
+  /** An epoch or the run is over: its validation is due. */
+  validate(position: Position): Promise<void>;
+  /**
+   * Keeps parameters, slots and the states of this worker's lanes to go back to.
+   * @param save returns when they are a checkpoint on disk
+   */
+  snapshot(position: Position, save: boolean): Promise<void>;
 }
 
 export interface TrainingOptions {
   readonly configuration: RunConfiguration;
   readonly dataset: Dataset;
-  readonly model: Model;
-  readonly trainer: Trainer;
+  readonly window: WindowShape;
+  readonly trainer: RunTrainer;
   readonly shards: readonly number[];
   readonly start: Position;
   readonly learningRate: (step: number) => number;
@@ -65,11 +67,11 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
   const validate = async () => {
     if (validatedAt === position.step) return;
     validatedAt = position.step;
-    await hooks.validated(position, await validationLosses(options));
+    await hooks.validate(position);
   };
   // Whatever happens to the first steps, there is something to go back to, and a full disk is found
   // before anything was computed.
-  if (position.step === 0) await hooks.checkpoint(position);
+  if (position.step === 0) await hooks.snapshot(position, true);
   while (position.epoch < epochsMax && position.step < stepsMax) {
     const plan = planTraining(options, position.epoch);
     const windows = readAhead(options, plan, position);
@@ -89,12 +91,15 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
           paddedShare: plan.paddedShare,
         });
         if (stop && position.step < stepsMax) {
-          await hooks.checkpoint(position);
+          await hooks.snapshot(position, true);
           return { reason: "stopped", position };
         }
         if (position.step >= stepsMax) break;
-        const due = position.step % configuration.checkpointSteps === 0;
-        if (due && position.planStep < plan.steps) await hooks.checkpoint(position);
+        if (position.planStep < plan.steps) {
+          const save = position.step % configuration.checkpointSteps === 0;
+          const due = position.step % configuration.snapshotSteps === 0;
+          if (save || due) await hooks.snapshot(position, save);
+        }
       }
     } finally {
       await windows.return(undefined);
@@ -103,19 +108,19 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
       position = { step: position.step, epoch: position.epoch + 1, planStep: 0 };
     }
     await validate();
-    await hooks.checkpoint(position);
+    await hooks.snapshot(position, true);
   }
   return { reason: "done", position };
 }
 
 /** The plan of a training epoch, the same in every process. */
 export function planTraining(
-  { configuration, dataset, model }: Pick<TrainingOptions, "configuration" | "dataset" | "model">,
+  { configuration, dataset, window }: Pick<TrainingOptions, "configuration" | "dataset" | "window">,
   epoch: number,
 ): Plan {
   return planEpoch({
     sequences: dataset.catalogue("train", epoch),
-    window: model.window,
+    window,
     lanes: configuration.lanes,
     seed: configuration.seed,
     epoch,
@@ -124,7 +129,7 @@ export function planTraining(
 }
 
 function readAhead(
-  { configuration, dataset, model, shards }: TrainingOptions,
+  { configuration, dataset, window, shards }: TrainingOptions,
   plan: Plan,
   position: Position,
 ): AsyncGenerator<WindowBatch> {
@@ -133,7 +138,7 @@ function readAhead(
     split: "train",
     epoch: position.epoch,
     plan,
-    window: model.window,
+    window,
     lanesPerShard: configuration.lanes / configuration.shards,
   };
   const size = frameSize(dataset);
@@ -144,19 +149,4 @@ function readAhead(
     }
   };
   return prefetch(reads(), { aheadMax: Math.max(readAheadMax, shards.length) });
-}
-
-function validationLosses(options: TrainingOptions): Promise<ShardLoss[]> {
-  const { configuration, dataset, model, trainer, shards } = options;
-  return evaluateSplit({
-    trainer,
-    model,
-    dataset,
-    split: "validation",
-    lanes: configuration.lanes,
-    lanesPerShard: configuration.lanes / configuration.shards,
-    shards,
-    aheadMax: readAheadMax,
-    isGivenUp: options.hooks.stopRequested,
-  });
 }

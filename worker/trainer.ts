@@ -6,6 +6,7 @@ import type { AllReduce } from "../collective/reduction.ts";
 import type { Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
+import type { RunTrainer } from "./opened_run.ts";
 import type { Optimizer } from "../models/optimizers/optimizer.ts";
 import type { Schedule } from "../models/schedules.ts";
 import type { LossName } from "../net/run_configuration.ts";
@@ -26,38 +27,16 @@ export interface TrainerOptions {
   readonly allReduce: AllReduce;
   /** The engine's own where none is given. */
   readonly mode?: ExecutionMode;
-  /** See `StepOptions.pause`. */
-  readonly pause?: () => Promise<void>;
+  /** Compiled before, and disposed by who did; compiled here where none are given. */
+  readonly functions?: StepFunctions;
 }
 
-/** What a step came to, the same on every worker. */
-export interface StepReport {
-  /** Weighted mean error over all lanes. */
-  readonly loss: number;
-  /** Some worker asked for the run to stop after this step. */
-  readonly stop: boolean;
-}
-
-export interface Trainer {
+/** A trainer that computes with an engine. */
+export interface Trainer extends RunTrainer {
   readonly states: LaneStates;
   readonly functions: StepFunctions;
-  /** Steps applied so far. */
-  readonly step: number;
   readonly parameterCount: number;
-  /** Names of the optimizer's slots, each one value for each parameter. */
-  readonly slotNames: readonly string[];
   parameters(): Tensor;
-  /**
-   * One step: gradients of the owned shards, their sum with everybody's, one update.
-   * @param next gives the windows of each owned shard in ascending order
-   * @param stop asks every worker to stop after this step
-   */
-  trainStep(next: () => Promise<WindowBatch>, stop: boolean): Promise<StepReport>;
-  /** Copies for a checkpoint. */
-  readParameters(): Float32Array;
-  readSlots(): Float32Array[];
-  restore(step: number, parameters: Float32Array, slots: readonly Float32Array[]): void;
-  dispose(): void;
 }
 
 /** Elements that follow the gradient in the reduced vector: the loss and the wish to stop. */
@@ -71,9 +50,9 @@ export function parameterCount(model: Model): number {
 }
 
 export function createTrainer(options: TrainerOptions): Trainer {
-  const { engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards } = options;
-  const { mode, pause } = options;
-  const functions = createStepFunctions({ engine, model, loss, optimizer, mode, pause });
+  const { engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, mode } = options;
+  const functions = options.functions ??
+    createStepFunctions({ engine, model, loss, optimizer, mode });
   const states = createLaneStates(model.state, shards, lanesPerShard);
   const count = parameterCount(model);
   let step = 0;
@@ -118,7 +97,9 @@ export function createTrainer(options: TrainerOptions): Trainer {
           reduction.add(batch.shard, values);
         }
       };
-      await Promise.all(Array.from({ length: engine.threads }, workThrough));
+      // Whoever fails, nothing computes any more when this throws: the caller may dispose everything.
+      const ends = await Promise.allSettled(Array.from({ length: engine.threads }, workThrough));
+      for (const end of ends) if (end.status === "rejected") throw end.reason;
       const total = await reduction.total();
       const report = { loss: total[count], stop: total[count + 1] > 0 };
       if (!Number.isFinite(report.loss)) {
@@ -150,7 +131,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
       parameters.dispose();
       for (const slot of slots) slot.dispose();
       states.dispose();
-      functions.dispose();
+      if (!options.functions) functions.dispose();
     },
   };
 }

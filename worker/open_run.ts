@@ -1,0 +1,132 @@
+/** Opens what a run's configuration names: engine, dataset, model, optimizer. */
+import type { Dataset } from "../datasets/dataset.ts";
+import { openDataset } from "../datasets/open_dataset.ts";
+import type { Engine } from "../engine/engine.ts";
+import { openEngine } from "../engine/open_engine.ts";
+import { buildModel } from "../models/build_model.ts";
+import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
+import { buildSchedule } from "../models/schedules.ts";
+import { type Clock, delay } from "../net/clock.ts";
+import type { RunConfiguration } from "../net/run_configuration.ts";
+import { evaluateSplit } from "./evaluation.ts";
+import { fingerprint } from "./fingerprint.ts";
+import type { OpenedRun } from "./opened_run.ts";
+import { planTraining } from "./run_training.ts";
+import { samplePredictions } from "./sample_predictions.ts";
+import { createStepFunctions } from "./step_functions.ts";
+import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
+
+const pictureSequencesMax = 4;
+const pictureFramesMax = 20;
+/** Reads of windows in flight ahead of the compute. */
+const aheadMax = 4;
+/** wasm computes on the event loop itself, which has to hear of the network in between. */
+const turnIntervalMs = 100;
+
+export async function openRun(
+  configuration: RunConfiguration,
+  clock: Clock,
+): Promise<OpenedRun> {
+  const { threads, precision, seed, lanes, shards: shardCount, loss, epochs } = configuration;
+  let engine: Engine | undefined;
+  let dataset: Dataset | undefined;
+  try {
+    engine = await openEngine(configuration.engine, { threads, precision });
+    dataset = await openDataset(configuration.dataset, seed);
+    const model = buildModel(configuration.model, dataset.frameShape, configuration.windowFrames);
+    const optimizer = buildOptimizer(configuration.optimizer);
+    // Compiled once: a new generation must not cost new traces.
+    const functions = createStepFunctions({
+      engine,
+      model,
+      loss,
+      optimizer,
+      pause: engine.name === "wasm" ? turnEventLoop(clock) : undefined,
+    });
+    const totalSteps = epochs === null
+      ? configuration.steps!
+      : epochs * planTraining({ configuration, dataset, window: model.window }, 0).steps;
+    const schedule = buildSchedule(configuration.optimizer, totalSteps);
+    const lanesPerShard = lanes / shardCount;
+    const opened = { engine, dataset };
+    return {
+      report: {
+        engine: engine.name,
+        engineVersion: engine.version,
+        device: engine.device,
+        precision,
+        parameterCount: parameterCount(model),
+        fingerprint: fingerprint(
+          ...model.initialize(seed),
+          JSON.stringify([dataset.catalogue("train", 0), dataset.catalogue("validation", 0)]),
+        ),
+        dataset: dataset.description,
+        frameShape: [...model.frameShape],
+        parameters: model.parameters.map(({ name, shape }) => ({ name, shape: [...shape] })),
+        states: model.state.map(({ name, shape }) => ({ name, shape: [...shape] })),
+        slots: [...optimizer.slots],
+      },
+      reducedElements: parameterCount(model) + reducedExtras,
+      dataset,
+      window: model.window,
+      learningRate: schedule,
+      createTrainer(shards, allReduce) {
+        const trainer = createTrainer({
+          engine: opened.engine,
+          model,
+          loss,
+          functions,
+          optimizer,
+          schedule,
+          seed,
+          lanesPerShard,
+          shards,
+          allReduce,
+        });
+        return {
+          trainer,
+          evaluate: (isGivenUp) =>
+            evaluateSplit({
+              trainer,
+              model,
+              dataset: opened.dataset,
+              split: "validation",
+              lanes,
+              lanesPerShard,
+              shards,
+              aheadMax,
+              isGivenUp,
+            }),
+          samples: () =>
+            samplePredictions({
+              trainer,
+              model,
+              dataset: opened.dataset,
+              lanesPerShard,
+              sequencesMax: pictureSequencesMax,
+              framesMax: pictureFramesMax,
+            }),
+        };
+      },
+      close() {
+        functions.dispose();
+        opened.dataset.close();
+        opened.engine.dispose();
+      },
+    };
+  } catch (error) {
+    dataset?.close();
+    engine?.dispose();
+    throw error;
+  }
+}
+
+/** Lets what waits have its turn, now and then: a turn takes some milliseconds. */
+function turnEventLoop(clock: Clock): () => Promise<void> {
+  let lastMs = clock.nowMs();
+  return async () => {
+    if (clock.nowMs() - lastMs < turnIntervalMs) return;
+    await delay(clock, 0);
+    lastMs = clock.nowMs();
+  };
+}

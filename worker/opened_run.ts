@@ -1,0 +1,65 @@
+/**
+ * What a worker needs of an opened run: data, and something that trains on it. The trainer of the
+ * product computes with an engine (`open_run.ts`); everything around it needs no tensor.
+ */
+import type { AllReduce } from "../collective/reduction.ts";
+import type { Dataset } from "../datasets/dataset.ts";
+import type { WindowShape } from "../datasets/window_shape.ts";
+import type { ReadyRequest } from "../net/messages.ts";
+import type { ShardLoss } from "./evaluation.ts";
+import type { SequencePrediction } from "./sample_predictions.ts";
+import type { WindowBatch } from "./window_batch.ts";
+
+/** What a step came to, the same on every worker. */
+export interface StepReport {
+  /** Weighted mean error over all lanes. */
+  readonly loss: number;
+  /** Some worker asked for the run to stop after this step. */
+  readonly stop: boolean;
+}
+
+/** A worker's copy of the parameters and slots, its lanes' states, and how to make one step. */
+export interface RunTrainer {
+  /** Each lane's state as one array. */
+  readonly states: {
+    readLane(lane: number): Float32Array;
+    writeLanes(lanes: ReadonlyMap<number, Float32Array>): void;
+  };
+  /** Steps applied so far. */
+  readonly step: number;
+  /** Names of the optimizer's slots, each one value for each parameter. */
+  readonly slotNames: readonly string[];
+  /**
+   * One step: gradients of the owned shards, their sum with everybody's, one update.
+   * @param next gives the windows of each owned shard in ascending order
+   * @param stop asks every worker to stop after this step
+   */
+  trainStep(next: () => Promise<WindowBatch>, stop: boolean): Promise<StepReport>;
+  /** Copies for a snapshot. */
+  readParameters(): Float32Array;
+  readSlots(): Float32Array[];
+  restore(step: number, parameters: Float32Array, slots: readonly Float32Array[]): void;
+  dispose(): void;
+}
+
+/** A trainer of some shards for one generation. */
+export interface GenerationTrainer {
+  readonly trainer: RunTrainer;
+  /** Losses of these shards on the validation sequences; none if it is given up in between. */
+  evaluate(isGivenUp: () => boolean): Promise<ShardLoss[]>;
+  /** Predictions of a few test sequences. */
+  samples(): Promise<SequencePrediction[]>;
+}
+
+export interface OpenedRun {
+  /** What the coordinator compares between workers. */
+  readonly report: Omit<ReadyRequest, "worker">;
+  /** Length of the vector that is summed over all workers. */
+  readonly reducedElements: number;
+  readonly dataset: Dataset;
+  readonly window: WindowShape;
+  /** The learning rate of a step, counted from 1. */
+  readonly learningRate: (step: number) => number;
+  createTrainer(shards: readonly number[], allReduce: AllReduce): GenerationTrainer;
+  close(): void;
+}

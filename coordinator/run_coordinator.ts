@@ -146,6 +146,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   let savedStep = folder.resumed?.step ?? -1;
   let saving: Promise<void> = Promise.resolve();
   let validation: Readonly<Record<string, number>> = {};
+  let validatedStep = -1;
   let settle: { resolve: (end: RunEnd) => void; reject: (error: Error) => void };
   const ended = new Promise<RunEnd>((resolve, reject) => settle = { resolve, reject });
   ended.catch(() => {});
@@ -257,7 +258,13 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       const vectors = new Map(
         checkpointVectors(specs!, lanes).map((name) => [name, uploads.take(name)]),
       );
-      snapshot = { step, epoch, planStep, vectors, metrics: planStep === 0 ? validation : {} };
+      snapshot = {
+        step,
+        epoch,
+        planStep,
+        vectors,
+        metrics: validatedStep === step ? validation : {},
+      };
     } catch (error) {
       for (const message of messages) reply(message, refused(sentence(error)));
       return fail(sentence(error));
@@ -311,6 +318,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       persistenceLoss: sum((shard) => shard.persistenceSum) / weight,
     };
     const [{ step, epoch }] = values;
+    validatedStep = step;
     report.validated({
       step,
       epoch,

@@ -1,0 +1,316 @@
+/**
+ * A whole run in exact integers, so that thousands of steps take moments and no step can go wrong
+ * unseen: every frame, reset, earlier window, parameter and step number reaches the final weights,
+ * through numbers that float32 holds exactly. A step that is lost, repeated or out of order, a lane
+ * with another's state or a gradient of another step changes the SHA-256.
+ */
+import type { AllReduce } from "../../collective/reduction.ts";
+import type { Dataset, ReadRequest, Split } from "../../datasets/dataset.ts";
+import { planEpoch } from "../../datasets/plan.ts";
+import type { WindowShape } from "../../datasets/window_shape.ts";
+import { defaultRun } from "../../launch/run_flags.ts";
+import { type Clock, delay } from "../../net/clock.ts";
+import type { RunConfiguration } from "../../net/run_configuration.ts";
+import type { ShardLoss } from "../../worker/evaluation.ts";
+import { fingerprint } from "../../worker/fingerprint.ts";
+import type { OpenedRun, RunTrainer } from "../../worker/opened_run.ts";
+import { planTraining } from "../../worker/run_training.ts";
+import { readWindows, type WindowBatch } from "../../worker/window_batch.ts";
+
+/** Two epochs of 10 steps, more or less, on six lanes in six shards. */
+export const tinyRun: RunConfiguration = {
+  ...defaultRun,
+  lanes: 6,
+  shards: 6,
+  windowFrames: 3,
+  epochs: 2,
+  steps: null,
+  seed: 7,
+  workers: 3,
+  snapshotSteps: 3,
+  checkpointSteps: 7,
+};
+
+export interface TinyOptions {
+  /** What a shard's gradient costs in the clock's time; 0 for nothing. */
+  readonly shardMs?: number;
+  /** Called before a shard's gradient is computed, with the step that it belongs to. */
+  readonly onShard?: (step: number, shard: number) => void;
+}
+
+const frameShape = [1, 2, 1] as const;
+const frameValues = 2;
+const parameterShapes = [
+  { name: "kernel", shape: [2, 3] },
+  { name: "bias", shape: [4] },
+] as const;
+const parameterCount = 10;
+/** The loss and the wish to stop follow the gradient. */
+const reducedElements = parameterCount + 2;
+const stateShapes = [{ name: "hidden", shape: [1, 2, 2] }] as const;
+const stateSize = 4;
+/** Primes: sums over a thousand lanes stay far below 2 ** 24, where float32 is exact. */
+const [stateModulus, gradientModulus, slotModulus, parameterModulus] = [251, 97, 1009, 8191];
+
+const lengths: Readonly<Record<Split, readonly number[]>> = {
+  train: [7, 12, 4, 9, 5, 1, 8, 11, 6, 17, 3, 14, 10, 6, 21, 9, 13, 2, 8, 19],
+  validation: [6, 11, 4, 8],
+  test: [5, 9, 11, 10],
+};
+
+/** Opens what the product's `openRun` opens, without an engine. */
+export function openTinyRun(
+  configuration: RunConfiguration,
+  clock: Clock,
+  { shardMs = 0, onShard = () => {} }: TinyOptions = {},
+): OpenedRun {
+  const dataset = tinyDataset();
+  const window = tinyWindow(configuration);
+  const lanesPerShard = configuration.lanes / configuration.shards;
+  return {
+    report: {
+      engine: "integers",
+      engineVersion: "1",
+      device: "none",
+      precision: configuration.precision,
+      parameterCount,
+      fingerprint: fingerprint(initialParameters(configuration.seed)),
+      dataset: dataset.description,
+      frameShape: [...frameShape],
+      parameters: parameterShapes.map(({ name, shape }) => ({ name, shape: [...shape] })),
+      states: stateShapes.map(({ name, shape }) => ({ name, shape: [...shape] })),
+      slots: ["momentum"],
+    },
+    reducedElements,
+    dataset,
+    window,
+    learningRate: () => 1,
+    createTrainer(shards, allReduce) {
+      const trainer = createTinyTrainer(configuration, shards, allReduce, async (step, shard) => {
+        onShard(step, shard);
+        if (shardMs > 0) await delay(clock, shardMs);
+      });
+      return {
+        trainer,
+        evaluate: (isGivenUp) => evaluateTiny(configuration, dataset, trainer, shards, isGivenUp),
+        samples() {
+          const [frames, firstPredicted] = [3, 1];
+          const truth = new Float32Array(frames * frameValues).fill(0.5);
+          const predictions = new Float32Array((frames - firstPredicted) * frameValues);
+          return Promise.resolve([{ label: "test/0", frames, truth, firstPredicted, predictions }]);
+        },
+      };
+    },
+    close: () => dataset.close(),
+  };
+
+  function createTinyTrainer(
+    { seed }: RunConfiguration,
+    shards: readonly number[],
+    allReduce: AllReduce,
+    compute: (step: number, shard: number) => Promise<void>,
+  ): RunTrainer {
+    const states = new Map<number, Float32Array>(
+      shards.flatMap((shard) =>
+        Array.from(
+          { length: lanesPerShard },
+          (_, row) => [shard * lanesPerShard + row, new Float32Array(stateSize)],
+        )
+      ),
+    );
+    let step = 0;
+    let parameters = initialParameters(seed);
+    let slot: Float32Array = new Float32Array(parameterCount);
+    return {
+      states: {
+        readLane(lane) {
+          const state = states.get(lane);
+          if (!state) throw new RangeError(`Lane ${lane} belongs to another worker`);
+          return state.slice();
+        },
+        writeLanes(lanes) {
+          for (const [lane, state] of lanes) {
+            if (!states.has(lane)) throw new RangeError(`Lane ${lane} belongs to another worker`);
+            states.set(lane, state.slice());
+          }
+        },
+      },
+      get step() {
+        return step;
+      },
+      slotNames: ["momentum"],
+      async trainStep(next, stop) {
+        const reduction = allReduce.begin(step + 1);
+        for (let count = 0; count < shards.length; count++) {
+          const batch = await next();
+          await compute(step + 1, batch.shard);
+          const values = new Float32Array(reducedElements);
+          for (let row = 0; row < lanesPerShard; row++) {
+            const lane = batch.shard * lanesPerShard + row;
+            const state = advance(states.get(lane)!, parameters, batch, row, window);
+            states.set(lane, state);
+            addGradient(values, state, parameters, { batch, row, lane, window });
+          }
+          values[parameterCount + 1] = stop && batch.shard === shards[0] ? 1 : 0;
+          reduction.add(batch.shard, values);
+        }
+        const total = await reduction.total();
+        step++;
+        [parameters, slot] = update(parameters, slot, total, step);
+        return { loss: total[parameterCount], stop: total[parameterCount + 1] > 0 };
+      },
+      readParameters: () => parameters.slice(),
+      readSlots: () => [slot.slice()],
+      restore(restoredStep, restoredParameters, [restoredSlot]) {
+        step = restoredStep;
+        parameters = restoredParameters.slice();
+        slot = restoredSlot.slice();
+      },
+      dispose() {},
+    };
+  }
+}
+
+/** How the run ends when nothing goes wrong, computed without any worker or network. */
+export async function undisturbedTinyRun(
+  configuration: RunConfiguration,
+): Promise<{ step: number; parametersSha256: string }> {
+  const { lanes, epochs, steps, seed } = configuration;
+  const [dataset, window] = [tinyDataset(), tinyWindow(configuration)];
+  let parameters = initialParameters(seed);
+  let slot: Float32Array = new Float32Array(parameterCount);
+  const states = Array.from({ length: lanes }, (): Float32Array => new Float32Array(stateSize));
+  let step = 0;
+  for (let epoch = 0; epoch < (epochs ?? Infinity); epoch++) {
+    const plan = planTraining({ configuration, dataset, window }, epoch);
+    for (let planStep = 0; planStep < plan.steps; planStep++) {
+      if (step === steps) break;
+      const total = new Float32Array(reducedElements);
+      for (let lane = 0; lane < lanes; lane++) {
+        const source = { dataset, split: "train", epoch, plan, window, lanesPerShard: 1 } as const;
+        const batch = await readWindows(source, planStep, lane, 1);
+        states[lane] = advance(states[lane], parameters, batch, 0, window);
+        addGradient(total, states[lane], parameters, { batch, row: 0, lane, window });
+      }
+      step++;
+      [parameters, slot] = update(parameters, slot, total, step);
+    }
+    if (step === steps) break;
+  }
+  return { step, parametersSha256: fingerprint(parameters) };
+}
+
+function tinyWindow({ windowFrames }: RunConfiguration): WindowShape {
+  return {
+    frames: windowFrames + 1,
+    advance: windowFrames,
+    predictions: windowFrames,
+    carriesState: true,
+  };
+}
+
+function tinyDataset(): Dataset {
+  return {
+    name: "integers",
+    frameShape,
+    description: "Integers",
+    unit: "nothing",
+    catalogue: (split) =>
+      lengths[split].map((frames, index) => ({ id: `${split}/${index}`, frames })),
+    read: ({ split, epoch, sequence, offset, frames }: ReadRequest) =>
+      Promise.resolve(
+        Float32Array.from({ length: frames * frameValues }, (_, index) => {
+          const place = offset * frameValues + index;
+          return (place * place + 13 * place * (sequence + 1) + 5 * epoch + split.length) % 17;
+        }),
+      ),
+    close() {},
+  };
+}
+
+function initialParameters(seed: number): Float32Array {
+  return Float32Array.from({ length: parameterCount }, (_, index) => (seed * 31 + index * 7) % 101);
+}
+
+/** The state after a lane's window: of every frame, the state before and the parameters. */
+function advance(
+  before: Float32Array,
+  parameters: Float32Array,
+  { frames, resets }: WindowBatch,
+  row: number,
+  window: WindowShape,
+): Float32Array {
+  const state = resets[row] === 1 ? new Float32Array(stateSize) : before.slice();
+  // The last frame is only a target here, and the first of the next window.
+  for (let frame = 0; frame < window.advance; frame++) {
+    const first = (row * window.frames + frame) * frameValues;
+    for (let i = 0; i < stateSize; i++) {
+      const seen = frames[first + i % frameValues] + parameters[i] + state[(i + 1) % stateSize];
+      state[i] = (state[i] * 31 + seen * (i + 3) + 1) % stateModulus;
+    }
+  }
+  return state;
+}
+
+function addGradient(
+  sum: Float32Array,
+  state: Float32Array,
+  parameters: Float32Array,
+  { batch: { frames, weights }, row, lane, window }: {
+    readonly batch: WindowBatch;
+    readonly row: number;
+    readonly lane: number;
+    readonly window: WindowShape;
+  },
+): void {
+  // Weights are divided by the step's; whether a prediction counts is what is exact about them.
+  const counted = weights.subarray(row * window.predictions, (row + 1) * window.predictions)
+    .filter((weight) => weight > 0).length;
+  const target = frames[((row + 1) * window.frames - 1) * frameValues];
+  for (let i = 0; i < parameterCount; i++) {
+    const term = state[i % stateSize] * (i + 1) + parameters[i] * (lane + 1) + 3 * counted + target;
+    sum[i] += term % gradientModulus;
+  }
+  sum[parameterCount] += state[0];
+}
+
+function update(
+  parameters: Float32Array,
+  slot: Float32Array,
+  gradient: Float32Array,
+  step: number,
+): [Float32Array, Float32Array] {
+  const newSlot = slot.map((value, i) => (value * 3 + gradient[i] + step) % slotModulus);
+  return [parameters.map((value, i) => (value * 5 + newSlot[i]) % parameterModulus), newSlot];
+}
+
+/** Sums over the validation split; they depend on the parameters alone, whoever owns the shards. */
+async function evaluateTiny(
+  { lanes, shards: shardCount }: RunConfiguration,
+  dataset: Dataset,
+  trainer: RunTrainer,
+  shards: readonly number[],
+  isGivenUp: () => boolean,
+): Promise<ShardLoss[]> {
+  const window = { frames: 3, advance: 2, predictions: 2, carriesState: true };
+  const lanesPerShard = lanes / shardCount;
+  const sequences = dataset.catalogue("validation", 0);
+  const plan = planEpoch({ sequences, window, lanes, seed: 0, epoch: 0, shuffle: false });
+  const source = { dataset, split: "validation", epoch: 0, plan, window, lanesPerShard } as const;
+  const parameters = trainer.readParameters();
+  const losses: ShardLoss[] = [];
+  for (const shard of shards) {
+    const sum = { shard, lossSum: 0, persistenceSum: 0, weightSum: 0 };
+    for (let step = 0; step < plan.steps; step++) {
+      if (isGivenUp()) return [];
+      const { frames, weights } = await readWindows(source, step, shard, 1);
+      frames.forEach((value, index) => {
+        sum.lossSum += (value * parameters[index % parameterCount]) % 23;
+        sum.persistenceSum += value;
+      });
+      sum.weightSum += weights.reduce((total, weight) => total + weight, 0);
+    }
+    losses.push(sum);
+  }
+  return losses;
+}

@@ -18,16 +18,47 @@ export interface Journal {
   close(): void;
 }
 
+/** What the journal needs of a disk; synchronous, because nothing may happen before it is written. */
+export interface JournalDisk {
+  /** A whole file; undefined where there is none. */
+  read(path: string): Uint8Array | undefined;
+  /** Opens to write after the first `bytes` bytes, without what came after them. */
+  open(path: string, bytes: number): JournalFile;
+}
+
+export interface JournalFile {
+  /** Writes some of the bytes and returns how many. */
+  writeSync(bytes: Uint8Array): number;
+  syncSync(): void;
+  close(): void;
+}
+
+/** The real disk. */
+const diskJournal: JournalDisk = {
+  read(path) {
+    try {
+      return Deno.readFileSync(path);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotFound) return undefined;
+      throw error;
+    }
+  },
+  open(path, bytes) {
+    const file = Deno.openSync(path, { create: true, write: true });
+    file.truncateSync(bytes);
+    file.seekSync(0, Deno.SeekMode.End);
+    return file;
+  },
+};
+
 /** Opens the journal at `path`, and creates it where there is none; a torn last line is dropped. */
-export function openJournal(path: string): Journal {
-  const lines = readLines(path);
+export function openJournal(path: string, disk: JournalDisk = diskJournal): Journal {
+  const lines = readLines(disk.read(path));
   const generations = lines.map((line) => (JSON.parse(line) as JournalEntry).generation);
   let generation = Math.max(0, ...generations);
-  const file = Deno.openSync(path, { create: true, write: true });
   // Continues after the last whole line.
   const bytes = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
-  file.truncateSync(bytes.length);
-  file.seekSync(0, Deno.SeekMode.End);
+  const file = disk.open(path, bytes.length);
   return {
     get generation() {
       return generation;
@@ -44,13 +75,6 @@ export function openJournal(path: string): Journal {
   };
 }
 
-function readLines(path: string): string[] {
-  let text: string;
-  try {
-    text = Deno.readTextFileSync(path);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
-  return text.split("\n").slice(0, -1);
+function readLines(bytes: Uint8Array | undefined): string[] {
+  return new TextDecoder().decode(bytes).split("\n").slice(0, -1);
 }

@@ -4,6 +4,7 @@
  * When coordinator or broker are gone, it waits for them and joins again.
  */
 import { createAllReduce } from "../collective/all_reduce.ts";
+import type { AllReduceOptions } from "../collective/all_reduce_options.ts";
 import { assignShards } from "../collective/canonical_tree.ts";
 import { AllReduceError } from "../collective/reduction.ts";
 import { type Clock, delay } from "../net/clock.ts";
@@ -46,6 +47,8 @@ export interface WorkerOptions {
   readonly open: (configuration: RunConfiguration, clock: Clock) => Promise<OpenedRun>;
   /** Resolves when this worker is asked to leave the run. */
   readonly leave?: Promise<void>;
+  /** Bounds of the sums' messages, the same on all workers; the defaults are the fastest. */
+  readonly sums?: Pick<AllReduceOptions, "chunkBytesMax" | "inFlightBytesMax">;
 }
 
 /** Longest silence of the other workers within a sum; a slow one is slower, a dead one found sooner. */
@@ -170,6 +173,7 @@ async function runGeneration(
     firstStep: start.step + 1,
     timeoutMs: reduceTimeoutMs,
     clock,
+    ...options.sums,
   });
   // A sum that waits for a member that is gone would wait for ever.
   conversation.interrupted.catch(() => allReduce.close());

@@ -171,9 +171,24 @@ export function openTinyRun(
   }
 }
 
-/** How the run ends when nothing goes wrong, computed without any worker or network. */
+/** A run's whole state after a step. */
+export interface TinyState {
+  readonly step: number;
+  /** The step's loss. */
+  readonly loss: number;
+  readonly parameters: Float32Array;
+  readonly slot: Float32Array;
+  /** By lane. */
+  readonly states: readonly Float32Array[];
+}
+
+/**
+ * How the run ends when nothing goes wrong, computed without any worker or network.
+ * @param onStep hears of step 0, where everything begins, and of every step
+ */
 export async function undisturbedTinyRun(
   configuration: RunConfiguration,
+  onStep: (state: TinyState) => void = () => {},
 ): Promise<{ step: number; parametersSha256: string }> {
   const { lanes, epochs, steps, seed } = configuration;
   const [dataset, window] = [tinyDataset(), tinyWindow(configuration)];
@@ -181,6 +196,7 @@ export async function undisturbedTinyRun(
   let slot: Float32Array = new Float32Array(parameterCount);
   const states = Array.from({ length: lanes }, (): Float32Array => new Float32Array(stateSize));
   let step = 0;
+  onStep({ step, loss: 0, parameters, slot, states: [...states] });
   for (let epoch = 0; epoch < (epochs ?? Infinity); epoch++) {
     const plan = planTraining({ configuration, dataset, window }, epoch);
     for (let planStep = 0; planStep < plan.steps; planStep++) {
@@ -194,6 +210,7 @@ export async function undisturbedTinyRun(
       }
       step++;
       [parameters, slot] = update(parameters, slot, total, step);
+      onStep({ step, loss: total[parameterCount], parameters, slot, states: [...states] });
     }
     if (step === steps) break;
   }

@@ -22,6 +22,12 @@ export interface LocalClusterOptions {
   /** One for each worker in turn; undefined where there are none. */
   readonly gpus?: readonly string[];
   readonly clock: Clock;
+  /** Who watches the processes, and may give each a way of its own to the broker. */
+  readonly observer?: {
+    urlOf(name: string): string;
+    /** Called for each process that starts: "coordinator", "w0", or "w0-1" for its second life. */
+    started(name: string, process: Deno.ChildProcess): void;
+  };
 }
 
 /** After the coordinator has ended, workers get this long to end by themselves. */
@@ -40,15 +46,22 @@ const tailLinesMax = 3;
  * @throws {Error} if the coordinator is killed again and again
  */
 export async function runLocalCluster(options: LocalClusterOptions): Promise<number> {
-  const { connection: { url, run, credentials }, libraryPath, gpus, clock } = options;
+  const { connection: { url, run, credentials }, libraryPath, gpus, clock, observer } = options;
   const env: Record<string, string> = credentials
     ? { LOCKSTEP_NATS_USER: credentials.user, LOCKSTEP_NATS_PASSWORD: credentials.password }
     : {};
   if (libraryPath !== undefined) env.TF_LIBRARY = libraryPath;
-  const common = ["--nats", url, "--run", run, "--with-parent"];
+  const common = (name: string) => {
+    const broker = observer ? observer.urlOf(name) : url;
+    return ["--nats", broker, "--run", run, "--with-parent"];
+  };
   const startCoordinator = (resume: boolean) => {
-    const args = [...options.coordinatorArgs, ...(resume ? ["--resume"] : []), ...common];
-    const process = spawn("coordinator.ts", args, env, { stdout: "inherit", stderr: "inherit" });
+    const args = [...options.coordinatorArgs, ...(resume ? ["--resume"] : [])];
+    const process = spawn("coordinator.ts", [...args, ...common("coordinator")], env, {
+      stdout: "inherit",
+      stderr: "inherit",
+    });
+    observer?.started("coordinator", process);
     return { process, orders: process.stdin.getWriter() };
   };
   let coordinator = startCoordinator(options.resume);
@@ -64,11 +77,12 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     // Another process is another worker: what the old one had is lost.
     const name = life === 0 ? `w${index}` : `w${index}-${life}`;
     const gpu = gpus ? { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : undefined;
-    const args = [...common, "--name", name, "--join-timeout", "300"];
+    const args = [...common(name), "--name", name, "--join-timeout", "300"];
     const process = spawn("worker.ts", args, { ...env, ...gpu, NO_COLOR: "1" }, {
       stdout: "null",
       stderr: "piped",
     });
+    observer?.started(name, process);
     const ended = watchWorker(name, process, async (reason, wasKilled) => {
       if (isOver) return;
       if (!wasKilled || restartsLeft === 0) return await order({ reason });

@@ -81,6 +81,8 @@ export type MembershipEvent =
   | { readonly type: "leave"; readonly worker: string }
   /** A snapshot is complete: who waits can be taken in without losing a step. */
   | { readonly type: "snapshot" }
+  /** A step was not finite: the same members begin again at the last snapshot. */
+  | { readonly type: "rollback"; readonly sentence: string }
   | { readonly type: "finished"; readonly worker: string; readonly report: FinishReport }
   | { readonly type: "failed"; readonly worker: string; readonly message: string }
   | { readonly type: "stop" }
@@ -153,6 +155,8 @@ export function changeMembership(
       return leave(state, event.worker, nowMs);
     case "snapshot":
       return takeIn(state, nowMs);
+    case "rollback":
+      return rollBack(state, event.sentence);
     case "finished":
       if (!state.active.includes(event.worker)) return same(state);
       return finished(update(state, event.worker, { finished: event.report, lastSeenMs: nowMs }));
@@ -291,6 +295,12 @@ function regroup(state: MembershipState, sentence: string, nowMs: number): Membe
     state: { ...state, phase: "gathering", active: [], gatheringSinceMs: nowMs },
     commands: state.stopRequested ? [{ type: "interrupt" }] : [{ type: "wait", sentence: wait }],
   };
+}
+
+function rollBack(state: MembershipState, sentence: string): MembershipChange {
+  if (state.phase !== "running") return same(state);
+  const change = start(state);
+  return { ...change, commands: [{ type: "tell", sentence }, ...change.commands] };
 }
 
 function leave(state: MembershipState, worker: string, nowMs: number): MembershipChange {

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../net/clock.ts";
 import { decode, encode } from "../net/codec.ts";
+import { isAllFinite } from "../net/finite.ts";
 import {
   beginSchema,
   type CoordinatorMessage,
@@ -21,6 +22,7 @@ import {
   type ReadyRequest,
   readySchema,
   type Reply,
+  rollbackSchema,
   runSubjects,
   type SnapshotRequest,
   snapshotSchema,
@@ -143,6 +145,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   let specs: ModelSpecs | undefined;
   let readyReport: ReadyRequest | undefined;
   let snapshot: Snapshot | undefined;
+  /** The last step that the run has gone back for. */
+  let skipUpTo = 0;
   let savedStep = folder.resumed?.step ?? -1;
   let saving: Promise<void> = Promise.resolve();
   let validation: Readonly<Record<string, number>> = {};
@@ -233,7 +237,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       report.rewound(step);
     }
     const restore = snapshot !== undefined;
-    broadcast({ type: "start", generation, members: [...members], step, epoch, planStep, restore });
+    const at = { step, epoch, planStep, restore, skipUpTo };
+    broadcast({ type: "start", generation, members: [...members], ...at });
   };
   const firstGeneration = membership.generation + 1;
 
@@ -258,6 +263,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       const vectors = new Map(
         checkpointVectors(specs!, lanes).map((name) => [name, uploads.take(name)]),
       );
+      checkFinite(vectors, step);
       snapshot = {
         step,
         epoch,
@@ -313,18 +319,14 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     const sum = (read: (shard: typeof shards[number]) => number) =>
       shards.reduce((total, shard) => total + read(shard), 0);
     const weight = sum((shard) => shard.weightSum);
-    validation = {
+    const result = {
       validationLoss: sum((shard) => shard.lossSum) / weight,
       persistenceLoss: sum((shard) => shard.persistenceSum) / weight,
     };
+    if (Object.values(result).every(Number.isFinite)) validation = result;
     const [{ step, epoch }] = values;
     validatedStep = step;
-    report.validated({
-      step,
-      epoch,
-      validationLoss: validation.validationLoss,
-      persistenceLoss: validation.persistenceLoss,
-    });
+    report.validated({ step, epoch, ...result });
   };
 
   const draw = async (message: Message, request: PictureRequest) => {
@@ -425,6 +427,13 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       const complete = snapshots.add(request.worker, message, request);
       if (complete) completeSnapshot(complete);
     }),
+    listenNow(subjects.rollback, rollbackSchema, ({ step, fault }, message) => {
+      reply(message, accepted());
+      skipUpTo = Math.max(skipUpTo, step);
+      const from = snapshot?.step ?? 0;
+      const sentence = `Step ${step} was not applied, ${fault}: back to step ${from}`;
+      apply({ type: "rollback", sentence });
+    }),
     listenNow(subjects.validation, validationSchema, (request, message) => {
       const complete = losses.add(request.worker, message, request);
       if (complete) sumLosses(complete);
@@ -465,6 +474,19 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       uploads.clear();
     },
   };
+}
+
+/**
+ * What is saved is what a run goes on from, so nothing may be in it that a run cannot go on from.
+ * @throws {RangeError} naming the vector
+ */
+function checkFinite(vectors: ReadonlyMap<string, Float32Array>, step: number): void {
+  for (const [name, values] of vectors) {
+    if (isAllFinite(values)) continue;
+    throw new RangeError(
+      `Cannot keep a snapshot of step ${step}: "${name}" holds a value that is not finite`,
+    );
+  }
 }
 
 function accepted(text = ""): Reply {

@@ -19,6 +19,8 @@ export interface RunFigures {
   readonly paddedShare: number | null;
   readonly validationLoss: number | null;
   readonly persistenceLoss: number | null;
+  /** Steps of which nothing was applied, because they were not finite. */
+  readonly skippedSteps: number;
 }
 
 export interface RunReport {
@@ -60,6 +62,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
   // The first step of a process traces its functions, so it is no measure of speed.
   const timed = { steps: 0, seconds: 0, frames: 0 };
   let steps = 0;
+  const skipped = new Set<number>();
 
   const epochsText = configuration.epochs === null ? "" : `/${configuration.epochs}`;
   const showStep = (step: StepProgress) => {
@@ -112,6 +115,10 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         timed.frames += step.frames;
       }
       last = step;
+      if (step.fault !== "") {
+        skipped.add(step.step);
+        line.print(`Skipped step ${step.step}: ${step.fault}`);
+      }
       const elapsedMs = showStep(step);
       if (step.planStep === step.planSteps) {
         const rate = timed.seconds > 0
@@ -127,6 +134,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         step: step.step,
         epoch: step.epoch,
         loss: step.loss,
+        ...(step.fault === "" ? {} : { fault: step.fault }),
         learningRate: step.learningRate,
         framesPerSecond: step.frames / step.seconds,
         secondsPerStep: step.seconds,
@@ -147,6 +155,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     },
     rewound(step) {
       metrics.dropAfter(step);
+      for (const each of skipped) if (each > step) skipped.delete(each);
       epoch = -1;
     },
     tell(sentence) {
@@ -179,6 +188,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       paddedShare: last?.paddedShare ?? null,
       validationLoss: validation?.validationLoss ?? null,
       persistenceLoss: validation?.persistenceLoss ?? null,
+      skippedSteps: skipped.size,
     }),
     close() {
       line.end();

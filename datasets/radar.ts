@@ -13,11 +13,13 @@ export interface RadarOptions extends SyntheticRainOptions {
    * @default {256 MiB}
    */
   readonly cacheBytesMax?: number;
+  /** What becomes of a composite that cannot be decoded. @default {"stop"} */
+  readonly onBadFile?: "stop" | "skip";
 }
 
 /** @throws {DatasetError} if an option is out of range or the data cannot be read */
 export async function openRadar(options: RadarOptions, seed: number): Promise<RainDataset> {
-  const { path, frameSize, cacheBytesMax = cacheBytesMaxDefault } = options;
+  const { path, frameSize, cacheBytesMax = cacheBytesMaxDefault, onBadFile } = options;
   if (path === null) return syntheticRain(options, seed);
-  return await openRecordedRadar({ path, frameSize, cacheBytesMax });
+  return await openRecordedRadar({ path, frameSize, cacheBytesMax, onBadFile });
 }

@@ -4,7 +4,7 @@
  * in full. One composite covers a whole country, so even a few hours make hundreds of streams.
  *
  * Opening decodes every file once, in the decode worker: that finds the observed tiles, and a
- * broken file stops a run before it starts. Splits are contiguous blocks of tiles, from north to
+ * broken file stops a run before it starts, or counts as a gap in time. Splits are contiguous blocks of tiles, from north to
  * south, because tiles of the same hours are not independent but neighbours are the least so.
  */
 import { ByteLimitedCache } from "./byte_limited_cache.ts";
@@ -30,13 +30,15 @@ export interface RecordedRadarOptions {
   readonly frameSize: number;
   /** Decoded composites kept in memory, about 1 MB each. */
   readonly cacheBytesMax: number;
+  /** With "skip", a file that cannot be decoded ends sequences as a missing one does. */
+  readonly onBadFile?: "stop" | "skip";
 }
 
 type Frames = ByteLimitedCache<number, RadarFrame>;
 
 /** @throws {DatasetError} if a file is broken or differs from the first, or too few tiles are left */
 export async function openRecordedRadar(options: RecordedRadarOptions): Promise<RainDataset> {
-  const { path, frameSize, cacheBytesMax } = options;
+  const { path, frameSize, cacheBytesMax, onBadFile = "stop" } = options;
   if (!Number.isSafeInteger(frameSize) || frameSize < 1) {
     throw new DatasetError(
       `Cannot cut tiles from "${path}": frameSize must be a whole number of at least 1, ` +
@@ -50,7 +52,7 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
     bytesOf: (frame) => frame.codes.byteLength,
   }, cacheBytesMax);
   try {
-    const survey = await surveyScans(scans, frames, frameSize);
+    const survey = await surveyScans(scans, frames, frameSize, onBadFile);
     return datasetOf({ options, format, scans, frames, survey, close: () => decoder.close() });
   } catch (error) {
     decoder.close();
@@ -71,6 +73,8 @@ interface Survey {
   /** Value of each code, NaN where not observed. */
   readonly values: Float32Array;
   readonly frameBytes: number;
+  /** Why each file that is left out cannot be decoded. */
+  readonly failures: readonly string[];
   /** Each tile that is fully observed in 2 scans that follow each other, and its runs. */
   readonly tiles: readonly (readonly TileRun[])[];
 }
@@ -79,16 +83,36 @@ async function surveyScans(
   scans: readonly RadarScan[],
   frames: Frames,
   frameSize: number,
+  onBadFile: "stop" | "skip",
 ): Promise<Survey> {
-  const first = await frames.get(0);
+  const failures: string[] = [];
+  const decode = async (scan: number): Promise<RadarFrame | undefined> => {
+    try {
+      return await frames.get(scan);
+    } catch (error) {
+      if (onBadFile === "stop" || !(error instanceof DatasetError)) throw error;
+      failures.push(error.message);
+    }
+  };
+  let firstScan = 0;
+  let first = await decode(0);
+  while (first === undefined) {
+    if (++firstScan === scans.length) {
+      throw new DatasetError(
+        `Cannot use any of ${scans.length} files, the first because: ${failures[0]}`,
+      );
+    }
+    first = await decode(firstScan);
+  }
   const { calibration, codes, rows, columns } = first;
   const values = valuesOfCodes(calibration, 2 ** (8 * codes.BYTES_PER_ELEMENT));
   const tiles = tileGrid(rows, columns, frameSize);
-  const observed: Uint8Array[] = [];
-  const reads = scans.map((_, scan) => () => frames.get(scan));
+  const nothing = new Uint8Array(tiles.length);
+  const observed: Uint8Array[] = scans.slice(0, firstScan).map(() => nothing);
+  const reads = scans.slice(firstScan).map((_, index) => () => decode(firstScan + index));
   for await (const frame of prefetch(reads, { aheadMax: decodesAheadMax })) {
-    checkAlike(frame, first, scans[observed.length].path, scans[0].path);
-    observed.push(observedTiles(frame, tiles, frameSize, values));
+    if (frame) checkAlike(frame, first, scans[observed.length].path, scans[firstScan].path);
+    observed.push(frame ? observedTiles(frame, tiles, frameSize, values) : nothing);
   }
   const minutes = scans.map((scan) => scan.minutes);
   const intervalMinutes = scanInterval(minutes);
@@ -101,8 +125,16 @@ async function surveyScans(
     relation: calibration.relation,
     values,
     frameBytes: codes.byteLength,
+    failures,
     tiles: runs.filter((tileRuns) => tileRuns.length > 0),
   };
+}
+
+/** In words; one of the reasons names its path and how far it could be read. */
+function leftOut(failures: readonly string[]): string {
+  if (failures.length === 0) return "";
+  const files = failures.length === 1 ? "1 file" : `${failures.length} files`;
+  return `; left out ${files} that cannot be decoded, e.g.: ${failures[0].slice(0, 300)}`;
 }
 
 function checkAlike(frame: RadarFrame, first: RadarFrame, path: string, firstPath: string): void {
@@ -160,7 +192,7 @@ function datasetOf({ options, format, scans, frames, survey, close }: Recorded):
       `${survey.intervalMinutes} min from ${minutesText(scans[0].minutes)} to ` +
       `${minutesText(scans[scans.length - 1].minutes)} UTC, ${survey.tiles.length} fully ` +
       `observed tiles of ${size} pixels, split from north to south into ${counts[0]} for ` +
-      `training, ${counts[1]} for validation, ${counts[2]} for test`,
+      `training, ${counts[1]} for validation, ${counts[2]} for test${leftOut(survey.failures)}`,
     unit: radarUnit,
     relation: survey.relation,
     catalogue: (split) => catalogue[split],

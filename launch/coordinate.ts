@@ -149,5 +149,6 @@ function summary(
     secondsPerStep: figures.secondsPerStep,
     paddedShare: figures.paddedShare,
     restarts: end.restarts,
+    skippedSteps: figures.skippedSteps,
   };
 }

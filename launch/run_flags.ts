@@ -7,6 +7,8 @@ import {
   datasetNames,
   lossNames,
   modelNames,
+  onBadFileNames,
+  onNanNames,
   optimizerNames,
   precisionNames,
   type RunConfiguration,
@@ -28,6 +30,12 @@ export const runFlags = {
     value: "PATH",
     help: "file or folder to read the dataset from",
     defaultText: "generated",
+  },
+  "on-bad-file": {
+    kind: "choice",
+    choices: onBadFileNames,
+    help: "a data file that cannot be decoded ends the run, or ends the sequences that reach it",
+    defaultText: "stop",
   },
   size: {
     kind: "integer",
@@ -279,6 +287,13 @@ export const runFlags = {
     help: "seed of weights, plan and generated data",
     defaultText: "1",
   },
+  "on-nan": {
+    kind: "choice",
+    choices: onNanNames,
+    help:
+      "a step that is not finite ends the run, is left out, or is first done again from a snapshot",
+    defaultText: "stop",
+  },
   "snapshot-steps": {
     kind: "integer",
     value: "N",
@@ -328,6 +343,7 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
       validationSequences: read("validation-sequences", base.dataset.validationSequences),
       testSequences: read("test-sequences", base.dataset.testSequences),
       endless: read("endless", base.dataset.endless),
+      onBadFile: read("on-bad-file", base.dataset.onBadFile),
     },
     model: {
       name: read("model", base.model.name),
@@ -356,6 +372,7 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
     precision: read("precision", base.precision),
     threads: read("threads", base.threads),
     workers: read("workers", base.workers),
+    onNan: read("on-nan", base.onNan),
     membership: {
       workersMin: read("min-workers", base.membership.workersMin),
       heartbeatMs: read("heartbeat-ms", base.membership.heartbeatMs),
@@ -397,6 +414,7 @@ export const defaultRun: RunConfiguration = {
     validationSequences: 24,
     testSequences: 24,
     endless: false,
+    onBadFile: "stop",
   },
   model: {
     name: "convlstm",
@@ -425,6 +443,7 @@ export const defaultRun: RunConfiguration = {
   precision: "float32",
   threads: 1,
   workers: 1,
+  onNan: "stop",
   membership: {
     workersMin: 1,
     heartbeatMs: 250,

@@ -29,6 +29,7 @@ export function runSubjects(run: string) {
     read: `${prefix}.read`,
     write: `${prefix}.write`,
     snapshot: `${prefix}.snapshot`,
+    rollback: `${prefix}.rollback`,
     validation: `${prefix}.validation`,
     pictures: `${prefix}.pictures`,
     finished: `${prefix}.finished`,
@@ -116,10 +117,13 @@ export const progressSchema = object({
   epoch: count,
   planStep: count,
   planSteps: count,
-  loss: number(),
+  /** Not finite where the step was not applied. */
+  loss: number({ finite: false }),
   learningRate: number(),
   /** Predicted frames that counted, over all lanes. */
   frames: count,
+  /** What was not finite, in words; empty where the step was applied. */
+  fault: sentence,
   seconds: number(),
   paddedShare: number(),
 });
@@ -153,6 +157,14 @@ export const snapshotSchema = object({
 });
 export type SnapshotRequest = Infer<typeof snapshotSchema>;
 
+/** A step was not finite: back to the last snapshot, to do the steps since then again. */
+export const rollbackSchema = object({
+  worker: name,
+  generation: count,
+  step: count,
+  fault: sentence,
+});
+
 export const validationSchema = object({
   worker: name,
   generation: count,
@@ -161,8 +173,9 @@ export const validationSchema = object({
   shards: array(
     object({
       shard: integer({ min: 0, max: shardsMax }),
-      lossSum: number(),
-      persistenceSum: number(),
+      /** Not finite where the data or the network's answers are not. */
+      lossSum: number({ finite: false }),
+      persistenceSum: number({ finite: false }),
       weightSum: number(),
     }),
     { lengthMax: shardsMax },
@@ -218,6 +231,8 @@ export const coordinatorMessageSchema = union("type", {
     planStep: count,
     /** Whether parameters, slots and states are to be read from the coordinator. */
     restore: boolean(),
+    /** The run has gone back for this step, or a later one: it is skipped if it fails again. */
+    skipUpTo: count,
   }),
   stop: object({ type: literal("stop") }),
   /** The coordinator has given this worker up, or is a new one; it joins again or ends. */

@@ -8,6 +8,10 @@ export const lossNames = ["mse", "mae", "bce"] as const;
 export const optimizerNames = ["sgd", "rmsprop", "adam", "adamw"] as const;
 export const scheduleNames = ["constant", "cosine", "one-cycle"] as const;
 export const engineNames = ["tensorflow", "wasm"] as const;
+/** What to do with a step whose loss, gradient, states or update hold NaN or infinity. */
+export const onNanNames = ["stop", "skip", "rollback"] as const;
+/** What to do with a data file that cannot be decoded when the dataset is opened. */
+export const onBadFileNames = ["stop", "skip"] as const;
 export const precisionNames = ["float32", "bfloat16"] as const;
 
 export type DatasetName = typeof datasetNames[number];
@@ -33,6 +37,8 @@ export interface DatasetConfiguration {
   readonly testSequences: number;
   /** New generated sequences every epoch. */
   readonly endless: boolean;
+  /** With "skip", sequences end before a broken file and begin after it. */
+  readonly onBadFile: typeof onBadFileNames[number];
 }
 
 export interface ModelConfiguration {
@@ -87,6 +93,7 @@ export interface RunConfiguration {
   /** Threads of each worker, each on shards of its own. */
   readonly threads: number;
   readonly workers: number;
+  readonly onNan: typeof onNanNames[number];
   readonly membership: MembershipConfiguration;
   /** Steps between snapshots in the coordinator's memory, from which a run goes on after a loss. */
   readonly snapshotSteps: number;
@@ -98,6 +105,8 @@ export interface RunConfiguration {
 export const resumableFields = [
   "workers",
   "threads",
+  // Decides only about steps that otherwise end the run.
+  "onNan",
   "membership",
   "epochs",
   "steps",

@@ -71,6 +71,8 @@ export interface GenerationClient {
   readVector(vector: string): Promise<Float32Array>;
   /** All vectors of a snapshot are written. @param save waits until it is on disk */
   snapshot(position: Position, save: boolean): Promise<void>;
+  /** Asks for a new generation from the last snapshot, and waits for it. */
+  rollback(step: number, fault: string): Promise<never>;
   validation(position: Position, shards: readonly ShardLoss[]): Promise<void>;
   picture(request: Omit<PictureRequest, "worker" | "generation">): Promise<void>;
   finished(
@@ -275,6 +277,10 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
         async snapshot(position, save) {
           const body = { worker, generation, save, ...position };
           await request(subjects.snapshot, body, interrupted, barrierTimeoutMs);
+        },
+        async rollback(step, fault) {
+          await request(subjects.rollback, { worker, generation, step, fault }, interrupted);
+          return await interrupted;
         },
         async validation({ step, epoch }, losses) {
           const shards = losses.map((shard) => ({ ...shard }));

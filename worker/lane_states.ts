@@ -4,6 +4,7 @@
  */
 import { type Tensor, tf } from "../engine/tf.ts";
 import type { StateSpec } from "../models/model.ts";
+import { isAllFinite } from "../net/finite.ts";
 
 export interface LaneStates {
   /** The state tensors of a shard, each [lanes for each shard, ...shape]; owned by this object. */
@@ -17,6 +18,12 @@ export interface LaneStates {
    * @throws {RangeError} for a state of another size
    */
   writeLanes(lanes: ReadonlyMap<number, Float32Array>): void;
+  /**
+   * Sets to zero what the network cannot go on from: the whole state of each lane that holds a value
+   * which is not finite.
+   * @returns those lanes
+   */
+  resetNonFinite(): number[];
   dispose(): void;
 }
 
@@ -47,46 +54,57 @@ export function createLaneStates(
     for (const tensor of ofShard(shard)) tensor.dispose();
     states.set(shard, state);
   };
+  const readLane = (lane: number): Float32Array => {
+    const row = lane % lanesPerShard;
+    const state = ofShard(Math.floor(lane / lanesPerShard));
+    const flat = new Float32Array(laneSize);
+    let offset = 0;
+    state.forEach((tensor, index) => {
+      const size = sizes[index];
+      flat.set(
+        (tensor.dataSync() as Float32Array).subarray(row * size, (row + 1) * size),
+        offset,
+      );
+      offset += size;
+    });
+    return flat;
+  };
+  const writeLanes = (lanes: ReadonlyMap<number, Float32Array>) => {
+    for (const [lane, { length }] of lanes) {
+      if (length === laneSize) continue;
+      throw new RangeError(
+        `Cannot set the state of lane ${lane}: it has ${length} values, the model needs ${laneSize}`,
+      );
+    }
+    for (const shard of states.keys()) {
+      const state = ofShard(shard);
+      let offset = 0;
+      const written = state.map((tensor, index) => {
+        const size = sizes[index];
+        const values = (tensor.dataSync() as Float32Array).slice();
+        for (let row = 0; row < lanesPerShard; row++) {
+          const lane = lanes.get(shard * lanesPerShard + row);
+          if (lane) values.set(lane.subarray(offset, offset + size), row * size);
+        }
+        offset += size;
+        return tf.keep(tf.tensor(values, tensor.shape, "float32"));
+      });
+      replace(shard, written);
+    }
+  };
   return {
     ofShard,
     replace,
-    readLane(lane) {
-      const row = lane % lanesPerShard;
-      const state = ofShard(Math.floor(lane / lanesPerShard));
-      const flat = new Float32Array(laneSize);
-      let offset = 0;
-      state.forEach((tensor, index) => {
-        const size = sizes[index];
-        flat.set(
-          (tensor.dataSync() as Float32Array).subarray(row * size, (row + 1) * size),
-          offset,
-        );
-        offset += size;
-      });
-      return flat;
-    },
-    writeLanes(lanes) {
-      for (const [lane, { length }] of lanes) {
-        if (length === laneSize) continue;
-        throw new RangeError(
-          `Cannot set the state of lane ${lane}: it has ${length} values, the model needs ${laneSize}`,
-        );
+    readLane,
+    writeLanes,
+    resetNonFinite() {
+      const lanes = [...states.keys()].flatMap((shard) =>
+        Array.from({ length: lanesPerShard }, (_, row) => shard * lanesPerShard + row)
+      ).filter((lane) => !isAllFinite(readLane(lane)));
+      if (lanes.length > 0) {
+        writeLanes(new Map(lanes.map((lane) => [lane, new Float32Array(laneSize)])));
       }
-      for (const shard of states.keys()) {
-        const state = ofShard(shard);
-        let offset = 0;
-        const written = state.map((tensor, index) => {
-          const size = sizes[index];
-          const values = (tensor.dataSync() as Float32Array).slice();
-          for (let row = 0; row < lanesPerShard; row++) {
-            const lane = lanes.get(shard * lanesPerShard + row);
-            if (lane) values.set(lane.subarray(offset, offset + size), row * size);
-          }
-          offset += size;
-          return tf.keep(tf.tensor(values, tensor.shape, "float32"));
-        });
-        replace(shard, written);
-      }
+      return lanes;
     },
     dispose() {
       for (const state of states.values()) for (const tensor of state) tensor.dispose();

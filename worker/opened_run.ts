@@ -16,6 +16,12 @@ export interface StepReport {
   readonly loss: number;
   /** Some worker asked for the run to stop after this step. */
   readonly stop: boolean;
+  /**
+   * What of the step is not finite, in words. Nothing of it was applied then: parameters and slots are
+   * as before, and the lanes in `lanesReset`, of this worker's, have begun anew with zeros.
+   */
+  readonly fault?: string;
+  readonly lanesReset?: readonly number[];
 }
 
 /** A worker's copy of the parameters and slots, its lanes' states, and how to make one step. */

@@ -24,6 +24,8 @@ export interface StepProgress {
   readonly learningRate: number;
   /** Predicted frames that counted in this step, over all lanes. */
   readonly frames: number;
+  /** What of the step was not finite, so that nothing of it was applied; empty where all was. */
+  readonly fault: string;
   readonly seconds: number;
   readonly paddedShare: number;
 }
@@ -39,6 +41,8 @@ export interface TrainingHooks {
    * @param save returns when they are a checkpoint on disk
    */
   snapshot(position: Position, save: boolean): Promise<void>;
+  /** Has all workers go back to the last snapshot, because of a step that is not finite. */
+  rollback(step: number, fault: string): Promise<never>;
 }
 
 export interface TrainingOptions {
@@ -48,6 +52,8 @@ export interface TrainingOptions {
   readonly trainer: RunTrainer;
   readonly shards: readonly number[];
   readonly start: Position;
+  /** Steps up to this one have been gone back for already. */
+  readonly skipUpTo: number;
   readonly learningRate: (step: number) => number;
   readonly clock: Clock;
   readonly hooks: TrainingHooks;
@@ -79,7 +85,8 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
       for (let planStep = position.planStep; planStep < plan.steps; planStep++) {
         const started = options.clock.nowMs();
         const next = async () => (await windows.next()).value as WindowBatch;
-        const { loss, stop } = await trainer.trainStep(next, hooks.stopRequested());
+        const { loss, stop, fault = "" } = await trainer.trainStep(next, hooks.stopRequested());
+        if (fault !== "") await decideOn(fault, options);
         position = { step: trainer.step, epoch: position.epoch, planStep: planStep + 1 };
         hooks.progress({
           position,
@@ -87,6 +94,7 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
           loss,
           learningRate: options.learningRate(trainer.step),
           frames: plan.weightSum(planStep),
+          fault,
           seconds: (options.clock.nowMs() - started) / 1000,
           paddedShare: plan.paddedShare,
         });
@@ -111,6 +119,26 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
     await hooks.snapshot(position, true);
   }
   return { reason: "done", position };
+}
+
+/**
+ * What becomes of a step that is not finite, of which nothing was applied. Every worker decides the
+ * same, because every worker found the same. Going back mends what a passing fault has done, such as
+ * an error in memory; what is in the data or the weights comes again, and then is left out.
+ * @throws {Error} where the run is to stop
+ */
+async function decideOn(
+  fault: string,
+  { configuration, trainer, hooks, skipUpTo }: TrainingOptions,
+): Promise<void> {
+  const { step } = trainer;
+  if (configuration.onNan === "stop") {
+    throw new Error(
+      `Cannot apply step ${step}: ${fault}; resume from the last checkpoint with a lower ` +
+        "--learning-rate, with --clip-norm, or with --on-nan skip",
+    );
+  }
+  if (configuration.onNan === "rollback" && step > skipUpTo) await hooks.rollback(step, fault);
 }
 
 /** The plan of a training epoch, the same in every process. */

@@ -196,6 +196,7 @@ async function runGeneration(
       trainer,
       shards,
       start: { step: start.step, epoch: start.epoch, planStep: start.planStep },
+      skipUpTo: start.skipUpTo,
       learningRate: opened.learningRate,
       clock,
       hooks: {
@@ -205,6 +206,11 @@ async function runGeneration(
         },
         validate: async (at) => conversation.validation(at, await evaluate(client.stopRequested)),
         snapshot: snapshots.write,
+        async rollback(step, fault) {
+          // What is under way may be the snapshot to go back to.
+          await snapshots.settled();
+          return await conversation.rollback(step, fault);
+        },
       },
     });
     await snapshots.settled();

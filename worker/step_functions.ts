@@ -23,7 +23,10 @@ export interface ShardWindows {
 }
 
 export interface GradientResult {
-  /** [parameters + 1]: the gradient of the shard's part of the loss, then that part itself. */
+  /**
+   * [parameters + 2]: the gradient of the shard's part of the loss, that part itself, and the sum of
+   * the new state's magnitudes, which is finite only where every value of the state is.
+   */
   readonly flat: Tensor;
   /** The state after the windows, in the order of `Model.state`. */
   readonly state: Tensor[];
@@ -39,6 +42,8 @@ export interface EvaluationResult {
 
 export interface UpdateResult {
   readonly parameters: Tensor;
+  /** Sum of the magnitudes of all parameters and slots: finite only where each of them is. */
+  readonly magnitude: Tensor;
   readonly slots: Tensor[];
 }
 
@@ -91,7 +96,11 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       return lossSum(loss, output.predictions, model.targets(frames), weights);
     };
     const { value, grads } = tf.valueAndGrads(objective)(splitParameters(model, parameters));
-    const parts = [...grads.map((gradient) => tf.reshape(gradient, [-1])), tf.reshape(value, [1])];
+    const parts = [
+      ...grads.map((gradient) => tf.reshape(gradient, [-1])),
+      tf.reshape(value, [1]),
+      tf.reshape(magnitudeOf(newState), [1]),
+    ];
     return [tf.concat(parts, 0), ...newState.map(release)];
   }, { mode });
 
@@ -113,7 +122,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       learningRate,
       biasCorrection,
     });
-    return [result.parameters, ...result.slots];
+    return [magnitudeOf([result.parameters, ...result.slots]), result.parameters, ...result.slots];
   }, { mode });
 
   return {
@@ -131,14 +140,14 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     async update(parameters, slots, gradient, scalars) {
       await pause();
       const { learningRate, biasCorrection } = scalars;
-      const [newParameters, ...newSlots] = await update([
+      const [magnitude, newParameters, ...newSlots] = await update([
         parameters,
         gradient,
         learningRate,
         biasCorrection,
         ...slots,
       ]);
-      return { parameters: newParameters, slots: newSlots };
+      return { magnitude, parameters: newParameters, slots: newSlots };
     },
     dispose() {
       for (const compiled of [gradients, evaluate, update] as CompiledFunction[]) {
@@ -146,6 +155,11 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       }
     },
   };
+}
+
+/** Sum of absolute values: one number to read in place of all of them. */
+function magnitudeOf(tensors: readonly Tensor[]): Tensor {
+  return tf.addN(tensors.map((tensor) => tf.sum(tf.abs(tensor))));
 }
 
 /** A kept tensor as one that its scope owns again. */

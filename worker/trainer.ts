@@ -9,6 +9,7 @@ import type { Model } from "../models/model.ts";
 import type { RunTrainer } from "./opened_run.ts";
 import type { Optimizer } from "../models/optimizers/optimizer.ts";
 import type { Schedule } from "../models/schedules.ts";
+import { isAllFinite } from "../net/finite.ts";
 import type { LossName } from "../net/run_configuration.ts";
 import { createLaneStates, type LaneStates } from "./lane_states.ts";
 import { createStepFunctions, type ShardWindows, type StepFunctions } from "./step_functions.ts";
@@ -39,8 +40,8 @@ export interface Trainer extends RunTrainer {
   parameters(): Tensor;
 }
 
-/** Elements that follow the gradient in the reduced vector: the loss and the wish to stop. */
-export const reducedExtras = 2;
+/** After the gradient in the reduced vector: the loss, the states' magnitude, the wish to stop. */
+export const reducedExtras = 3;
 
 export function parameterCount(model: Model): number {
   return model.parameters.reduce(
@@ -92,7 +93,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
           states.replace(batch.shard, state);
           const values = new Float32Array(count + reducedExtras);
           values.set(flat.dataSync() as Float32Array);
-          values[count + 1] = stop && batch.shard === shards[0] ? 1 : 0;
+          values[count + 2] = stop && batch.shard === shards[0] ? 1 : 0;
           tf.dispose([flat, windows.frames, windows.resets, windows.weights]);
           reduction.add(batch.shard, values);
         }
@@ -101,22 +102,26 @@ export function createTrainer(options: TrainerOptions): Trainer {
       const ends = await Promise.allSettled(Array.from({ length: engine.threads }, workThrough));
       for (const end of ends) if (end.status === "rejected") throw end.reason;
       const total = await reduction.total();
-      const report = { loss: total[count], stop: total[count + 1] > 0 };
-      if (!Number.isFinite(report.loss)) {
-        throw new Error(
-          `Cannot apply step ${step + 1}: its loss is ${report.loss}; resume from the last ` +
-            "checkpoint with a lower --learning-rate or with --clip-norm",
-        );
-      }
+      const report = { loss: total[count], stop: total[count + 2] > 0 };
       step++;
+      // The total has the same bits on every worker, so all of them decide the same.
+      const fault = faultOf(total, count);
+      if (fault !== undefined) return { ...report, fault, lanesReset: states.resetNonFinite() };
       const gradient = flatTensor(total.slice(0, count));
       const learningRate = tf.scalar(schedule(step));
       const biasCorrection = tf.tensor1d(optimizer.biasCorrection(step));
-      replace(
-        await functions.update(parameters, slots, gradient, { learningRate, biasCorrection }),
-      );
-      tf.dispose([gradient, learningRate, biasCorrection]);
-      return report;
+      const { magnitude, ...updated } = await functions.update(parameters, slots, gradient, {
+        learningRate,
+        biasCorrection,
+      });
+      const isFinite = Number.isFinite(magnitude.dataSync()[0]);
+      tf.dispose([gradient, learningRate, biasCorrection, magnitude]);
+      if (isFinite) {
+        replace(updated);
+        return report;
+      }
+      tf.dispose([updated.parameters, ...updated.slots]);
+      return { ...report, fault: "its update is not finite", lanesReset: [] };
     },
     readParameters: () => (parameters.dataSync() as Float32Array).slice(),
     readSlots: () => slots.map((slot) => (slot.dataSync() as Float32Array).slice()),
@@ -134,6 +139,14 @@ export function createTrainer(options: TrainerOptions): Trainer {
       if (!options.functions) functions.dispose();
     },
   };
+}
+
+/** What of a step's total is not finite, in words; undefined where all is well. */
+function faultOf(total: Float32Array, count: number): string | undefined {
+  const [loss, magnitude] = [total[count], total[count + 1]];
+  if (!Number.isFinite(loss)) return `its loss is ${loss}`;
+  if (!isAllFinite(total.subarray(0, count))) return "its gradient is not finite";
+  return Number.isFinite(magnitude) ? undefined : "the state of a lane is not finite";
 }
 
 /** A shard's windows as tensors, which the caller disposes. */

@@ -128,3 +128,52 @@ for (
     });
   });
 }
+
+Deno.test("openRecordedRadar() takes a broken file for a gap in time where asked to skip it", async () => {
+  const minutes = ["00", "05", "10", "15", "20", "25", "30"];
+  const files = await smallFolder(minutes);
+  const broken = "202001011215_a.pgm.gz";
+  const cut = { ...files, [broken]: files[broken].slice(0, 30) };
+  await withFolder(cut, async (path) => {
+    const options = { path, frameSize: 1, cacheBytesMax } as const;
+    await assert.rejects(openRecordedRadar(options), new RegExp(`Cannot unpack .*${broken}`));
+    const dataset = await openRecordedRadar({ ...options, onBadFile: "skip" });
+    const all = splits.flatMap((split) => dataset.catalogue(split, 0));
+    const tile = all.filter(({ id }) => id.endsWith("tile-0-0"));
+    assert.deepEqual(tile.map(({ id, frames }) => [id.slice(4, 20), frames]), [
+      ["2020-01-01T12:00", 3],
+      ["2020-01-01T12:20", 3],
+    ]);
+    assert.match(dataset.description, new RegExp(`left out 1 file .*${broken}.* truncated`));
+    dataset.close();
+    // As if it had never been there.
+    const { [broken]: _, ...others } = files;
+    await withFolder(others, async (sound) => {
+      const without = await openRecordedRadar({ ...options, path: sound });
+      for (const split of splits) {
+        assert.deepEqual(without.catalogue(split, 0), dataset.catalogue(split, 0));
+      }
+      without.close();
+    });
+  });
+});
+
+Deno.test("openRecordedRadar() skips a broken first file, and refuses where all are broken", async () => {
+  const files = await smallFolder(["00", "05", "10"]);
+  const torn = (name: string) => ({ [name]: files[name].slice(0, 30) });
+  const [first, ...others] = Object.keys(files);
+  const options = { frameSize: 1, cacheBytesMax, onBadFile: "skip" } as const;
+  await withFolder({ ...files, ...torn(first) }, async (path) => {
+    const dataset = await openRecordedRadar({ ...options, path });
+    assert.equal(dataset.catalogue("train", 0)[0].id, "fmi/2020-01-01T12:05/tile-0-0");
+    assert.equal(dataset.catalogue("train", 0)[0].frames, 2);
+    dataset.close();
+  });
+  const all = Object.assign(torn(first), ...others.map(torn));
+  await withFolder(all, async (path) => {
+    await assert.rejects(
+      openRecordedRadar({ ...options, path }),
+      /Cannot use any of 3 files, the first because: Cannot unpack/,
+    );
+  });
+});

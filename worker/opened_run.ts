@@ -6,8 +6,6 @@ import type { AllReduce } from "../collective/reduction.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import type { WindowShape } from "../datasets/window_shape.ts";
 import type { ReadyRequest } from "../net/messages.ts";
-import type { ShardLoss } from "./evaluation.ts";
-import type { SequencePrediction } from "./sample_predictions.ts";
 import type { WindowBatch } from "./window_batch.ts";
 
 /** What a step came to, the same on every worker. */
@@ -46,6 +44,27 @@ export interface RunTrainer {
   readSlots(): Float32Array[];
   restore(step: number, parameters: Float32Array, slots: readonly Float32Array[]): void;
   dispose(): void;
+}
+
+/** A shard's part of an evaluation, in float64 so that sums over shards lose nothing. */
+export interface ShardLoss {
+  readonly shard: number;
+  /** sum(weight * error) over the shard's windows, for the model and for the last frame repeated. */
+  readonly lossSum: number;
+  readonly persistenceSum: number;
+  /** sum(weight) * height * width * channels */
+  readonly weightSum: number;
+}
+
+export interface SequencePrediction {
+  readonly label: string;
+  /** Frames of truth, [frames, height, width, channels]. */
+  readonly frames: number;
+  readonly truth: Float32Array;
+  /** First frame that is predicted; those before it are only read. */
+  readonly firstPredicted: number;
+  /** [frames - firstPredicted, height, width, channels] */
+  readonly predictions: Float32Array;
 }
 
 /** A trainer of some shards for one generation. */

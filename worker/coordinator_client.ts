@@ -23,7 +23,7 @@ import {
   type StepProgress,
 } from "../net/messages.ts";
 import { type Transport, TransportError } from "../net/transport.ts";
-import type { ShardLoss } from "./evaluation.ts";
+import type { ShardLoss } from "./opened_run.ts";
 import type { Position } from "./position.ts";
 
 /** The coordinator ended the run, or refused this worker. */

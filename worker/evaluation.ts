@@ -8,18 +8,9 @@ import { planEpoch } from "../datasets/plan.ts";
 import { tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
 import { createLaneStates } from "./lane_states.ts";
+import type { ShardLoss } from "./opened_run.ts";
 import { type Trainer, uploadWindows } from "./trainer.ts";
 import { frameSize, readWindows, type WindowSource } from "./window_batch.ts";
-
-/** A shard's part of an evaluation, in float64 so that sums over shards lose nothing. */
-export interface ShardLoss {
-  readonly shard: number;
-  /** sum(weight * error) over the shard's windows, for the model and for the last frame repeated. */
-  readonly lossSum: number;
-  readonly persistenceSum: number;
-  /** sum(weight) * height * width * channels */
-  readonly weightSum: number;
-}
 
 export interface EvaluationOptions {
   readonly trainer: Trainer;

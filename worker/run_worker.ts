@@ -20,10 +20,9 @@ import {
   RunEndedError,
 } from "./coordinator_client.ts";
 import { fingerprint } from "./fingerprint.ts";
-import type { GenerationTrainer, OpenedRun } from "./opened_run.ts";
+import type { GenerationTrainer, OpenedRun, SequencePrediction } from "./opened_run.ts";
 import type { Position } from "./position.ts";
 import { runTraining } from "./run_training.ts";
-import type { SequencePrediction } from "./sample_predictions.ts";
 import { createSnapshots, restoreSnapshot } from "./snapshots.ts";
 
 /** Two connections: bulk data must never delay a heartbeat. */

@@ -6,20 +6,10 @@ import type { Dataset } from "../datasets/dataset.ts";
 import { windowCount } from "../datasets/window_shape.ts";
 import { tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
+import type { SequencePrediction } from "./opened_run.ts";
 import { createLaneStates } from "./lane_states.ts";
 import { type Trainer, uploadWindows } from "./trainer.ts";
 import { frameSize } from "./window_batch.ts";
-
-export interface SequencePrediction {
-  readonly label: string;
-  /** Frames of truth, [frames, height, width, channels]. */
-  readonly frames: number;
-  readonly truth: Float32Array;
-  /** First frame that is predicted; those before it are only read. */
-  readonly firstPredicted: number;
-  /** [frames - firstPredicted, height, width, channels] */
-  readonly predictions: Float32Array;
-}
 
 export interface SampleOptions {
   readonly trainer: Trainer;

@@ -11,9 +11,8 @@ import type { WindowShape } from "../../datasets/window_shape.ts";
 import { defaultRun } from "../../launch/run_flags.ts";
 import { type Clock, delay } from "../../net/clock.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
-import type { ShardLoss } from "../../worker/evaluation.ts";
 import { fingerprint } from "../../worker/fingerprint.ts";
-import type { OpenedRun, RunTrainer } from "../../worker/opened_run.ts";
+import type { OpenedRun, RunTrainer, ShardLoss } from "../../worker/opened_run.ts";
 import { planTraining } from "../../worker/run_training.ts";
 import { readWindows, type WindowBatch } from "../../worker/window_batch.ts";
 

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import type { Engine } from "../../engine/engine.ts";
 import { tf } from "../../engine/tf.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
-import { evaluateSplit, type ShardLoss } from "../../worker/evaluation.ts";
+import { evaluateSplit } from "../../worker/evaluation.ts";
+import type { ShardLoss } from "../../worker/opened_run.ts";
 import { noiseDataset, smallModel, smallRun, testOnEngines, withTrainers } from "./small_run.ts";
 import { wholeSequenceLosses } from "./whole_sequences.ts";
 

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Engine } from "../../engine/engine.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
-import { samplePredictions, type SequencePrediction } from "../../worker/sample_predictions.ts";
+import type { SequencePrediction } from "../../worker/opened_run.ts";
+import { samplePredictions } from "../../worker/sample_predictions.ts";
 import { assertClose } from "../models/close_to.ts";
 import { noiseDataset, smallModel, smallRun, testOnEngines, withTrainers } from "./small_run.ts";
 

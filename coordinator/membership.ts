@@ -69,6 +69,12 @@ export interface MembershipState {
   readonly restarts: number;
   /** Whether the run has begun, in this life of the coordinator. */
   readonly begun: boolean;
+  /** Whether it had begun in an earlier one, and goes on. */
+  readonly tookOver: boolean;
+  /** What all members are alike in, from the first start on. */
+  readonly agreed: ReadyReport | null;
+  /** When silence was looked for last. */
+  readonly tickedMs: number;
   readonly stopRequested: boolean;
 }
 
@@ -110,6 +116,17 @@ export interface MembershipChange {
   readonly commands: readonly MembershipCommand[];
 }
 
+/**
+ * A coordinator that took over waits this long for all workers that the run was started with. Then
+ * those who are there go on, if they are enough: the others may be gone as it was.
+ */
+const takeOverGraceMs = 10_000;
+/**
+ * Where more time than this lies between two ticks, it was the coordinator that stood still: what
+ * its workers said meanwhile has come and not been heard, so that time counts as nobody's silence.
+ */
+const tickGapMsMax = 500;
+
 /** @param generation the newest that this run has ever had; 0 for a new run */
 export function initialMembership(
   workers: number,
@@ -127,6 +144,9 @@ export function initialMembership(
     members: [],
     restarts: 0,
     begun: false,
+    tookOver: generation > 0,
+    agreed: null,
+    tickedMs: nowMs,
     stopRequested: false,
   };
 }
@@ -156,12 +176,12 @@ export function changeMembership(
     case "snapshot":
       return takeIn(state, nowMs);
     case "rollback":
-      return rollBack(state, event.sentence);
+      return rollBack(state, event.sentence, nowMs);
     case "finished":
       if (!state.active.includes(event.worker)) return same(state);
       return finished(update(state, event.worker, { finished: event.report, lastSeenMs: nowMs }));
     case "failed":
-      return fail(state, `Worker "${event.worker}" failed: ${event.message}`);
+      return failed(state, event.worker, event.message);
     case "stop":
       return stop(state);
     case "tick":
@@ -208,11 +228,13 @@ function ready(
   nowMs: number,
 ): MembershipChange {
   const first = before.members.find((member) => member.ready && member.id !== worker);
+  const agreed = before.agreed ?? first?.ready ?? report;
   for (const field of agreedFields) {
-    const [found, wanted] = [report[field], first?.ready![field] ?? report[field]];
+    const [found, wanted] = [report[field], agreed[field]];
     if (found === wanted) continue;
-    const message = `worker "${worker}" has ${fieldNames[field]} ${found}, worker ` +
-      `"${first!.id}" has ${wanted}; equal weights on every worker need them equal`;
+    const others = first ? `worker "${first.id}" has` : "the run began with";
+    const message = `worker "${worker}" has ${fieldNames[field]} ${found}, ${others} ` +
+      `${wanted}; equal weights on every worker need them equal`;
     // A newcomer that does not fit must not end a run that is well.
     if (before.begun) {
       return {
@@ -253,6 +275,7 @@ function start(state: MembershipState): MembershipChange {
       ...state,
       phase: "running",
       begun: true,
+      agreed: state.agreed ?? state.members.find(({ id }) => id === members[0])!.ready,
       generation,
       active: members,
       // Who had finished goes back to the snapshot with the others.
@@ -291,14 +314,19 @@ function regroup(state: MembershipState, sentence: string, nowMs: number): Membe
   }
   const wait = `${sentence}; waiting up to ${waitTimeoutMs / 1000} s for ` +
     `${workersMin - left} more ${workersMin - left === 1 ? "worker" : "workers"}`;
-  return {
-    state: { ...state, phase: "gathering", active: [], gatheringSinceMs: nowMs },
-    commands: state.stopRequested ? [{ type: "interrupt" }] : [{ type: "wait", sentence: wait }],
-  };
+  const gathering = { ...state, active: [], gatheringSinceMs: nowMs };
+  return state.stopRequested
+    ? { state: { ...gathering, phase: "ended" }, commands: [{ type: "interrupt" }] }
+    : {
+      state: { ...gathering, phase: "gathering" },
+      commands: [{ type: "wait", sentence: wait }],
+    };
 }
 
-function rollBack(state: MembershipState, sentence: string): MembershipChange {
+function rollBack(state: MembershipState, sentence: string, nowMs: number): MembershipChange {
   if (state.phase !== "running") return same(state);
+  // Who leaves does not go back with the others, who may then be too few.
+  if (candidates(state).length < state.limits.workersMin) return regroup(state, sentence, nowMs);
   const change = start(state);
   return { ...change, commands: [{ type: "tell", sentence }, ...change.commands] };
 }
@@ -311,7 +339,8 @@ function leave(state: MembershipState, worker: string, nowMs: number): Membershi
 
 /** Opens a generation with those who wait and without those who leave, if there are any. */
 function takeIn(state: MembershipState, nowMs: number): MembershipChange {
-  if (state.phase !== "running") return same(state);
+  // A run that is to stop ends with those who are there.
+  if (state.phase !== "running" || state.stopRequested) return same(state);
   const wanted = candidates(state);
   const changes = wanted.length !== state.active.length ||
     wanted.some((worker) => !state.active.includes(worker));
@@ -353,10 +382,22 @@ function stop(state: MembershipState): MembershipChange {
   return { state: { ...stopped, phase: "ended" }, commands: [{ type: "interrupt" }] };
 }
 
-function tick(state: MembershipState, nowMs: number): MembershipChange {
+function tick(before: MembershipState, nowMs: number): MembershipChange {
+  const stoodStillMs = Math.max(0, nowMs - before.tickedMs - tickGapMsMax);
+  const state = {
+    ...before,
+    tickedMs: nowMs,
+    members: stoodStillMs === 0 ? before.members : before.members.map((member) => ({
+      ...member,
+      lastSeenMs: Math.min(nowMs, member.lastSeenMs + stoodStillMs),
+    })),
+  };
   const { limits, members, workers } = state;
+  // Who opens its data gives no sign of life yet; a run that has not begun waits for it anyway.
   const silent = members.filter((member) =>
-    member.ready && nowMs - member.lastSeenMs > limits.silenceMsMax
+    member.ready
+      ? nowMs - member.lastSeenMs > limits.silenceMsMax
+      : state.begun && nowMs - member.lastSeenMs > limits.startTimeoutMs
   );
   if (silent.length > 0) {
     const losses = silent.map(({ id, where, lastSeenMs }) => ({
@@ -367,9 +408,14 @@ function tick(state: MembershipState, nowMs: number): MembershipChange {
   }
   if (state.phase !== "gathering") return same(state);
   const waitedMs = nowMs - state.gatheringSinceMs;
-  if (state.begun) {
-    if (waitedMs <= limits.waitTimeoutMs) return same(state);
+  if (state.begun || state.tookOver) {
     const left = candidates(state).length;
+    if (waitedMs > takeOverGraceMs && left >= limits.workersMin) {
+      const change = start(state);
+      const sentence = `Going on with ${left} of ${workers} workers`;
+      return { ...change, commands: [{ type: "tell", sentence }, ...change.commands] };
+    }
+    if (waitedMs <= limits.waitTimeoutMs) return same(state);
     return fail(
       state,
       `Gave up: ${left} of at least ${limits.workersMin} workers were there for ` +
@@ -386,6 +432,16 @@ function tick(state: MembershipState, nowMs: number): MembershipChange {
         "the others, or lower --workers"
       : `Cannot start: worker ${late.join(", ")} was not ready within ${seconds} s`,
   );
+}
+
+/** The failure of a worker that the run does not rest on costs no more than the worker. */
+function failed(state: MembershipState, worker: string, message: string): MembershipChange {
+  const sentence = `Worker "${worker}" failed: ${message}`;
+  if (!state.begun || state.active.includes(worker)) return fail(state, sentence);
+  return {
+    state: { ...state, members: state.members.filter(({ id }) => id !== worker) },
+    commands: [{ type: "tell", sentence }],
+  };
 }
 
 function update(state: MembershipState, worker: string, change: Partial<Member>): MembershipState {

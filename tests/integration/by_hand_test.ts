@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { delay, systemClock } from "../../net/clock.ts";
 import { natsServerMissing, startTestServer } from "../support/nats_server.ts";
 import {
   assertNothingLeft,
@@ -43,47 +44,95 @@ Deno.test({
   }),
 });
 
+/** SHA-256 of the newest checkpoint's parameters, and that of a run to its step that nobody disturbed. */
+async function checkpointAndUndisturbed(cwd: string, step: string): Promise<[string, unknown]> {
+  const path = `${cwd}/run/checkpoints/step-${step.padStart(6, "0")}/manifest.json`;
+  const args = [...longRun, "--steps", step, "--workers", "1", "--out", "undisturbed"];
+  const { parametersSha256 } = await trained(args, { cwd });
+  return [JSON.parse(await Deno.readTextFile(path)).parametersSha256, parametersSha256];
+}
+
 Deno.test({
-  name: "a worker too many, or of a name that is taken, is refused with a sentence",
+  name: "workers join and leave while a run goes on; a name that is taken is refused",
   ignore,
   fn: inFolder(async (cwd) => {
-    const coordinator = await startCoordinator(cwd, [...longRun, "--workers", "2", "--port", "0"]);
-    const first = start("worker", [...join, "--name", "a"], { cwd });
-    await coordinator.until(/workers 1\/2/);
+    const args = [...longRun, "--workers", "2", "--min-workers", "2", "--port", "0"];
+    const coordinator = await startCoordinator(cwd, args);
+    const worker = (name: string) => start("worker", [...join, "--name", name], { cwd });
+    const [a, b] = ["a", "b"].map(worker);
+    await coordinator.until(/2 workers × /);
     assertSentence(
       await run("worker", [...join, "--name", "a"], { cwd }),
       1,
       /^Failed: The coordinator refused: a worker named "a" has already joined from process \d+ on .*; give another --name$/,
     );
-    const second = start("worker", [...join, "--name", "b"], { cwd });
-    await coordinator.until(/2 workers × /);
-    assertSentence(
-      await run("worker", join, { cwd }),
-      1,
-      /^Failed: The coordinator refused: the run already has its 2 workers$/,
+    const c = worker("c");
+    await coordinator.until(/\nWorker "c" joined; going on with 3\n/);
+    a.kill("SIGTERM");
+    assert.equal((await a.ended).code, 0);
+    await coordinator.until(/\nWorker "a" left; going on with 2\n/);
+    // One less than the run is to go on with: it waits.
+    b.kill("SIGKILL");
+    await coordinator.until(
+      /\nLost worker "b": .* was not heard of for .* s; waiting up to 600 s for 1 more worker\n/,
     );
+    const d = worker("d");
+    await coordinator.until(/1 more worker\n(.*\n)*.*step \d+\//);
     coordinator.kill("SIGTERM");
-    assert.equal((await coordinator.ended).code, 130);
-    for (const worker of [first, second]) assert.equal((await worker.ended).code, 0);
+    const { code, stderr } = await coordinator.ended;
+    assert.equal(code, 130, stderr);
+    for (const each of [c, d]) assert.equal((await each.ended).code, 0);
+    const [, step] = stderr.match(/\nStopped at step (\d+); go on from step \1 /)!;
+    const [found, expected] = await checkpointAndUndisturbed(cwd, step);
+    assert.equal(found, expected);
   }),
 });
 
 Deno.test({
-  name: "a worker whose coordinator is killed says so and ends",
+  name: "a coordinator that nobody is left for gives up in time, with a checkpoint",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    const args = [...longRun, "--workers", "1", "--wait-timeout", "1", "--port", "0"];
+    const coordinator = await startCoordinator(cwd, [...args, "--checkpoint-steps", "40000"]);
+    const worker = start("worker", join, { cwd });
+    await coordinator.until(/step \d+\/50000/);
+    // Beyond a snapshot: what is saved in the end is more than the beginning.
+    await delay(systemClock, 1_000);
+    worker.kill("SIGKILL");
+    const ended = await coordinator.ended;
+    assertSentence(
+      ended,
+      1,
+      /^Failed: Gave up: 0 of at least 1 workers were there for 1 s; start more workers and resume, or lower --min-workers; go on from step \d+ with --resume --out run$/,
+    );
+    const [, step] = ended.stderr.match(/go on from step (\d+) /)!;
+    assert.ok(Number(step) > 0);
+    const [found, expected] = await checkpointAndUndisturbed(cwd, step);
+    assert.equal(found, expected);
+    await assertNothingLeft(coordinator);
+  }),
+});
+
+Deno.test({
+  name: "a worker whose coordinator is killed waits for the next one, and says so when none comes",
   ignore,
   fn: inFolder(async (cwd) => {
     const server = await startTestServer();
     try {
       const broker = ["--nats", server.url, "--run", "r"];
-      const args = [...longRun, ...broker, "--workers", "1", "--checkpoint-steps", "40000"];
-      const coordinator = await startCoordinator(cwd, args);
-      const worker = start("worker", broker, { cwd });
-      await coordinator.until(/step \d+\/50000/);
-      coordinator.kill("SIGKILL");
+      const args = [...longRun, ...broker, "--workers", "1", "--checkpoint-steps", "20"];
+      const first = await startCoordinator(cwd, args);
+      const worker = start("worker", [...broker, "--join-timeout", "5"], { cwd });
+      await first.until(/step \d+\/50000/);
+      first.kill("SIGKILL");
+      await first.ended;
+      const second = await startCoordinator(cwd, [...args, "--resume"]);
+      await second.until(/step \d+\/50000/);
+      second.kill("SIGKILL");
       assertSentence(
         await worker.ended,
         1,
-        /^Failed: Lost the coordinator: .*nobody listens there$/,
+        /^Failed: Cannot join run "r": no coordinator answered within 5 s; start it with /,
       );
     } finally {
       await server.stop();

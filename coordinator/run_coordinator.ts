@@ -23,6 +23,7 @@ import {
   readySchema,
   type Reply,
   runSubjects,
+  validatingSchema,
   type ValidationRequest,
   validationSchema,
   writeSchema,
@@ -314,6 +315,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       reply(message, accepted());
     }),
     listen(subjects.progress, progressSchema, (progress) => report.progress(progress)),
+    listen(
+      subjects.validating,
+      validatingSchema,
+      ({ done, total }) => report.validating(done, total),
+    ),
     listen(subjects.write, writeSchema, (part, message) => {
       try {
         uploads.add({ ...part, name: part.vector });

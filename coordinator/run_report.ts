@@ -6,7 +6,7 @@ import type { Clock } from "../net/clock.ts";
 import type { ReadyRequest, StepProgress, ValidationResult } from "../net/messages.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import { formatLoss } from "../report/figures.ts";
-import { MetricsLog } from "../report/metrics_log.ts";
+import { type MetricsLine, MetricsLog } from "../report/metrics_log.ts";
 import { type PredictedSequence, renderPredictions } from "../report/prediction_picture.ts";
 import { formatDuration, type Output, ProgressLine, timeLeftMs } from "../report/progress_line.ts";
 import { diskFileSystem, replaceFile } from "./file_system.ts";
@@ -25,9 +25,13 @@ export interface RunReport {
   joined(workers: number, wanted: number): void;
   started(ready: ReadyRequest, step: number): void;
   progress(step: StepProgress): void;
+  /** In steps of the validation's plan. */
+  validating(done: number, total: number): void;
   validated(result: ValidationResult): void;
   checkpointed(step: number): void;
   stopping(): void;
+  /** A line that stays. */
+  say(line: string): void;
   /** One sentence that something is wrong but the run goes on. */
   warn(sentence: string): void;
   picture(step: number, sequences: readonly PredictedSequence[]): Promise<void>;
@@ -57,6 +61,22 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
   const timed = { steps: 0, seconds: 0, frames: 0 };
   let steps = 0;
 
+  const warn = (sentence: string) => {
+    // The same complaint again and again would hide everything else.
+    if (warned.has(sentence)) return;
+    warned.add(sentence);
+    line.print(`Warning: ${sentence}`);
+  };
+  const log = (entry: MetricsLine) => {
+    try {
+      metrics.append(entry);
+    } catch (error) {
+      // A checkpoint that cannot be written ends a run; figures that cannot do not.
+      const why = error instanceof Error ? error.message : String(error);
+      warn(`Cannot write ${folder}/metrics.jsonl: ${why}; figures of some steps are lost`);
+    }
+  };
+
   const epochsText = configuration.epochs === null ? "" : `/${configuration.epochs}`;
   const showStep = (step: StepProgress) => {
     const planSteps = configuration.steps === null
@@ -76,8 +96,8 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
 
   return {
     joined(workers, wanted) {
-      line.show([`workers ${workers}/${wanted}`], workers / wanted);
-      if (workers === wanted) line.end();
+      const next = workers === wanted ? ["opening engine and data"] : [];
+      line.show([`workers ${workers}/${wanted}`, ...next], workers / wanted);
     },
     started(ready, step) {
       const { workers, lanes, shards, threads, precision } = configuration;
@@ -109,7 +129,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       }
       last = step;
       const elapsedMs = showStep(step);
-      if (step.planStep === step.planSteps) {
+      if (step.planStep === step.planSteps || step.step === configuration.steps) {
         const rate = timed.seconds > 0
           ? `${Math.round(timed.frames / timed.seconds)} frames/s`
           : "";
@@ -119,7 +139,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         );
         line.show(["validating"]);
       }
-      metrics.append({
+      log({
         step: step.step,
         epoch: step.epoch,
         loss: step.loss,
@@ -127,6 +147,9 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         framesPerSecond: step.frames / step.seconds,
         secondsPerStep: step.seconds,
       });
+    },
+    validating(done, total) {
+      line.show(["validating", `step ${done}/${total}`], done / total);
     },
     validated(result) {
       validation = result;
@@ -136,20 +159,16 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         `validation ${formatLoss(validationLoss)} · repeating the last frame ` +
           `${formatLoss(persistenceLoss)} · ${share} % of it`,
       );
-      metrics.append({ step, validationLoss, persistenceLoss });
+      log({ step, validationLoss, persistenceLoss });
     },
     checkpointed(step) {
-      metrics.append({ step, checkpoint: true });
+      log({ step, checkpoint: true });
     },
     stopping() {
       line.print("Stopping after this step, with a checkpoint");
     },
-    warn(sentence) {
-      // The same complaint again and again would hide everything else.
-      if (warned.has(sentence)) return;
-      warned.add(sentence);
-      line.print(`Warning: ${sentence}`);
-    },
+    say: (text) => line.print(text),
+    warn,
     async picture(step, sequences) {
       const scale = configuration.dataset.name === "radar" ? "rain" : "gray";
       const title = `${configuration.dataset.name}, ${configuration.model.name}, step ${step}`;

@@ -83,7 +83,7 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
     let removeConnection = () => {};
     try {
       code = await coordinate(transport, run, options, {
-        async onStart(coordinator) {
+        async onStart(coordinator, say) {
           onInterrupt({
             onFirst: () => coordinator.stop(),
             onSecond() {
@@ -94,7 +94,7 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
           if (!isByHand) return endWithParent((line) => coordinator.fail(line));
           await writeConnection(connectionPath, connection);
           removeConnection = () => Deno.removeSync(connectionPath);
-          console.error(
+          say(
             `Waiting for ${workers} ${
               workers === 1 ? "worker" : "workers"
             } with engine ${engine}: ` +

@@ -35,6 +35,7 @@ export function runSubjects(run: string) {
     /** Worker to coordinator, unanswered. */
     heartbeat: `${prefix}.heartbeat`,
     progress: `${prefix}.progress`,
+    validating: `${prefix}.validating`,
     /** Coordinator to all workers. */
     workers: `${prefix}.workers`,
     /** Prefix of the gradients' subjects. */
@@ -116,6 +117,10 @@ export const progressSchema = object({
   paddedShare: number(),
 });
 export type StepProgress = Infer<typeof progressSchema>;
+
+/** How far a validation is, in steps of its plan, as the worker of rank 0 reports it. */
+export const validatingSchema = object({ done: count, total: count });
+export type ValidationProgress = Infer<typeof validatingSchema>;
 
 /** A part of a flat float32 vector, see `coordinator/checkpoint_vectors.ts`. */
 export const writeSchema = object({

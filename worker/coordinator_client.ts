@@ -17,6 +17,7 @@ import {
   runSubjects,
   type StartMessage,
   type StepProgress,
+  type ValidationProgress,
 } from "../net/messages.ts";
 import { type Transport, TransportError } from "../net/transport.ts";
 import type { ShardLoss } from "./evaluation.ts";
@@ -39,6 +40,7 @@ export interface CoordinatorClient {
   /** Resolves when every worker of the run has said so too. */
   begin(): Promise<void>;
   progress(step: StepProgress): void;
+  validating(progress: ValidationProgress): void;
   writeVector(vector: string, values: Float32Array): Promise<void>;
   readVector(vector: string): Promise<Float32Array>;
   checkpoint(position: Position): Promise<void>;
@@ -179,6 +181,9 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     },
     progress(step) {
       transport.publish(subjects.progress, encode({ ...step }));
+    },
+    validating(progress) {
+      transport.publish(subjects.validating, encode({ ...progress }));
     },
     async writeVector(vector, values) {
       const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -33,6 +33,8 @@ export interface TrainingHooks {
   /** Whether the run was asked to stop; read before each step. */
   stopRequested(): boolean;
   progress(report: StepProgress): void;
+  /** How far a validation is; not asked for where nobody looks. */
+  validating?(done: number, total: number): void;
   /** Without losses where this worker gave the validation up because of a stop. */
   validated(position: Position, losses: readonly ShardLoss[]): Promise<void>;
   /** Saves parameters, slots and the states of this worker's lanes. */
@@ -158,5 +160,6 @@ function validationLosses(options: TrainingOptions): Promise<ShardLoss[]> {
     shards,
     aheadMax: readAheadMax,
     isGivenUp: options.hooks.stopRequested,
+    onProgress: options.hooks.validating,
   });
 }

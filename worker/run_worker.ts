@@ -36,6 +36,8 @@ export interface WorkerOptions {
   readonly where: string;
   readonly joinTimeoutMs: number;
   readonly clock: Clock;
+  /** Called once, when the coordinator has accepted the worker. */
+  readonly onJoined?: () => void;
 }
 
 /** Longest wait for the other workers' part of a sum. */
@@ -52,6 +54,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   const client = connectCoordinator({ transport: control, run, worker: name, clock });
   try {
     const text = await client.join(where, options.joinTimeoutMs);
+    options.onJoined?.();
     const configuration = JSON.parse(text) as RunConfiguration;
     await work(options, client, configuration);
   } finally {
@@ -168,6 +171,9 @@ async function train(opened: Opened, start: StartMessage): Promise<void> {
         stopRequested: client.stopRequested,
         progress({ position, ...step }) {
           if (rank === 0) client.progress({ ...step, ...position });
+        },
+        validating(done, total) {
+          if (rank === 0) client.validating({ done, total });
         },
         validated: (at, losses) => client.validation(at, losses),
         checkpoint: (at) => checkpoint(client, trainer, at, rank, shards, lanesPerShard),

@@ -28,7 +28,7 @@ const startTimeoutMs = 300_000;
  * A worker's event loop, heartbeats included, stands still while it loads a library or traces a
  * function, and on wasm for as long as one call computes.
  */
-const silenceMsMax = { tensorflow: 20_000, wasm: 120_000 } as const;
+const silenceMsMax = { tensorflow: 20_000, wasm: 600_000 } as const;
 
 export interface Coordination {
   /** Once, when the coordinator listens. */

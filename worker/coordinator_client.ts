@@ -60,9 +60,13 @@ export interface ClientOptions {
 }
 
 const heartbeatMs = 250;
-/** How often, and how long, a worker asks whether its coordinator is still there. */
+/**
+ * How often a worker asks whether its coordinator is still there. A broker tells at once that nobody
+ * listens; the time limit is for a coordinator that hangs, and longer than a library's loading from
+ * a cold disk, which holds up the worker's own timers and the answer alike.
+ */
 const livenessIntervalMs = 1_000;
-const livenessTimeoutMs = 60_000;
+const livenessTimeoutMs = 300_000;
 const joinRetryMs = 250;
 const requestTimeoutMs = 10_000;
 /** Writing a checkpoint waits for the disk and for the slowest worker. */

@@ -49,7 +49,7 @@ Deno.test({
   fn: inFolder(async (cwd) => {
     const coordinator = await startCoordinator(cwd, [...longRun, "--workers", "2", "--port", "0"]);
     const first = start("worker", [...join, "--name", "a"], { cwd });
-    await coordinator.until(/workers 1\/2/);
+    await first.until(/Joined as "a"/);
     assertSentence(
       await run("worker", [...join, "--name", "a"], { cwd }),
       1,

@@ -27,6 +27,7 @@ import {
   type SnapshotRequest,
   snapshotSchema,
   staleGeneration,
+  validatingSchema,
   type ValidationRequest,
   validationSchema,
   writeSchema,
@@ -409,6 +410,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     }),
     listen(subjects.leave, leaveSchema, ({ worker }) => apply({ type: "leave", worker })),
     listenNow(subjects.progress, progressSchema, (progress) => report.progress(progress)),
+    listenNow(
+      subjects.validating,
+      validatingSchema,
+      ({ done, total }) => report.validating(done, total),
+    ),
     listenNow(subjects.write, writeSchema, (part, message) => {
       try {
         uploads.add({ ...part, name: part.vector });

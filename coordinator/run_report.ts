@@ -6,7 +6,7 @@ import type { Clock } from "../net/clock.ts";
 import type { ReadyRequest, StepProgress, ValidationResult } from "../net/messages.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import { formatLoss } from "../report/figures.ts";
-import { MetricsLog } from "../report/metrics_log.ts";
+import { type MetricsLine, MetricsLog } from "../report/metrics_log.ts";
 import { type PredictedSequence, renderPredictions } from "../report/prediction_picture.ts";
 import { formatDuration, type Output, ProgressLine, timeLeftMs } from "../report/progress_line.ts";
 import { diskFileSystem, replaceFile } from "./file_system.ts";
@@ -27,6 +27,8 @@ export interface RunReport {
   joined(workers: number, wanted: number): void;
   started(ready: ReadyRequest, step: number): void;
   progress(step: StepProgress): void;
+  /** In steps of the validation's plan. */
+  validating(done: number, total: number): void;
   validated(result: ValidationResult): void;
   checkpointed(step: number): void;
   /** A generation begins anew at this step: what came after it is done again. */
@@ -64,6 +66,22 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
   let steps = 0;
   const skipped = new Set<number>();
 
+  const warn = (sentence: string) => {
+    // The same complaint again and again would hide everything else.
+    if (warned.has(sentence)) return;
+    warned.add(sentence);
+    line.print(`Warning: ${sentence}`);
+  };
+  const log = (entry: MetricsLine) => {
+    try {
+      metrics.append(entry);
+    } catch (error) {
+      // A checkpoint that cannot be written ends a run; figures that cannot do not.
+      const why = error instanceof Error ? error.message : String(error);
+      warn(`Cannot write ${folder}/metrics.jsonl: ${why}; figures of some steps are lost`);
+    }
+  };
+
   const epochsText = configuration.epochs === null ? "" : `/${configuration.epochs}`;
   const showStep = (step: StepProgress) => {
     const planSteps = configuration.steps === null
@@ -83,8 +101,8 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
 
   return {
     joined(workers, wanted) {
-      line.show([`workers ${workers}/${wanted}`], workers / wanted);
-      if (workers === wanted) line.end();
+      const next = workers === wanted ? ["opening engine and data"] : [];
+      line.show([`workers ${workers}/${wanted}`, ...next], workers / wanted);
     },
     started(ready, step) {
       const { workers, lanes, shards, threads, precision } = configuration;
@@ -120,7 +138,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         line.print(`Skipped step ${step.step}: ${step.fault}`);
       }
       const elapsedMs = showStep(step);
-      if (step.planStep === step.planSteps) {
+      if (step.planStep === step.planSteps || step.step === configuration.steps) {
         const rate = timed.seconds > 0
           ? `${Math.round(timed.frames / timed.seconds)} frames/s`
           : "";
@@ -130,7 +148,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         );
         line.show(["validating"]);
       }
-      metrics.append({
+      log({
         step: step.step,
         epoch: step.epoch,
         loss: step.loss,
@@ -140,6 +158,9 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         secondsPerStep: step.seconds,
       });
     },
+    validating(done, total) {
+      line.show(["validating", `step ${done}/${total}`], done / total);
+    },
     validated(result) {
       validation = result;
       const { step, validationLoss, persistenceLoss } = result;
@@ -148,10 +169,10 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         `validation ${formatLoss(validationLoss)} · repeating the last frame ` +
           `${formatLoss(persistenceLoss)} · ${share} % of it`,
       );
-      metrics.append({ step, validationLoss, persistenceLoss });
+      log({ step, validationLoss, persistenceLoss });
     },
     checkpointed(step) {
-      metrics.append({ step, checkpoint: true });
+      log({ step, checkpoint: true });
     },
     rewound(step) {
       metrics.dropAfter(step);
@@ -164,12 +185,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     stopping() {
       line.print("Stopping after this step, with a checkpoint");
     },
-    warn(sentence) {
-      // The same complaint again and again would hide everything else.
-      if (warned.has(sentence)) return;
-      warned.add(sentence);
-      line.print(`Warning: ${sentence}`);
-    },
+    warn,
     async picture(step, sequences) {
       const scale = configuration.dataset.name === "radar" ? "rain" : "gray";
       const title = `${configuration.dataset.name}, ${configuration.model.name}, step ${step}`;

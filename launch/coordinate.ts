@@ -34,7 +34,10 @@ const silenceMsMax = { tensorflow: 1_000, wasm: 120_000 } as const;
 
 export interface Coordination {
   /** Once, when the coordinator listens. */
-  readonly onStart: (coordinator: Coordinator) => Promise<void> | void;
+  readonly onStart: (
+    coordinator: Coordinator,
+    say: (line: string) => void,
+  ) => Promise<void> | void;
   /** Worker and coordinator are one process, which cannot lose sight of itself. */
   readonly inProcess?: boolean;
 }
@@ -68,6 +71,7 @@ export async function coordinate(
     output: standardError,
     clock: systemClock,
   });
+  report.joined(0, configuration.workers);
   const journal = openJournal(`${out}/journal.jsonl`);
   const coordinator = startCoordinator({
     transport,
@@ -96,7 +100,7 @@ export async function coordinate(
   });
   let end: RunEnd;
   try {
-    await onStart(coordinator);
+    await onStart(coordinator, report.tell);
     end = await coordinator.ended;
   } catch (error) {
     await coordinator.close();

@@ -92,13 +92,13 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
     if (!isByHand) endWithParent((line) => obey(coordinator, line));
     try {
       code = await coordinateThroughLosses(connection, options, {
-        async onStart(started) {
+        async onStart(started, say) {
           const isFirst = coordinator === undefined;
           coordinator = started;
           if (!isByHand || !isFirst) return;
           await writeConnection(connectionPath, connection);
           removeConnection = () => Deno.removeSync(connectionPath);
-          console.error(
+          say(
             `Waiting for ${workers} ${
               workers === 1 ? "worker" : "workers"
             } with engine ${engine}: ` +

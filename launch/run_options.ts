@@ -132,6 +132,7 @@ function defaultWorkers(): number {
  */
 export function visibleGpus(): string[] | undefined {
   const visible = Deno.env.get("CUDA_VISIBLE_DEVICES");
+  const count = countGpus();
   if (visible !== undefined) {
     const gpus = visible.split(",").map((gpu) => gpu.trim()).filter((gpu) => gpu !== "");
     const broken = gpus.find((gpu) => !/^(-1|\d+|(GPU|MIG)-[0-9A-Za-z/-]+)$/.test(gpu));
@@ -141,16 +142,31 @@ export function visibleGpus(): string[] | undefined {
           "its GPU-... name; correct or unset it, or hide all GPUs with -1",
       );
     }
+    const missing = count === 0 ? undefined : gpus.find((gpu) => Number(gpu) >= count);
+    if (missing !== undefined) {
+      throw new UsageError(
+        `Cannot use CUDA_VISIBLE_DEVICES="${visible}": there is no GPU ${missing}, the last one is ` +
+          `${count - 1}; correct or unset it`,
+      );
+    }
     const hidden = gpus.indexOf("-1");
     const shown = hidden < 0 ? gpus : gpus.slice(0, hidden);
     return shown.length > 0 ? shown : undefined;
   }
-  try {
-    const gpus = [...Deno.readDirSync("/proc/driver/nvidia/gpus")].map((_, index) => `${index}`);
-    return gpus.length > 0 ? gpus : undefined;
-  } catch {
-    return undefined;
-  }
+  return count > 0 ? Array.from({ length: count }, (_, index) => `${index}`) : undefined;
+}
+
+/** Number of NVIDIA's GPUs: 0 where there is none, or no way to tell. */
+function countGpus(): number {
+  const count = (folder: string, pattern: RegExp) => {
+    try {
+      return [...Deno.readDirSync(folder)].filter(({ name }) => pattern.test(name)).length;
+    } catch {
+      return 0;
+    }
+  };
+  // Containers may hide the first, and show in the second what they were given.
+  return count("/proc/driver/nvidia/gpus", /./) || count("/dev", /^nvidia\d+$/);
 }
 
 async function savedConfiguration(out: string): Promise<RunConfiguration> {

@@ -92,6 +92,7 @@ async function startWorker(
     where: `process ${Deno.pid} on ${hostname()}`,
     joinTimeoutMs: 1000 * (given["join-timeout"] as number | undefined ?? 60),
     clock: systemClock,
+    onJoined: () => console.error(`Joined as "${name}"; the coordinator shows the progress`),
   });
 }
 

@@ -37,6 +37,7 @@ export function runSubjects(run: string) {
     heartbeat: `${prefix}.heartbeat`,
     leave: `${prefix}.leave`,
     progress: `${prefix}.progress`,
+    validating: `${prefix}.validating`,
     /** Coordinator to all workers. */
     workers: `${prefix}.workers`,
     /** Prefix of the gradients' subjects. */
@@ -128,6 +129,10 @@ export const progressSchema = object({
   paddedShare: number(),
 });
 export type StepProgress = Infer<typeof progressSchema>;
+
+/** How far a validation is, in steps of its plan, as the worker of rank 0 reports it. */
+export const validatingSchema = object({ generation: count, done: count, total: count });
+export type ValidationProgress = Infer<typeof validatingSchema>;
 
 /** A part of a flat float32 vector, see `coordinator/checkpoint_vectors.ts`. */
 export const writeSchema = object({

@@ -21,6 +21,7 @@ import {
   staleGeneration,
   type StartMessage,
   type StepProgress,
+  type ValidationProgress,
 } from "../net/messages.ts";
 import { type Transport, TransportError } from "../net/transport.ts";
 import type { ShardLoss } from "./opened_run.ts";
@@ -67,6 +68,7 @@ export interface GenerationClient {
   /** Resolves when every member has said so too. */
   begin(): Promise<void>;
   progress(step: Omit<StepProgress, "generation">): void;
+  validating(progress: Omit<ValidationProgress, "generation">): void;
   writeVector(vector: string, values: Float32Array): Promise<void>;
   readVector(vector: string): Promise<Float32Array>;
   /** All vectors of a snapshot are written. @param save waits until it is on disk */
@@ -248,6 +250,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
           await request(subjects.begin, { worker, generation }, interrupted, barrierTimeoutMs);
         },
         progress: (step) => publish(subjects.progress, { ...step, generation }),
+        validating: (progress) => publish(subjects.validating, { ...progress, generation }),
         async writeVector(vector, values) {
           const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
           const totalBytes = bytes.length;
@@ -268,9 +271,16 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
             const reply = decode(answer, readReplySchema, { bytesMax: messageBytesMax });
             check(reply);
             values ??= new Uint8Array(reply.totalBytes);
+            const end = offset + reply.data.length;
+            if (reply.totalBytes !== values.length || end > values.length || end === offset) {
+              if (values.length === 0) break;
+              throw new Error(
+                `Cannot restore "${vector}": bytes [${offset}, ${end}) came of ` +
+                  `${reply.totalBytes}, with ${offset} of ${values.length} before`,
+              );
+            }
             values.set(reply.data, offset);
-            offset += reply.data.length;
-            if (reply.data.length === 0) break;
+            offset = end;
           } while (offset < values.length);
           return new Float32Array(values.buffer);
         },

@@ -23,12 +23,14 @@ export interface EvaluationOptions {
   readonly aheadMax: number;
   /** Asked before each window; once true, the evaluation is given up. */
   readonly isGivenUp?: () => boolean;
+  /** Told after each step of the split's plan. */
+  readonly onProgress?: (done: number, total: number) => void;
 }
 
 /** Losses of this worker's shards over a whole split; none if it was given up. */
 export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLoss[]> {
   const { trainer, model, dataset, split, lanes, lanesPerShard, shards, aheadMax } = options;
-  const { isGivenUp = () => false } = options;
+  const { isGivenUp = () => false, onProgress = () => {} } = options;
   const plan = planEpoch({
     sequences: dataset.catalogue(split, 0),
     window: model.window,
@@ -71,6 +73,7 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
       const weight = batch.weights.reduce((total, value) => total + value, 0);
       weightSums.set(batch.shard, weightSums.get(batch.shard)! + weight * size);
       tf.dispose([losses, predictions, windows.frames, windows.resets, windows.weights]);
+      if (batch.shard === shards.at(-1)) onProgress(batch.step + 1, plan.steps);
     }
   } finally {
     states.dispose();

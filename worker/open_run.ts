@@ -85,7 +85,7 @@ export async function openRun(
         });
         return {
           trainer,
-          evaluate: (isGivenUp) =>
+          evaluate: (isGivenUp, onProgress) =>
             evaluateSplit({
               trainer,
               model,
@@ -96,6 +96,7 @@ export async function openRun(
               shards,
               aheadMax,
               isGivenUp,
+              onProgress,
             }),
           samples: () =>
             samplePredictions({

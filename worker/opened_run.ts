@@ -71,7 +71,10 @@ export interface SequencePrediction {
 export interface GenerationTrainer {
   readonly trainer: RunTrainer;
   /** Losses of these shards on the validation sequences; none if it is given up in between. */
-  evaluate(isGivenUp: () => boolean): Promise<ShardLoss[]>;
+  evaluate(
+    isGivenUp: () => boolean,
+    onProgress: (done: number, total: number) => void,
+  ): Promise<ShardLoss[]>;
   /** Predictions of a few test sequences. */
   samples(): Promise<SequencePrediction[]>;
 }

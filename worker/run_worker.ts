@@ -46,6 +46,8 @@ export interface WorkerOptions {
   readonly open: (configuration: RunConfiguration, clock: Clock) => Promise<OpenedRun>;
   /** Resolves when this worker is asked to leave the run. */
   readonly leave?: Promise<void>;
+  /** Called each time the coordinator has accepted the worker. */
+  readonly onJoined?: () => void;
   /** Bounds of the sums' messages, the same on all workers; the defaults are the fastest. */
   readonly sums?: Pick<AllReduceOptions, "chunkBytesMax" | "inFlightBytesMax">;
 }
@@ -70,6 +72,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       const client = connectCoordinator({ ...connections, run, worker: name, clock });
       try {
         const text = await client.join(where, joinTimeoutMs);
+        options.onJoined?.();
         if (opened && opened.text !== text) {
           throw new Error(
             "Cannot go on: the coordinator came back with another configuration; start this worker anew",
@@ -203,7 +206,13 @@ async function runGeneration(
         progress({ position: at, ...step }) {
           if (rank === 0) conversation.progress({ ...step, ...at });
         },
-        validate: async (at) => conversation.validation(at, await evaluate(client.stopRequested)),
+        async validate(at) {
+          const onProgress = (done: number, total: number) => {
+            if (rank === 0) conversation.validating({ done, total });
+          };
+          const losses = await evaluate(client.stopRequested, onProgress);
+          await conversation.validation(at, losses);
+        },
         snapshot: snapshots.write,
         async rollback(step, fault) {
           // What is under way may be the snapshot to go back to.

@@ -68,7 +68,7 @@ Deno.test("readFlags names the file that cannot be read, and what is wrong in it
   }));
 
 Deno.test("resolveRun never takes more workers by default than there are shards", () =>
-  withGpus(Array.from({ length: 64 }, (_, index) => index).join(), async () => {
+  withGpus(Array.from({ length: 64 }, (_, index) => `GPU-${index}`).join(), async () => {
     const workers = async (args: string) =>
       (await resolve(`--engine wasm --out run ${args}`)).configuration.workers;
     assert.equal(await workers(""), 12);
@@ -138,7 +138,7 @@ Deno.test("resolveRun --resume without a run says where it looked", () =>
   }));
 
 Deno.test("visibleGpus reads CUDA_VISIBLE_DEVICES as CUDA does", async () => {
-  await withGpus("0,2", () => assert.deepEqual(visibleGpus(), ["0", "2"]));
+  await withGpus("0,GPU-1f", () => assert.deepEqual(visibleGpus(), ["0", "GPU-1f"]));
   await withGpus("GPU-8932f937", () => assert.deepEqual(visibleGpus(), ["GPU-8932f937"]));
   for (const none of ["", "-1"]) {
     await withGpus(none, () => assert.equal(visibleGpus(), undefined));

@@ -15,6 +15,7 @@ import {
   readySchema,
   replySchema,
   runSubjects,
+  validatingSchema,
   validationSchema,
   writeSchema,
 } from "../../net/messages.ts";
@@ -57,6 +58,7 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     seconds: 0.5,
     paddedShare: 0.25,
   }],
+  ["validating", validatingSchema, { done: 1, total: 12 }],
   ["write", writeSchema, { vector: "lane/3", totalBytes: 4, offset: 0, data: bytes }],
   ["read", readSchema, { vector: "lane/3", offset: 0, bytes: 1024 }],
   ["checkpoint", checkpointSchema, { worker: "w0", ...position }],

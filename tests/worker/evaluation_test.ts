@@ -97,6 +97,14 @@ testOnEngines(
       for (const [lane, values] of lanes) assert.deepEqual(trainer.states.readLane(lane), values);
       assert.deepEqual(trainer.readParameters(), parameters);
       assert.equal(tf.memory().numTensors, tensors);
+      // Given up before its end, it has no losses to tell.
+      let asked = 0;
+      const isGivenUp = () => ++asked > 3;
+      assert.deepEqual(
+        await evaluateSplit({ ...common, split: "test", aheadMax: 2, isGivenUp }),
+        [],
+      );
+      assert.equal(tf.memory().numTensors, tensors);
       // A failing read ends it, and leaves nothing behind.
       const read = () => Promise.reject(new Error("the disk is gone"));
       const failing = { ...common, dataset: { ...dataset, read } };

@@ -8,7 +8,7 @@
  */
 import { createAllReduce } from "../collective/all_reduce.ts";
 import { chunkRange, sliceElements } from "../collective/slices.ts";
-import { bytesOf } from "../net/chunks.ts";
+import { bytesOf } from "../net/codec.ts";
 import { type Clock, systemClock } from "../net/clock.ts";
 import { connectNats } from "../net/nats_transport.ts";
 import type { Transport } from "../net/transport.ts";

@@ -16,7 +16,7 @@
  * the partials that it was combined from are free; and no total of a step can come before we have
  * sent our own partials of it.
  */
-import { bytesOf } from "../net/chunks.ts";
+import { bytesOf } from "../net/codec.ts";
 import type { TransportError } from "../net/transport.ts";
 import { type AllReduceOptions, type CheckedOptions, checkOptions } from "./all_reduce_options.ts";
 import { addInto, planTree, type TreePlan } from "./canonical_tree.ts";

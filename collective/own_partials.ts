@@ -2,7 +2,7 @@
  * The partial sums that one rank forms: each owned shard's gradient goes into the subtree that it
  * belongs to, and a subtree whose last shard came is ready to be sent.
  */
-import { Bitmap } from "../net/chunks.ts";
+import { Bitmap } from "./bitmap.ts";
 import type { Partial } from "./canonical_tree.ts";
 import { BufferPool, SubtreeSum } from "./subtree_sum.ts";
 

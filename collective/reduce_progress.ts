@@ -2,7 +2,7 @@
  * What has come and what is missing in a step: the other ranks' partial sums of our slice, and the
  * totals of every slice. Partials may be those of the next step once our slice is totalled.
  */
-import { Bitmap } from "../net/chunks.ts";
+import { Bitmap } from "./bitmap.ts";
 
 export interface ReduceProgressOptions {
   readonly rank: number;

@@ -95,3 +95,8 @@ function toWire(value: Encodable): unknown {
   }
   return value;
 }
+
+/** A typed array's bytes, in place. */
+export function bytesOf(values: Float32Array | Int32Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

@@ -51,6 +51,9 @@ const coordinatorFlags = {
   ...commandFlags,
 } as const satisfies FlagTable;
 
+/** Between two attempts to reach a broker that is gone. */
+const reconnectMs = 250;
+
 if (import.meta.main) {
   await runCommand(async () => {
     const given = await readFlags(Deno.args, coordinatorFlags);
@@ -152,8 +155,6 @@ async function connectInTime(options: NatsOptions, waitMs: number): Promise<Tran
     await delay(systemClock, reconnectMs);
   }
 }
-
-const reconnectMs = 250;
 
 /** A line from the launcher: a worker's process is lost, or the run cannot go on. */
 function obey(coordinator: Coordinator | undefined, line: string): void {

@@ -3,7 +3,7 @@
  * that everybody who was connected finds it again.
  */
 import { type Clock, delay } from "../net/clock.ts";
-import { type NatsServer, startNatsServer } from "./nats_server.ts";
+import { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats_server.ts";
 
 export interface LastingBroker {
   readonly url: string;
@@ -20,7 +20,7 @@ const restartDelayMs = 100;
 
 /** @throws {NatsServerError} if the first start fails */
 export async function startLastingBroker(
-  options: { readonly binary: string; readonly clock: Clock },
+  options: Pick<NatsServerOptions, "binary" | "roles"> & { readonly clock: Clock },
 ): Promise<LastingBroker> {
   let server: NatsServer = await startNatsServer(options);
   const { url, port, user, password } = server;
@@ -31,11 +31,18 @@ export async function startLastingBroker(
       if (isStopping) return;
       console.error(`nats-server ended${log === "" ? "" : `: ${log}`}; starting it again`);
       await delay(options.clock, restartDelayMs);
-      server = await startNatsServer({ ...options, port, credentials: { user, password } });
+      try {
+        server = await startNatsServer({ ...options, port, credentials: { user, password } });
+      } catch (error) {
+        // Whoever has the port may give it back: the next turn tries again.
+        console.error(error instanceof Error ? error.message : String(error));
+      }
+      // It was stopped while it started, and nobody else knows of this one.
+      if (isStopping) return await server.stop();
     }
-  })().catch((error) => {
-    if (!isStopping) console.error(error instanceof Error ? error.message : String(error));
-  });
+    await server.ended;
+    if (!isStopping) console.error(`nats-server ended ${restartsMax} times; not started again`);
+  })();
   return {
     url,
     user,
@@ -45,7 +52,6 @@ export async function startLastingBroker(
       isStopping = true;
       await server.stop();
       await watch;
-      await server.stop();
     },
   };
 }

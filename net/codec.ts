@@ -24,16 +24,18 @@ export type Encodable =
   | { readonly [key: string]: Encodable };
 
 const packer = new Packr({ useRecords: false, variableMapSize: true });
-/** A packer keeps writing into the buffer that it was given, so `encodeInto` has its own. */
 const packerInto = new Packr({ useRecords: false, variableMapSize: true });
 const unpacker = new Unpackr({ useRecords: false, int64AsType: "number" });
 
 /** Room that `encodeInto` needs beside the binary data of a message with a small header. */
 export const encodeOverheadBytes = 4096;
 
-/** Fields that are undefined are left out. */
+/**
+ * Fields that are undefined are left out. The result is a copy: all packers of the library share the
+ * buffer that one of them was given last, so it may lie in a `target` that is written again.
+ */
 export function encode(value: Encodable): Uint8Array {
-  return plainBytes(packer.pack(toWire(value)));
+  return plainBytes(packer.pack(toWire(value))).slice();
 }
 
 /**

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { decode, type Encodable, encode, encodeInto } from "../../net/codec.ts";
+import {
+  decode,
+  type Encodable,
+  encode,
+  encodeInto,
+  encodeOverheadBytes,
+} from "../../net/codec.ts";
 import * as schema from "../../net/schema.ts";
 import { SchemaError } from "../../net/schema.ts";
 import { random } from "../../net/random.ts";
@@ -156,4 +162,15 @@ Deno.test("a key that names a prototype is an unknown field like any other", () 
     /unknown field/,
   );
   assert.equal(({} as Record<string, unknown>).a, undefined);
+});
+
+Deno.test("encode gives bytes that no later message is written over", () => {
+  const target = new Uint8Array(encodeOverheadBytes + 64);
+  encodeInto(target, [1, new Uint8Array(64)]);
+  const message = encode({ worker: "w1" });
+  const before = message.slice();
+  encodeInto(target, [2, new Uint8Array(1024).fill(7)]);
+  encode("x".repeat(2048));
+  encodeInto(target, [3, new Uint8Array(1024).fill(9)]);
+  assert.deepEqual(message, before);
 });

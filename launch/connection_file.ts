@@ -9,6 +9,8 @@ export interface Connection {
   readonly url: string;
   readonly run: string;
   readonly credentials?: { readonly user: string; readonly password: string };
+  /** Certificates in PEM that sign the broker's, for "tls://" with an authority of one's own. */
+  readonly ca?: string;
 }
 
 export async function writeConnection(path: string, connection: Connection): Promise<void> {
@@ -26,13 +28,25 @@ export async function readConnection(path: string): Promise<Connection> {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`Cannot read connection file ${path}: ${why}`, { cause });
   }
-  const { url, run, credentials } = (value ?? {}) as Partial<Connection>;
+  const { url, run, credentials, ca } = (value ?? {}) as Partial<Connection>;
   const isLogin = credentials === undefined ||
     typeof credentials?.user === "string" && typeof credentials.password === "string";
-  if (typeof url !== "string" || typeof run !== "string" || !isLogin) {
+  const isText = typeof url === "string" && isRunName(run) &&
+    (ca === undefined || typeof ca === "string");
+  if (!isText || !isLogin) {
     throw new UsageError(`Cannot use ${path}: it is not a connection file of a coordinator`);
   }
-  return { url, run, credentials };
+  return { url, run, credentials, ...(ca === undefined ? {} : { ca }) };
+}
+
+/** A run's name becomes part of subjects, where dots and stars mean something. */
+export function isRunName(name: unknown): name is string {
+  return typeof name === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(name);
+}
+
+/** The sentence for a run's name that is none. */
+export function wrongRunName(name: string): string {
+  return `--run must be 1 to 64 letters, digits, dashes or underscores: found "${name}"`;
 }
 
 /** Login from LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD, where both are set. */

@@ -9,12 +9,26 @@ import { delay, systemClock } from "../net/clock.ts";
 import { connectNats, type NatsOptions } from "../net/nats_transport.ts";
 import { type Transport, TransportError } from "../net/transport.ts";
 import { secretToken } from "../net/random.ts";
-import { type Connection, credentialsFromEnvironment, writeConnection } from "./connection_file.ts";
+import { workerLogins } from "./broker_permissions.ts";
+import {
+  caFlag,
+  checkBroker,
+  checkOwnBroker,
+  insecureFlag,
+  readCertificates,
+} from "./broker_safety.ts";
+import {
+  type Connection,
+  credentialsFromEnvironment,
+  isRunName,
+  writeConnection,
+  wrongRunName,
+} from "./connection_file.ts";
 import { coordinate, type Coordination } from "./coordinate.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
-import { type NatsServer, startNatsServer } from "./nats_server.ts";
+import { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats_server.ts";
 import { endWithParent } from "./parent_process.ts";
 import { discardUnstarted } from "./run_lock.ts";
 import { commandFlags, readFlags, resolveRun, type RunOptions } from "./run_options.ts";
@@ -41,6 +55,10 @@ const coordinatorFlags = {
     help: "this machine's address for its own broker, where workers on other hosts reach it",
     defaultText: "127.0.0.1",
   },
+  "tls-cert": { kind: "text", value: "FILE", help: "certificate (PEM) of its own broker" },
+  "tls-key": { kind: "text", value: "FILE", help: "key (PEM) of that certificate" },
+  "tls-ca": caFlag,
+  insecure: insecureFlag,
   run: {
     kind: "text",
     value: "NAME",
@@ -71,18 +89,36 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
       "Give --host and --port for a broker of its own, or --nats for another, not both",
     );
   }
+  const run = given.run as string | undefined ?? secretToken(6);
+  if (!isRunName(run)) throw new UsageError(wrongRunName(run));
+  const isInsecure = given.insecure === true;
+  const ca = given["tls-ca"] === undefined
+    ? undefined
+    : await readCertificates(given["tls-ca"] as string);
+  if (given.nats === undefined) {
+    checkOwnBroker(hostOf(given), tlsOf(given) !== undefined, isInsecure);
+  }
+  const named: Connection | undefined = given.nats === undefined
+    ? undefined
+    : { url: given.nats as string, run, credentials: credentialsFromEnvironment(), ca };
+  if (named) checkBroker(named, isInsecure);
   const options = await resolveRun(given);
   const { out, isNew, configuration: { workers, engine } } = options;
   const isByHand = given["with-parent"] !== true;
-  const run = given.run as string | undefined ?? secretToken(6);
   const connectionPath = `${out}/connection.json`;
   let code: number = exitCodes.failed;
   let broker: NatsServer | undefined;
   try {
-    broker = given.nats === undefined ? await startBroker(given) : undefined;
-    const connection: Connection = broker
-      ? { url: broker.url, run, credentials: { user: broker.user, password: broker.password } }
-      : { url: given.nats as string, run, credentials: credentialsFromEnvironment() };
+    // All workers share what is in the connection file, and with it one login.
+    const [workerLogin] = workerLogins(1);
+    broker = named ? undefined : await startBroker(given, { run, workers: [workerLogin] });
+    const connection: Connection = named ?? {
+      url: broker!.url,
+      run,
+      credentials: { user: broker!.user, password: broker!.password },
+      ca,
+    };
+    const forWorkers = named ?? { ...connection, credentials: workerLogin };
     let removeConnection = () => {};
     let coordinator: Coordinator | undefined;
     onInterrupt({
@@ -99,7 +135,7 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
           const isFirst = coordinator === undefined;
           coordinator = started;
           if (!isByHand || !isFirst) return;
-          await writeConnection(connectionPath, connection);
+          await writeConnection(connectionPath, forWorkers);
           removeConnection = () => Deno.removeSync(connectionPath);
           say(
             `Waiting for ${workers} ${
@@ -122,14 +158,19 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
 
 /** When the broker is gone, waits for it to come back and goes on from what was saved. */
 async function coordinateThroughLosses(
-  { url, credentials, run }: Connection,
+  { url, credentials, run, ca }: Connection,
   options: RunOptions,
   coordination: Coordination,
 ): Promise<number> {
   let resume = options.resume;
   for (let isFirst = true;; isFirst = false) {
     const transport = await connectInTime(
-      { servers: url, credentials, name: `coordinator of ${run}` },
+      {
+        servers: url,
+        credentials,
+        caCertificates: ca === undefined ? undefined : [ca],
+        name: `coordinator of ${run}`,
+      },
       isFirst ? 0 : options.configuration.membership.waitTimeoutMs,
     );
     try {
@@ -163,14 +204,33 @@ function obey(coordinator: Coordinator | undefined, line: string): void {
   else coordinator?.workerLost(lost, reason);
 }
 
-async function startBroker(given: GivenFlags) {
+function hostOf(given: GivenFlags): string {
+  return given.host as string | undefined ?? "127.0.0.1";
+}
+
+/** @throws {UsageError} for one without the other */
+function tlsOf(given: GivenFlags): NatsServerOptions["tls"] {
+  const [certificatePath, keyPath] = [
+    given["tls-cert"],
+    given["tls-key"],
+  ] as (string | undefined)[];
+  if (certificatePath === undefined && keyPath === undefined) return undefined;
+  if (certificatePath === undefined || keyPath === undefined) {
+    throw new UsageError("Give --tls-cert and --tls-key together");
+  }
+  return { certificatePath, keyPath };
+}
+
+async function startBroker(given: GivenFlags, roles: NatsServerOptions["roles"]) {
   const { natsServer, problems } = await setUp({ needs: ["nats-server"] });
   if (!natsServer) {
     throw new Error(`Cannot start a broker: ${problems.join("; ")}; or name one with --nats`);
   }
   return await startNatsServer({
     binary: natsServer.path,
-    host: given.host as string | undefined,
+    host: hostOf(given),
+    tls: tlsOf(given),
+    roles,
     port: given.port as number | undefined ?? 4222,
   });
 }

@@ -7,10 +7,13 @@ import { type Clock, delay } from "../net/clock.ts";
 import type { Connection } from "./connection_file.ts";
 import { exitCodes } from "./exit_codes.ts";
 import { onInterrupt } from "./interrupts.ts";
+import type { Login } from "./nats_server.ts";
 import { resumeHint } from "./resume_hint.ts";
 
 export interface LocalClusterOptions {
   readonly connection: Connection;
+  /** One for each worker; that of `connection` where there are none. */
+  readonly workerLogins?: readonly Login[];
   /** The run's folder. */
   readonly out: string;
   readonly workers: number;
@@ -47,17 +50,17 @@ const tailLinesMax = 3;
  */
 export async function runLocalCluster(options: LocalClusterOptions): Promise<number> {
   const { connection: { url, run, credentials }, libraryPath, gpus, clock, observer } = options;
-  const env: Record<string, string> = credentials
-    ? { LOCKSTEP_NATS_USER: credentials.user, LOCKSTEP_NATS_PASSWORD: credentials.password }
-    : {};
-  if (libraryPath !== undefined) env.TF_LIBRARY = libraryPath;
+  const env: Record<string, string> = libraryPath === undefined ? {} : { TF_LIBRARY: libraryPath };
+  const loginOf = (login: Login | undefined): Record<string, string> =>
+    login ? { LOCKSTEP_NATS_USER: login.user, LOCKSTEP_NATS_PASSWORD: login.password } : {};
   const common = (name: string) => {
     const broker = observer ? observer.urlOf(name) : url;
     return ["--nats", broker, "--run", run, "--with-parent"];
   };
   const startCoordinator = (resume: boolean) => {
     const args = [...options.coordinatorArgs, ...(resume ? ["--resume"] : [])];
-    const process = spawn("coordinator.ts", [...args, ...common("coordinator")], env, {
+    const secrets = { ...env, ...loginOf(credentials) };
+    const process = spawn("coordinator.ts", [...args, ...common("coordinator")], secrets, {
       stdout: "inherit",
       stderr: "inherit",
     });
@@ -78,7 +81,8 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     const name = life === 0 ? `w${index}` : `w${index}-${life}`;
     const gpu = gpus ? { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : undefined;
     const args = [...common(name), "--name", name, "--join-timeout", "300"];
-    const process = spawn("worker.ts", args, { ...env, ...gpu, NO_COLOR: "1" }, {
+    const login = loginOf(options.workerLogins?.[index] ?? credentials);
+    const process = spawn("worker.ts", args, { ...env, ...login, ...gpu, NO_COLOR: "1" }, {
       stdout: "null",
       stderr: "piped",
     });

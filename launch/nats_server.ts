@@ -10,6 +10,12 @@
  */
 import { type Clock, delay, systemClock } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
+import { coordinatorPermissions, workerPermissions } from "./broker_permissions.ts";
+
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
 
 export interface NatsServerOptions {
   /** Path of the nats-server binary, or its name on PATH. */
@@ -17,7 +23,15 @@ export interface NatsServerOptions {
   /** @default {"127.0.0.1"} */
   readonly host?: string;
   /** @default generated ones */
-  readonly credentials?: { readonly user: string; readonly password: string };
+  readonly credentials?: Login;
+  /** Who may say what; without it the one login may do everything. */
+  readonly roles?: {
+    readonly run: string;
+    /** One for each; as many as may be told apart. */
+    readonly workers: readonly Login[];
+  };
+  /** Files in PEM; with them the server speaks TLS only. */
+  readonly tls?: { readonly certificatePath: string; readonly keyPath: string };
   /** 0 takes a free one. @default {0} */
   readonly port?: number;
   /** Largest message. @default {1048576} */
@@ -104,7 +118,9 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
 
   const address = await waitForAddress({ folder, startTimeoutMs, clock, isRunning: () => running });
   if (address !== undefined) {
-    const url = `nats://${host.includes(":") ? `[${host}]` : host}:${address}`;
+    const url = `${options.tls ? "tls" : "nats"}://${
+      host.includes(":") ? `[${host}]` : host
+    }:${address}`;
     return { url, port: address, user, password, pid: child.pid, ended, stop };
   }
   const failedByItself = !running;
@@ -136,13 +152,27 @@ function serverConfiguration(
     folder,
     payloadBytesMax = 1 << 20,
     pendingBytesMax = 256 << 20,
+    roles,
+    tls,
   }: Configuration,
 ): string {
+  const users = roles === undefined ? [{ user, password }] : [
+    { user, password, permissions: coordinatorPermissions(roles.run, user) },
+    ...roles.workers.map((login) => ({
+      ...login,
+      permissions: workerPermissions(roles.run, login.user),
+    })),
+  ];
   return [
     // No monitoring port: it has no login and answers any page in the user's browser.
     `host: ${JSON.stringify(host)}`,
     `port: ${port === 0 ? -1 : port}`,
-    `authorization { user: ${JSON.stringify(user)}, password: ${JSON.stringify(password)} }`,
+    `authorization { users: ${JSON.stringify(users)} }`,
+    ...(tls === undefined ? [] : [
+      `tls { cert_file: ${JSON.stringify(tls.certificatePath)}, key_file: ${
+        JSON.stringify(tls.keyPath)
+      } }`,
+    ]),
     `max_payload: ${payloadBytesMax}`,
     `max_pending: ${pendingBytesMax}`,
     `write_deadline: "10s"`,

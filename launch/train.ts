@@ -13,6 +13,7 @@ import { coordinate } from "./coordinate.ts";
 import { exitCodes, runCommand, sentenceOf } from "./exit_codes.ts";
 import { type GivenFlags, helpText, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
+import { workerLogins } from "./broker_permissions.ts";
 import { runLocalCluster } from "./local_cluster.ts";
 import { startLastingBroker } from "./lasting_broker.ts";
 import { discardUnstarted } from "./run_lock.ts";
@@ -76,12 +77,19 @@ async function trainOnCluster(
   libraryPath: string | undefined,
 ): Promise<number> {
   const gpus = visibleGpus();
-  const broker = await startLastingBroker({ binary: natsServer, clock: systemClock });
+  const { engine, workers } = configuration;
+  const run = secretToken(6);
+  const logins = workerLogins(workers);
+  const broker = await startLastingBroker({
+    binary: natsServer,
+    clock: systemClock,
+    roles: { run, workers: logins },
+  });
   try {
-    const { engine, workers } = configuration;
     const credentials = { user: broker.user, password: broker.password };
     return await runLocalCluster({
-      connection: { url: broker.url, run: secretToken(6), credentials },
+      connection: { url: broker.url, run, credentials },
+      workerLogins: logins,
       out,
       workers,
       resume,

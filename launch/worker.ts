@@ -8,7 +8,14 @@ import { systemClock } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
 import { openRun } from "../worker/open_run.ts";
 import { runWorker } from "../worker/run_worker.ts";
-import { type Connection, credentialsFromEnvironment, readConnection } from "./connection_file.ts";
+import { caFlag, checkBroker, insecureFlag, readCertificates } from "./broker_safety.ts";
+import {
+  type Connection,
+  credentialsFromEnvironment,
+  isRunName,
+  readConnection,
+  wrongRunName,
+} from "./connection_file.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
@@ -22,6 +29,8 @@ const workerFlags = {
   },
   nats: { kind: "text", value: "URL", help: "broker, in place of --connect" },
   run: { kind: "text", value: "NAME", help: "the run's name, with --nats" },
+  "tls-ca": caFlag,
+  insecure: insecureFlag,
   name: {
     kind: "text",
     value: "NAME",
@@ -58,13 +67,15 @@ if (import.meta.main) {
       },
       onSecond: () => Deno.exit(exitCodes.interrupted),
     });
-    await startWorker(await findConnection(given), given, leaving.promise);
+    const connection = await findConnection(given);
+    checkBroker(connection, given.insecure === true);
+    await startWorker(connection, given, leaving.promise);
     return exitCodes.done;
   });
 }
 
 async function startWorker(
-  { url, run, credentials }: Connection,
+  { url, run, credentials, ca }: Connection,
   given: GivenFlags,
   leave: Promise<void>,
 ): Promise<void> {
@@ -74,7 +85,13 @@ async function startWorker(
     throw new UsageError(`--name must be 1 to 64 letters, digits or dashes: found "${name}"`);
   }
   const connect = (purpose: string) =>
-    connectNats({ servers: url, credentials, name: `${name} ${purpose}`, noEcho: true });
+    connectNats({
+      servers: url,
+      credentials,
+      caCertificates: ca === undefined ? undefined : [ca],
+      name: `${name} ${purpose}`,
+      noEcho: true,
+    });
   await runWorker({
     async connect() {
       const control = await connect("control");
@@ -99,7 +116,11 @@ async function startWorker(
 async function findConnection(given: GivenFlags): Promise<Connection> {
   if (typeof given.connect === "string") return await readConnection(given.connect);
   if (typeof given.nats === "string" && typeof given.run === "string") {
-    return { url: given.nats, run: given.run, credentials: credentialsFromEnvironment() };
+    if (!isRunName(given.run)) throw new UsageError(wrongRunName(given.run));
+    const ca = given["tls-ca"] === undefined
+      ? undefined
+      : await readCertificates(given["tls-ca"] as string);
+    return { url: given.nats, run: given.run, credentials: credentialsFromEnvironment(), ca };
   }
   throw new UsageError("Give --connect runs/<run>/connection.json, or --nats URL and --run NAME");
 }

@@ -29,11 +29,13 @@ export type NatsCredentials =
   | { readonly user: string; readonly password: string };
 
 export interface NatsOptions {
-  /** "nats://host:port", or several of one cluster; login may be part of it. */
+  /** "nats://host:port", or "tls://" to insist on TLS; several of one cluster; may hold the login. */
   readonly servers: string | readonly string[];
   /** Shown in the server's list of connections. */
   readonly name: string;
   readonly credentials?: NatsCredentials;
+  /** Certificates in PEM that sign the server's. @default {the system's} */
+  readonly caCertificates?: readonly string[];
   /** @default {5000} */
   readonly connectTimeoutMs?: number;
   /** Do not receive what this connection publishes itself. @default {false} */
@@ -52,15 +54,20 @@ export interface NatsOptions {
 export async function connectNats(options: NatsOptions): Promise<Transport> {
   const servers = typeof options.servers === "string" ? [options.servers] : [...options.servers];
   const urls = servers.map(parseServer);
-  const address = urls.map((url) => `nats://${url.host}`).join(", ");
+  const address = urls.map((url) => `${url.protocol}//${url.host}`).join(", ");
+  const tls = {
+    required: urls.some((url) => url.protocol === "tls:"),
+    caCertificates: options.caCertificates,
+  };
   const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
+  const credentials = options.credentials ?? credentialsOf(urls[0]);
   let connection: NatsConnection;
-  setTransportFactory({ factory: () => new NatsSocket() });
+  setTransportFactory({ factory: () => new NatsSocket(tls) });
   try {
     connection = await NatsConnectionImpl.connect({
       servers: urls.map((url) => url.host),
       name: options.name,
-      ...login(options.credentials ?? credentialsOf(urls[0])),
+      ...login(credentials),
       timeout: connectTimeoutMs,
       noEcho: options.noEcho ?? false,
       reconnect: false,
@@ -79,7 +86,8 @@ export async function connectNats(options: NatsOptions): Promise<Transport> {
       `Cannot use nats-server ${version} at ${address}: Lockstep needs ${natsServerVersionMin} or newer; run 'deno task setup' to fetch one`,
     );
   }
-  return new NatsTransport(connection, address, options.clock ?? systemClock);
+  const inbox = createInbox(inboxPrefix(login(credentials).user));
+  return new NatsTransport(connection, address, inbox, options.clock ?? systemClock);
 }
 
 class NatsTransport implements Transport {
@@ -90,14 +98,15 @@ class NatsTransport implements Transport {
   readonly #clock: Clock;
   /** Requests that wait for an answer, by the last token of its subject. */
   readonly #requests = new Map<string, (answer: Uint8Array | TransportError) => void>();
-  readonly #inbox = createInbox();
+  readonly #inbox: string;
   #requestCount = 0;
   /** Rejects the flushes that wait: the client leaves them pending when a connection is lost. */
   readonly #waiting = new Set<(reason: TransportError) => void>();
   #closing: Promise<void> | undefined;
   #reason: TransportError | undefined;
 
-  constructor(connection: NatsConnection, address: string, clock: Clock) {
+  constructor(connection: NatsConnection, address: string, inbox: string, clock: Clock) {
+    this.#inbox = inbox;
     this.#connection = connection;
     this.#address = address;
     this.#clock = clock;
@@ -239,6 +248,13 @@ class NatsTransport implements Transport {
   }
 }
 
+const inboxRoot = "_INBOX";
+
+/** Answers to a user come below a subject that the server can keep to this user. */
+export function inboxPrefix(user: string | undefined): string {
+  return user !== undefined && /^[A-Za-z0-9-]+$/.test(user) ? `${inboxRoot}.${user}` : inboxRoot;
+}
+
 /** What a request gets where no subscription takes it. */
 const nobody = new Uint8Array(0);
 
@@ -263,7 +279,8 @@ class NatsMessage implements Message {
   }
 
   respond(data: Uint8Array): void {
-    if (this.#reply) this.#transport.publish(this.#reply, data);
+    // Whoever asks may name any subject for the answer; an inbox is all that it gets.
+    if (this.#reply?.startsWith(`${inboxRoot}.`)) this.#transport.publish(this.#reply, data);
   }
 }
 
@@ -287,7 +304,7 @@ function parseServer(server: string): URL {
       { cause },
     );
   }
-  if (url.protocol !== "nats:" || url.hostname === "") {
+  if ((url.protocol !== "nats:" && url.protocol !== "tls:") || url.hostname === "") {
     throw new TransportError(
       `Cannot connect to "${url.protocol}//${url.host}": expected nats://host:port`,
     );
@@ -315,9 +332,11 @@ function login(
 
 function connectError(error: unknown, address: string, timeoutMs: number): TransportError {
   const options = { cause: error };
-  if (error instanceof errors.AuthorizationError) {
+  const isExpired = error instanceof errors.UserAuthenticationExpiredError;
+  if (isExpired || error instanceof errors.AuthorizationError) {
+    const what = isExpired ? "says that the credentials have expired" : "refused the credentials";
     return new TransportError(
-      `Cannot log in: ${address} refused the credentials; pass the token or the user and password that the server was started with`,
+      `Cannot log in: ${address} ${what}; pass the token or the user and password that the server was started with`,
       options,
     );
   }

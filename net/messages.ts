@@ -11,6 +11,7 @@ import {
   literal,
   number,
   object,
+  optional,
   string,
   union,
 } from "./schema.ts";
@@ -73,8 +74,9 @@ export type Reply = Infer<typeof replySchema>;
 export const readReplySchema = object({
   ok: boolean(),
   text: sentence,
-  totalBytes: byteCount,
-  data: bytes({ lengthMax: 1 << 23 }),
+  /** Left out where it is refused. */
+  totalBytes: optional(byteCount),
+  data: optional(bytes({ lengthMax: 1 << 23 })),
 });
 
 export const joinSchema = object({

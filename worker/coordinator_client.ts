@@ -270,16 +270,17 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
             const answer = await ask(subjects.read, body, interrupted);
             const reply = decode(answer, readReplySchema, { bytesMax: messageBytesMax });
             check(reply);
-            values ??= new Uint8Array(reply.totalBytes);
-            const end = offset + reply.data.length;
-            if (reply.totalBytes !== values.length || end > values.length || end === offset) {
+            const { totalBytes = 0, data = new Uint8Array(0) } = reply;
+            values ??= new Uint8Array(totalBytes);
+            const end = offset + data.length;
+            if (totalBytes !== values.length || end > values.length || end === offset) {
               if (values.length === 0) break;
               throw new Error(
                 `Cannot restore "${vector}": bytes [${offset}, ${end}) came of ` +
-                  `${reply.totalBytes}, with ${offset} of ${values.length} before`,
+                  `${totalBytes}, with ${offset} of ${values.length} before`,
               );
             }
-            values.set(reply.data, offset);
+            values.set(data, offset);
             offset = end;
           } while (offset < values.length);
           return new Float32Array(values.buffer);

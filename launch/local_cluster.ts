@@ -55,10 +55,11 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       stdout: "null",
       stderr: "piped",
     });
-    const ended = watchWorker(name, worker, async (sentence) => {
+    const ended = watchWorker(name, worker, (sentence) => {
       if (isOver) return;
-      // The coordinator decides what it means; it may have heard a better reason already.
-      await orders.write(new TextEncoder().encode(`${sentence}\n`)).catch(() => {});
+      // The coordinator decides what it means; it may have heard a better reason already. It may
+      // also be gone, so nothing waits for this.
+      orders.write(new TextEncoder().encode(`${sentence}\n`)).catch(() => {});
     });
     return { process: worker, ended };
   });
@@ -113,7 +114,7 @@ function kill(process: Deno.ChildProcess, signal: Deno.Signal): void {
 async function watchWorker(
   name: string,
   worker: Deno.ChildProcess,
-  onFailure: (sentence: string) => Promise<void>,
+  onFailure: (sentence: string) => void,
 ): Promise<void> {
   const [tail, { success, code, signal }] = await Promise.all([
     readTail(worker.stderr),
@@ -122,7 +123,7 @@ async function watchWorker(
   if (success) return;
   const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
   const said = tail === "" ? "" : `: ${tail}`;
-  await onFailure(`Worker "${name}" (process ${worker.pid}) ${how}${said}`);
+  onFailure(`Worker "${name}" (process ${worker.pid}) ${how}${said}`);
 }
 
 function spawn(

@@ -132,7 +132,9 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   const subjects = runSubjects(options.run);
   const { lanes } = configuration;
   const uploads = createVectorCollection(uploadBytesMax);
-  const joins = new Map<string, Message>();
+  /** Who asked to join or said to be ready, and is to be answered. */
+  const asking = new Map<string, Message>();
+  const readyReports = new Map<string, ReadyRequest>();
   const active = () => membership.active;
   const beginnings = createGathering<null>(active);
   const snapshots = createGathering<SnapshotRequest>(active);
@@ -146,6 +148,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   let specs: ModelSpecs | undefined;
   let readyReport: ReadyRequest | undefined;
   let snapshot: Snapshot | undefined;
+  let newestStart: CoordinatorMessage | undefined;
   /** The last step that the run has gone back for. */
   let skipUpTo = 0;
   let savedStep = folder.resumed?.step ?? -1;
@@ -156,24 +159,25 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   const ended = new Promise<RunEnd>((resolve, reject) => settle = { resolve, reject });
   ended.catch(() => {});
 
+  const send = (action: () => void) => {
+    try {
+      action();
+    } catch (error) {
+      // Without a connection there is nobody to hear it; its end is told once, by `closed`.
+      if (!(error instanceof TransportError)) throw error;
+    }
+  };
   const broadcast = (message: CoordinatorMessage) =>
-    transport.publish(subjects.workers, encode(message));
-  const respond = (message: Message, answer: Uint8Array) => {
-    try {
-      message.respond(answer);
-    } catch (error) {
-      // Without a connection there is nobody to answer; its end is told once, by `closed`.
-      if (!(error instanceof TransportError)) throw error;
-    }
-  };
+    send(() => transport.publish(subjects.workers, encode(message)));
+  const respond = (message: Message, answer: Uint8Array) => send(() => message.respond(answer));
   const reply = (message: Message, answer: Reply) => respond(message, encode(answer));
-  const end = (reason: string) => {
-    try {
-      broadcast({ type: "end", reason: reason.slice(0, reasonLengthMax) });
-    } catch (error) {
-      if (!(error instanceof TransportError)) throw error;
-    }
+  const answer = (worker: string, message: Reply) => {
+    const asked = asking.get(worker);
+    asking.delete(worker);
+    if (asked) reply(asked, message);
   };
+  const end = (reason: string) =>
+    broadcast({ type: "end", reason: reason.slice(0, reasonLengthMax) });
 
   const apply = (event: MembershipEvent) => {
     const change = changeMembership(membership, event, clock.nowMs());
@@ -184,11 +188,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   const perform = (command: MembershipCommand) => {
     switch (command.type) {
       case "accept":
-        reply(joins.get(command.worker)!, accepted(JSON.stringify(configuration)));
+        answer(command.worker, accepted(JSON.stringify(configuration)));
         report.joined(membership.members.length, configuration.workers);
         return;
       case "refuse":
-        return reply(joins.get(command.worker)!, refused(command.reason));
+        return answer(command.worker, refused(command.reason));
       case "start":
         return openGeneration(command.generation, command.members);
       case "wait":
@@ -224,6 +228,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     const stale = (message: Message) => reply(message, refused(staleGeneration));
     for (const gathering of [beginnings, snapshots, losses]) gathering.dismiss(stale);
     uploads.clear();
+    readyReport ??= readyReports.get(members[0])!;
+    specs ??= readyReport;
     try {
       snapshot ??= fromCheckpoint();
       options.journal.append({ generation, members, step: snapshot?.step ?? 0 });
@@ -239,7 +245,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     }
     const restore = snapshot !== undefined;
     const at = { step, epoch, planStep, restore, skipUpTo };
-    broadcast({ type: "start", generation, members: [...members], ...at });
+    newestStart = { type: "start", generation, members: [...members], ...at };
+    broadcast(newestStart);
   };
   const firstGeneration = membership.generation + 1;
 
@@ -260,7 +267,15 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
 
   const completeSnapshot = ({ values, messages }: Gathered<SnapshotRequest>) => {
     const [{ step, epoch, planStep, save: mustSave }] = values;
+    const { generation } = membership;
     try {
+      const other = values.find((each) => each.step !== step || each.save !== mustSave);
+      if (other) {
+        throw new RangeError(
+          `Cannot keep a snapshot: "${values[0].worker}" is at step ${step} and ` +
+            `"${other.worker}" at step ${other.step}; this is a defect of Lockstep`,
+        );
+      }
       const vectors = new Map(
         checkpointVectors(specs!, lanes).map((name) => [name, uploads.take(name)]),
       );
@@ -290,7 +305,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         for (const message of messages) reply(message, refused(sentence(error)));
         return fail(sentence(error));
       }
-      apply({ type: "snapshot" });
+      // Meanwhile another generation may have begun, and gone on from here.
+      if (membership.generation === generation) apply({ type: "snapshot" });
     });
   };
 
@@ -366,14 +382,16 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       handle(value, message);
     });
 
-  /** What belongs to another generation than the newest is refused. */
-  const listenNow = <T extends { readonly generation: number }>(
+  /** What belongs to another generation than the newest, or is from no member of it, is refused. */
+  const listenNow = <T extends { readonly generation: number; readonly worker?: string }>(
     subject: string,
     schema: Schema<T>,
     handle: (value: T, message: Message) => void,
   ) =>
     listen(subject, schema, (value, message) => {
-      if (value.generation === membership.generation && membership.phase === "running") {
+      const { generation, phase, active } = membership;
+      const isMember = value.worker === undefined || active.includes(value.worker);
+      if (value.generation === generation && phase === "running" && isMember) {
         return handle(value, message);
       }
       reply(message, refused(staleGeneration));
@@ -386,22 +404,24 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
           `${protocolVersion}; install the same Lockstep everywhere`;
         return reply(message, refused(reason));
       }
-      joins.set(request.worker, message);
+      asking.set(request.worker, message);
       apply({ type: "join", worker: request.worker, where: request.where });
     }),
     listen(subjects.ready, readySchema, (request, message) => {
-      specs ??= request;
-      readyReport ??= request;
-      reply(message, accepted());
+      readyReports.set(request.worker, request);
+      asking.set(request.worker, message);
       apply({ type: "ready", worker: request.worker, report: request });
+      answer(request.worker, accepted());
     }),
     listenNow(subjects.begin, beginSchema, ({ worker }, message) => {
       const complete = beginnings.add(worker, message, null);
       for (const waiting of complete?.messages ?? []) reply(waiting, accepted());
     }),
-    listen(subjects.heartbeat, heartbeatSchema, ({ worker }, message) => {
+    listen(subjects.heartbeat, heartbeatSchema, ({ worker, generation }, message) => {
       if (membership.members.some((member) => member.id === worker)) {
         apply({ type: "heartbeat", worker });
+        const isBehind = membership.active.includes(worker) && generation < membership.generation;
+        if (isBehind && newestStart) broadcast(newestStart);
       } else if (membership.phase !== "ended") {
         // It was given up, or this coordinator took over: it may come again.
         broadcast({ type: "rejoin", worker });

@@ -68,10 +68,10 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     return { process, orders: process.stdin.getWriter() };
   };
   let coordinator = startCoordinator(options.resume);
-  const order = async (line: { lost?: string; reason: string }) => {
+  const order = (line: { lost?: string; reason: string }) => {
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
-    // One that is gone is told nothing; the next one finds out by itself.
-    await coordinator.orders.write(bytes).catch(() => {});
+    // One that is gone is told nothing, so nothing waits for this; the next one finds out by itself.
+    coordinator.orders.write(bytes).catch(() => {});
   };
   let isOver = false;
   let restartsLeft = restartsMax;
@@ -87,11 +87,11 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       stderr: "piped",
     });
     observer?.started(name, process);
-    const ended = watchWorker(name, process, async (reason, wasKilled) => {
+    const ended = watchWorker(name, process, (reason, wasKilled) => {
       if (isOver) return;
-      if (!wasKilled || restartsLeft === 0) return await order({ reason });
+      if (!wasKilled || restartsLeft === 0) return order({ reason });
       restartsLeft--;
-      await order({ lost: name, reason });
+      order({ lost: name, reason });
       startWorker(index, life + 1);
     });
     workers.push({ process, ended });
@@ -131,7 +131,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       const how = `The coordinator (process ${coordinator.process.pid}) was ended by ${signal}`;
       if (restartsLeft-- === 0) throw new Error(how + hint);
       console.error(`${how}; starting it again`);
-      await coordinator.orders.close().catch(() => {});
+      coordinator.orders.close().catch(() => {});
       coordinator = startCoordinator(hint !== "");
     }
   } finally {
@@ -139,7 +139,8 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     stopListening();
     for (const { process } of workers) kill(process, "SIGKILL");
     await Promise.all(workers.map(({ ended }) => ended));
-    await coordinator.orders.close().catch(() => {});
+    // Not awaited: nobody reads any more, and what is unread may stay so.
+    coordinator.orders.close().catch(() => {});
   }
 }
 
@@ -155,7 +156,7 @@ function kill(process: Deno.ChildProcess, signal: Deno.Signal): void {
 async function watchWorker(
   name: string,
   worker: Deno.ChildProcess,
-  onFailure: (sentence: string, wasKilled: boolean) => Promise<void>,
+  onFailure: (sentence: string, wasKilled: boolean) => void,
 ): Promise<void> {
   const [tail, { success, code, signal }] = await Promise.all([
     readTail(worker.stderr),
@@ -164,7 +165,7 @@ async function watchWorker(
   if (success) return;
   const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
   const said = tail === "" ? "" : `: ${tail}`;
-  await onFailure(`Worker "${name}" (process ${worker.pid}) ${how}${said}`, signal !== null);
+  onFailure(`Worker "${name}" (process ${worker.pid}) ${how}${said}`, signal !== null);
 }
 
 function spawn(

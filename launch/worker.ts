@@ -109,7 +109,11 @@ async function startWorker(
     where: `process ${Deno.pid} on ${hostname()}`,
     joinTimeoutMs: 1000 * (given["join-timeout"] as number | undefined ?? 60),
     clock: systemClock,
-    onJoined: () => console.error(`Joined as "${name}"; the coordinator shows the progress`),
+    onJoined() {
+      // A launcher keeps what its workers say for the message about one that fails.
+      if (given["with-parent"]) return;
+      console.error(`Joined as "${name}"; the coordinator shows the progress`);
+    },
   });
 }
 

@@ -108,7 +108,8 @@ export type ReadyRequest = Infer<typeof readySchema>;
 /** Ready to receive gradients; answered when every worker is. */
 export const beginSchema = object({ worker: name, generation: count });
 
-export const heartbeatSchema = object({ worker: name });
+/** With the newest generation that the worker has heard of: a start that was lost is said again. */
+export const heartbeatSchema = object({ worker: name, generation: count });
 
 /** The worker would like to go at the next snapshot. */
 export const leaveSchema = object({ worker: name });

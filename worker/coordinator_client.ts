@@ -24,6 +24,7 @@ import {
   type ValidationProgress,
 } from "../net/messages.ts";
 import { type Transport, TransportError } from "../net/transport.ts";
+import { Interruption } from "./interruption.ts";
 import type { ShardLoss } from "./opened_run.ts";
 import type { Position } from "./position.ts";
 
@@ -103,8 +104,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const { control, data, run, worker, clock } = options;
   const subjects = runSubjects(run);
   const partBytesMax = Math.floor((control.payloadBytesMax - 4096) / 4) * 4;
-  const over = Promise.withResolvers<never>();
-  over.promise.catch(() => {});
+  const over = new Interruption();
+  let hasJoined = false;
   let newest: StartMessage | undefined;
   let onStart: (() => void)[] = [];
   let stop = false;
@@ -123,14 +124,15 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       for (const notify of waiting) notify();
     }
     if (message.type === "stop") stop = true;
-    if (message.type === "rejoin" && message.worker === worker) {
-      over.reject(new ConnectionLostError("The coordinator does not know this worker any more"));
+    // What was said before the join was heard is about an earlier connection.
+    if (message.type === "rejoin" && message.worker === worker && hasJoined) {
+      over.interrupt(new ConnectionLostError("The coordinator does not know this worker any more"));
     }
-    if (message.type === "end") over.reject(new RunEndedError(message.reason));
+    if (message.type === "end") over.interrupt(new RunEndedError(message.reason));
   });
   for (const transport of [control, data]) {
     void transport.closed.then((error) => {
-      over.reject(
+      over.interrupt(
         new ConnectionLostError(error?.message ?? "The connection to nats-server was closed"),
       );
     });
@@ -139,14 +141,12 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const ask = async (
     subject: string,
     body: Encodable,
-    interrupted: Promise<never>,
+    interruption: Interruption,
     timeoutMs = requestTimeoutMs,
   ): Promise<Uint8Array> => {
+    if (interruption.reason) throw interruption.reason;
     try {
-      return await Promise.race([
-        control.request(subject, encode(body), { timeoutMs }),
-        interrupted,
-      ]);
+      return await interruption.race(control.request(subject, encode(body), { timeoutMs }));
     } catch (cause) {
       if (!(cause instanceof TransportError)) throw cause;
       throw new ConnectionLostError(`Lost the coordinator: ${cause.message}`, { cause });
@@ -160,24 +160,26 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const request = async (
     subject: string,
     body: Encodable,
-    interrupted: Promise<never>,
+    interruption: Interruption,
     timeoutMs?: number,
   ): Promise<Reply> => {
-    const answer = await ask(subject, body, interrupted, timeoutMs);
+    const answer = await ask(subject, body, interruption, timeoutMs);
     const reply = decode(answer, replySchema, { bytesMax: messageBytesMax });
     check(reply);
     return reply;
   };
 
+  const signOfLife = () => ({ worker, generation: newest?.generation ?? 0 });
   /** No step waits for the coordinator, so that it is gone would otherwise show much later. */
   const watchCoordinator = async () => {
-    const question = encode({ worker });
     while (!closed) {
       try {
-        await control.request(subjects.heartbeat, question, { timeoutMs: livenessTimeoutMs });
+        await control.request(subjects.heartbeat, encode(signOfLife()), {
+          timeoutMs: livenessTimeoutMs,
+        });
       } catch (error) {
         const why = error instanceof Error ? error.message : String(error);
-        return over.reject(new ConnectionLostError(`Lost the coordinator: ${why}`));
+        return over.interrupt(new ConnectionLostError(`Lost the coordinator: ${why}`));
       }
       await delay(clock, livenessIntervalMs);
     }
@@ -193,10 +195,11 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     }
   };
   const nextStart = async (generation: number): Promise<StartMessage> => {
-    while ((newest?.generation ?? 0) <= generation) {
-      await Promise.race([new Promise<void>((resolve) => onStart.push(resolve)), over.promise]);
+    for (;;) {
+      if (over.reason) throw over.reason;
+      if (newest && newest.generation > generation) return newest;
+      await over.race(new Promise<void>((resolve) => onStart.push(resolve)));
     }
-    return newest!;
   };
 
   return {
@@ -209,7 +212,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       for (;;) {
         try {
           const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, deadline - clock.nowMs()));
-          const reply = await request(subjects.join, body, over.promise, timeoutMs);
+          const reply = await request(subjects.join, body, over, timeoutMs);
+          hasJoined = true;
           void watchCoordinator();
           return reply.text;
         } catch (error) {
@@ -221,7 +225,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
               { cause: error },
             );
           }
-          if (await isLost(over.promise)) throw error;
+          if (over.reason) throw error;
         }
         await delay(clock, joinRetryMs);
       }
@@ -229,10 +233,10 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     async ready(report, heartbeatMs) {
       // The first start that counts is one that knows of this worker.
       newest = undefined;
-      await request(subjects.ready, { ...report, worker }, over.promise);
+      await request(subjects.ready, { ...report, worker }, over);
       const beat = () => {
         if (closed) return;
-        publish(subjects.heartbeat, { worker });
+        publish(subjects.heartbeat, signOfLife());
         cancelHeartbeat = clock.after(heartbeatMs, beat);
       };
       beat();
@@ -240,14 +244,17 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     leave: () => publish(subjects.leave, { worker }),
     generation(start) {
       const { generation } = start;
-      const interrupted = nextStart(generation).then(() => {
-        throw new GenerationEndedError(`Generation ${generation} has ended`);
-      });
+      const interruption = new Interruption();
+      void nextStart(generation).then(
+        () => interruption.interrupt(new GenerationEndedError(`Generation ${generation} is over`)),
+        (error) => interruption.interrupt(error),
+      );
+      const interrupted = new Promise<never>((_, reject) => interruption.onInterrupt(reject));
       interrupted.catch(() => {});
       return {
         interrupted,
         async begin() {
-          await request(subjects.begin, { worker, generation }, interrupted, barrierTimeoutMs);
+          await request(subjects.begin, { worker, generation }, interruption, barrierTimeoutMs);
         },
         progress: (step) => publish(subjects.progress, { ...step, generation }),
         validating: (progress) => publish(subjects.validating, { ...progress, generation }),
@@ -258,7 +265,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
           do {
             const data = bytes.subarray(offset, offset + partBytesMax);
             const part = { generation, vector, totalBytes, offset, data };
-            await request(subjects.write, part, interrupted);
+            await request(subjects.write, part, interruption);
             offset += data.length;
           } while (offset < totalBytes);
         },
@@ -267,7 +274,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
           let offset = 0;
           do {
             const body = { generation, vector, offset, bytes: partBytesMax };
-            const answer = await ask(subjects.read, body, interrupted);
+            const answer = await ask(subjects.read, body, interruption);
             const reply = decode(answer, readReplySchema, { bytesMax: messageBytesMax });
             check(reply);
             const { totalBytes = 0, data = new Uint8Array(0) } = reply;
@@ -287,42 +294,38 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
         },
         async snapshot(position, save) {
           const body = { worker, generation, save, ...position };
-          await request(subjects.snapshot, body, interrupted, barrierTimeoutMs);
+          await request(subjects.snapshot, body, interruption, barrierTimeoutMs);
         },
         async rollback(step, fault) {
-          await request(subjects.rollback, { worker, generation, step, fault }, interrupted);
+          await request(subjects.rollback, { worker, generation, step, fault }, interruption);
           return await interrupted;
         },
         async validation({ step, epoch }, losses) {
           const shards = losses.map((shard) => ({ ...shard }));
           const body = { worker, generation, step, epoch, shards };
-          await request(subjects.validation, body, interrupted, barrierTimeoutMs);
+          await request(subjects.validation, body, interruption, barrierTimeoutMs);
         },
         async picture(picture) {
           const samples = picture.samples.map((sample) => ({ ...sample }));
           const body = { ...picture, samples, worker, generation };
-          await request(subjects.pictures, body, interrupted, barrierTimeoutMs);
+          await request(subjects.pictures, body, interruption, barrierTimeoutMs);
         },
         async finished(end) {
           const body = { worker, generation, ...end, failure: "" };
-          await request(subjects.finished, body, interrupted);
+          await request(subjects.finished, body, interruption);
         },
       };
     },
     async failed(failure) {
       const end = { reason: "stopped", step: 0, parametersSha256: "" };
       const body = { worker, generation: newest?.generation ?? 0, ...end, failure };
-      await request(subjects.finished, body, over.promise).catch(() => {});
+      await request(subjects.finished, body, over).catch(() => {});
     },
     close() {
       closed = true;
       cancelHeartbeat();
       subscription.unsubscribe();
-      over.reject(new ConnectionLostError("closed"));
+      over.interrupt(new ConnectionLostError("closed"));
     },
   };
-}
-
-async function isLost(over: Promise<never>): Promise<boolean> {
-  return await Promise.race([over.then(() => false, () => true), Promise.resolve(false)]);
 }

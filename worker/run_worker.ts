@@ -178,7 +178,13 @@ async function runGeneration(
     ...options.sums,
   });
   // A sum that waits for a member that is gone would wait for ever.
-  conversation.interrupted.catch(() => allReduce.close());
+  let isOver = false;
+  conversation.interrupted.catch(() => {
+    isOver = true;
+    allReduce.close();
+  });
+  // The others wait for whoever is still busy with what is void.
+  const isGivenUp = () => isOver || client.stopRequested();
   let own: GenerationTrainer | undefined;
   try {
     own = opened.createTrainer(shards, allReduce);
@@ -210,7 +216,7 @@ async function runGeneration(
           const onProgress = (done: number, total: number) => {
             if (rank === 0) conversation.validating({ done, total });
           };
-          const losses = await evaluate(client.stopRequested, onProgress);
+          const losses = await evaluate(isGivenUp, onProgress);
           await conversation.validation(at, losses);
         },
         snapshot: snapshots.write,

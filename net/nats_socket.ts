@@ -59,7 +59,11 @@ export class NatsSocket {
     const encrypted = await Deno.startTls(connection, { hostname, caCerts: [...caCertificates] });
     this.#connection = encrypted;
     if (this.#isClosed) return encrypted.close();
-    await encrypted.handshake();
+    try {
+      await encrypted.handshake();
+    } catch (cause) {
+      throw new Error(`no TLS with it: ${(cause as Error).message}`, { cause });
+    }
     this.#isEncrypted = true;
   }
 

@@ -1,0 +1,197 @@
+import assert from "node:assert/strict";
+import {
+  checkBroker,
+  checkOwnBroker,
+  isLoopback,
+  readCertificates,
+} from "../../launch/broker_safety.ts";
+import { startNatsServer } from "../../launch/nats_server.ts";
+import { systemClock } from "../../net/clock.ts";
+import { connectNats } from "../../net/nats_transport.ts";
+import { findNatsServer, natsServerMissing } from "../support/nats_server.ts";
+
+const binary = findNatsServer() ?? "";
+
+/** What is refused is refused at once: nobody waits for a time limit. */
+async function refusal(attempt: Promise<unknown>): Promise<string> {
+  const startMs = systemClock.nowMs();
+  try {
+    await attempt;
+  } catch (error) {
+    assert.ok(systemClock.nowMs() - startMs < 1000, "refused after more than a second");
+    return (error as Error).message;
+  }
+  assert.fail("it was not refused");
+}
+
+Deno.test({
+  name: "connectNats is refused at once with a wrong password, an unknown user and no login",
+  ignore: natsServerMissing,
+  async fn() {
+    const broker = await startNatsServer({ binary });
+    const { url: servers, user, password } = broker;
+    try {
+      for (
+        const credentials of [
+          { user, password: `${password}x` },
+          { user: "stranger", password },
+          { token: password },
+          undefined,
+        ]
+      ) {
+        const said = await refusal(connectNats({ servers, name: "test", credentials }));
+        assert.match(said, /^Cannot log in: nats:.* refused the credentials; pass the token or/);
+        assert.ok(!said.includes(password), "the sentence holds the password");
+      }
+    } finally {
+      await broker.stop();
+    }
+  },
+});
+
+Deno.test("connectNats says that credentials have expired", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const info = { server_id: "x", version: "2.15.1", proto: 1, max_payload: 1 << 20, headers: true };
+  const served = (async () => {
+    using connection = await listener.accept();
+    const write = (text: string) => connection.write(new TextEncoder().encode(text));
+    await write(`INFO ${JSON.stringify(info)}\r\n`);
+    await connection.read(new Uint8Array(4096));
+    await write("-ERR 'User Authentication Expired'\r\n");
+  })();
+  const servers = `nats://127.0.0.1:${port}`;
+  const credentials = { user: "a", password: "b" };
+  assert.match(
+    await refusal(connectNats({ servers, name: "test", credentials })),
+    /^Cannot log in: nats:.* says that the credentials have expired; pass/,
+  );
+  await served;
+  listener.close();
+});
+
+/** An authority and a server's certificate for 127.0.0.1, made anew: nothing secret is kept. */
+async function certificates(folder: string): Promise<boolean> {
+  const openssl = async (...args: string[]) => {
+    const command = new Deno.Command("openssl", { args, cwd: folder, stderr: "null" });
+    return (await command.output()).success;
+  };
+  try {
+    await Deno.writeTextFile(
+      `${folder}/san`,
+      "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n",
+    );
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+    return await openssl(
+      "req",
+      "-x509",
+      ...key,
+      "-days",
+      "2",
+      "-subj",
+      "/CN=Test",
+      "-keyout",
+      "ca.key",
+      "-out",
+      "ca.pem",
+    ) &&
+      await openssl(
+        "req",
+        ...key,
+        "-subj",
+        "/CN=server",
+        "-keyout",
+        "key.pem",
+        "-out",
+        "csr.pem",
+      ) &&
+      await openssl(
+        "x509",
+        "-req",
+        "-in",
+        "csr.pem",
+        "-CA",
+        "ca.pem",
+        "-CAkey",
+        "ca.key",
+        "-CAcreateserial",
+        "-days",
+        "2",
+        "-extfile",
+        "san",
+        "-out",
+        "cert.pem",
+      );
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+Deno.test({
+  name:
+    "connectNats speaks TLS, and refuses a certificate of another authority and a server without",
+  ignore: natsServerMissing,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "lockstep-tls-" });
+    try {
+      if (!await certificates(folder)) return console.warn("Skipped: openssl is not there");
+      const tls = { certificatePath: `${folder}/cert.pem`, keyPath: `${folder}/key.pem` };
+      const broker = await startNatsServer({ binary, tls });
+      const plain = await startNatsServer({ binary });
+      try {
+        assert.match(broker.url, /^tls:\/\//);
+        const ca = await readCertificates(`${folder}/ca.pem`);
+        const options = { servers: broker.url, name: "test", credentials: broker };
+        const transport = await connectNats({ ...options, caCertificates: [ca] });
+        transport.subscribe("a", (message) => message.respond(message.data));
+        const long = new Uint8Array(700_000).map((_, index) => index);
+        assert.deepEqual(await transport.request("a", long, { timeoutMs: 5000 }), long);
+        await transport.close();
+        assert.match(
+          await refusal(connectNats(options)),
+          /^Cannot connect to tls:.*certificate/,
+        );
+        assert.match(
+          await refusal(
+            connectNats({
+              ...options,
+              servers: plain.url.replace("nats:", "tls:"),
+              credentials: plain,
+            }),
+          ),
+          /^Cannot connect to tls:.* the server does not speak TLS/,
+        );
+      } finally {
+        await broker.stop();
+        await plain.stop();
+      }
+      await assert.rejects(readCertificates(`${folder}/key.pem`), /it holds no certificate in PEM/);
+      await assert.rejects(readCertificates(`${folder}/none`), /^UsageError: Cannot read --tls-ca/);
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+const login = { user: "a", password: "b" };
+
+Deno.test("checkBroker wants TLS and a login beyond this machine, unless --insecure is spelled out", () => {
+  const check = (url: string, insecure = false, credentials?: typeof login) => () =>
+    checkBroker({ url, run: "r", credentials }, insecure);
+  for (const host of ["127.0.0.1", "127.8.9.10", "localhost", "[::1]", "LOCALHOST"]) {
+    assert.doesNotThrow(check(`nats://${host}:4222`), host);
+  }
+  const others = ["10.0.0.5", "example.org", "0.0.0.0", "[fe80::1]", "localhost.example.org"];
+  for (const host of [...others, "127.0.0.1.example.org"]) {
+    assert.throws(check(`nats://${host}:4222`, false, login), /without TLS: .* or add --insecure/);
+    assert.throws(check(host, false, login), /without TLS/);
+    assert.throws(check(`tls://${host}:4222`), /without a login: set LOCKSTEP_NATS_USER/);
+    assert.doesNotThrow(check(`tls://${host}:4222`, false, login));
+    assert.doesNotThrow(check(`nats://${host}:4222`, true));
+    assert.throws(() => checkOwnBroker(host, false, false), /Cannot listen on .* without TLS/);
+    assert.doesNotThrow(() => checkOwnBroker(host, true, false));
+    assert.doesNotThrow(() => checkOwnBroker(host, false, true));
+  }
+  assert.ok(isLoopback("127.0.0.1") && !isLoopback(""));
+});

@@ -1,0 +1,304 @@
+import assert from "node:assert/strict";
+import { openJournal } from "../../coordinator/journal.ts";
+import { diskFileSystem } from "../../coordinator/file_system.ts";
+import {
+  type Coordinator,
+  type RunEnd,
+  startCoordinator,
+} from "../../coordinator/run_coordinator.ts";
+import { openRunFolder } from "../../coordinator/run_folder.ts";
+import type { RunReport } from "../../coordinator/run_report.ts";
+import { delay, systemClock } from "../../net/clock.ts";
+import { createMemoryBroker } from "../../net/memory_transport.ts";
+import { resumableFields, type RunConfiguration } from "../../net/run_configuration.ts";
+import type { Transport } from "../../net/transport.ts";
+import { runWorker } from "../../worker/run_worker.ts";
+import { openTinyRun, tinyRun, undisturbedTinyRun } from "../support/tiny_run.ts";
+
+const configuration: RunConfiguration = {
+  ...tinyRun,
+  epochs: null,
+  steps: 60,
+  checkpointSteps: 10,
+  membership: { ...tinyRun.membership, heartbeatMs: 25, silenceMsMax: 400 },
+};
+
+/** Coordinator and workers in this process, around one broker; each can be killed. */
+class Cluster {
+  readonly told: string[] = [];
+  readonly warned: string[] = [];
+  readonly steps: number[] = [];
+  readonly ends: Promise<void>[] = [];
+  #broker = createMemoryBroker({ clock: systemClock });
+  #coordinator: { coordinator: Coordinator; transport: Transport; close(): void } | undefined;
+  readonly #workers = new Map<string, { kill(): void; leave(): void }>();
+  /** Called when a worker begins on a shard. */
+  onStep: (step: number) => void = () => {};
+
+  constructor(readonly path: string, readonly configuration: RunConfiguration) {}
+
+  async startCoordinator({ resume = false } = {}): Promise<Coordinator> {
+    const folder = await openRunFolder(
+      diskFileSystem,
+      this.path,
+      { configuration: structuredClone(this.configuration) as never, versions: {}, device: "" },
+      { resume, mayChange: [...resumableFields], warn: (sentence) => this.warned.push(sentence) },
+    );
+    const journal = openJournal(`${this.path}/journal.jsonl`);
+    const transport = this.#broker.connect();
+    const { workersMin, silenceMsMax, waitTimeoutMs } = this.configuration.membership;
+    const coordinator = startCoordinator({
+      transport,
+      run: "tiny",
+      configuration: this.configuration,
+      folder,
+      journal,
+      report: this.#report(),
+      limits: {
+        startTimeoutMs: 5_000,
+        silenceMsMax: silenceMsMax!,
+        waitTimeoutMs,
+        workersMin,
+        workersMax: this.configuration.shards,
+      },
+      clock: systemClock,
+      timeOfDay: () => "2026-01-01T00:00:00Z",
+    });
+    this.#coordinator = { coordinator, transport, close: () => journal.close() };
+    return coordinator;
+  }
+
+  ended(): Promise<RunEnd> {
+    return this.#coordinator!.coordinator.ended;
+  }
+
+  stop(): void {
+    this.#coordinator!.coordinator.stop();
+  }
+
+  /** Resolves when a worker was given up. */
+  async lost(): Promise<void> {
+    while (!this.told.some((sentence) => sentence.startsWith("Lost"))) {
+      await delay(systemClock, 10);
+    }
+  }
+
+  /** As SIGKILL does: nothing is said and nothing more is saved. */
+  async killCoordinator(): Promise<void> {
+    const { coordinator, transport, close } = this.#coordinator!;
+    await transport.close();
+    await coordinator.close();
+    close();
+    this.#coordinator = undefined;
+  }
+
+  startWorker(
+    name: string,
+    { engineVersion = "1", where = name }: { engineVersion?: string; where?: string } = {},
+  ): Promise<void> {
+    let isKilled = false;
+    const transports: Transport[] = [];
+    const leaving = Promise.withResolvers<void>();
+    const end = runWorker({
+      connect: () => {
+        if (isKilled) throw new Error("killed");
+        const [control, data] = [this.#broker.connect(), this.#broker.connect({ noEcho: true })];
+        transports.push(control, data);
+        return Promise.resolve({ control, data });
+      },
+      run: "tiny",
+      name,
+      where,
+      joinTimeoutMs: 5_000,
+      clock: systemClock,
+      open: (opened, clock) => {
+        const run = openTinyRun(opened, clock, {
+          shardMs: 1,
+          onShard: (step) => this.onStep(step),
+        });
+        return Promise.resolve({ ...run, report: { ...run.report, engineVersion } });
+      },
+      leave: leaving.promise,
+    }).catch((error) => {
+      if (!isKilled) throw error;
+    });
+    end.catch(() => {});
+    this.ends.push(end);
+    this.#workers.set(name, {
+      kill() {
+        isKilled = true;
+        for (const transport of transports) void transport.close();
+      },
+      leave: leaving.resolve,
+    });
+    return end;
+  }
+
+  kill(name: string): void {
+    this.#workers.get(name)!.kill();
+  }
+
+  leave(name: string): void {
+    this.#workers.get(name)!.leave();
+  }
+
+  stopBroker(): void {
+    this.#broker.stop();
+  }
+
+  /** Once, when any worker begins on this step. */
+  reach(step: number): Promise<void> {
+    return new Promise((resolve) => {
+      const before = this.onStep;
+      this.onStep = (begun) => {
+        before(begun);
+        if (begun >= step) resolve();
+      };
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#coordinator?.coordinator.close();
+    this.#coordinator?.close();
+    await Promise.allSettled(this.ends);
+    this.#broker.stop();
+  }
+
+  #report(): RunReport {
+    return {
+      joined() {},
+      started() {},
+      progress: ({ step }) => void this.steps.push(step),
+      validating() {},
+      validated() {},
+      checkpointed() {},
+      rewound() {},
+      tell: (sentence) => void this.told.push(sentence),
+      stopping() {},
+      warn: (sentence) => void this.warned.push(sentence),
+      picture: () => Promise.resolve(),
+      figures: () => {
+        throw new Error("not asked for");
+      },
+      close() {},
+    };
+  }
+}
+
+/** A cluster in a folder of its own; everything has ended when it is over. */
+async function withCluster(
+  body: (cluster: Cluster) => Promise<void>,
+  changed: Partial<RunConfiguration> = {},
+): Promise<void> {
+  const path = await Deno.makeTempDir();
+  const cluster = new Cluster(`${path}/run`, { ...configuration, ...changed });
+  try {
+    await body(cluster);
+  } finally {
+    await cluster.close();
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+async function assertUndisturbed(
+  { configuration, steps }: Cluster,
+  end: RunEnd,
+): Promise<void> {
+  const wanted = await undisturbedTinyRun(configuration);
+  assert.equal(end.step, wanted.step);
+  assert.equal(end.parametersSha256, wanted.parametersSha256);
+  // Each step was told of, the last of them once it was final.
+  assert.deepEqual(new Set(steps), new Set(Array.from({ length: end.step }, (_, i) => i + 1)));
+}
+
+Deno.test("runWorker: three workers end with the parameters that one alone computes", () =>
+  withCluster(async (cluster) => {
+    const { ended } = await cluster.startCoordinator();
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    const end = await ended;
+    await assertUndisturbed(cluster, end);
+    assert.equal(end.restarts, 0);
+    assert.deepEqual([cluster.told, cluster.warned], [[], []]);
+  }));
+
+Deno.test("runWorker: a worker dies, one comes, one leaves, and no bit differs", () =>
+  withCluster(async (cluster) => {
+    const { ended } = await cluster.startCoordinator();
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    await cluster.reach(14);
+    cluster.kill("a");
+    await cluster.lost();
+    cluster.startWorker("d");
+    await cluster.reach(30);
+    cluster.leave("b");
+    await cluster.reach(45);
+    cluster.kill("c");
+    const end = await ended;
+    await assertUndisturbed(cluster, end);
+    // Who leaves costs no work and is no loss.
+    assert.equal(end.restarts, 2);
+    assert.ok(cluster.told.some((sentence) => sentence.startsWith('Lost worker "a"')));
+    assert.ok(cluster.told.some((sentence) => sentence.includes('Worker "d" joined')));
+    assert.ok(cluster.told.some((sentence) => sentence.includes('Worker "b" left')));
+  }));
+
+Deno.test("runWorker: the coordinator dies and comes back, and no bit differs", () =>
+  withCluster(async (cluster) => {
+    await cluster.startCoordinator();
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    for (const step of [13, 41]) {
+      await cluster.reach(step);
+      await cluster.killCoordinator();
+      await cluster.startCoordinator({ resume: true });
+    }
+    await assertUndisturbed(cluster, await cluster.ended());
+  }));
+
+Deno.test("runWorker: the broker cuts everybody off, and no bit differs", () =>
+  withCluster(async (cluster) => {
+    await cluster.startCoordinator();
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    await cluster.reach(22);
+    cluster.stopBroker();
+    await assert.rejects(cluster.ended(), { name: "BrokerLostError" });
+    await cluster.killCoordinator();
+    await cluster.startCoordinator({ resume: true });
+    await assertUndisturbed(cluster, await cluster.ended());
+  }));
+
+Deno.test("runWorker: a newcomer that does not fit is told why, and the run goes on", () =>
+  withCluster(async (cluster) => {
+    await cluster.startCoordinator();
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    await cluster.reach(5);
+    await assert.rejects(cluster.startWorker("d", { engineVersion: "2" }), {
+      name: "RunEndedError",
+      message: /^The coordinator refused: worker "d" has engine version 2, worker "a" has 1; /,
+    });
+    await cluster.reach(10);
+    await assert.rejects(cluster.startWorker("a", { where: "another process" }), {
+      message: /a worker named "a" has already joined from a; give another --name$/,
+    });
+    const end = await cluster.ended();
+    await assertUndisturbed(cluster, end);
+    assert.equal(end.restarts, 0);
+  }));
+
+Deno.test("runWorker: stopped while it regroups, a run ends with a checkpoint to go on from", () =>
+  withCluster(async (cluster) => {
+    await cluster.startCoordinator();
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    await cluster.reach(17);
+    cluster.kill("b");
+    await cluster.lost();
+    cluster.stop();
+    await assert.rejects(cluster.ended(), { name: "InterruptedError" });
+    await cluster.killCoordinator();
+    await Promise.allSettled(cluster.ends);
+    const { length } = cluster.steps;
+    await cluster.startCoordinator({ resume: true });
+    for (const name of ["d", "e", "f"]) cluster.startWorker(name);
+    await assertUndisturbed(cluster, await cluster.ended());
+    // From the last snapshot: the last checkpoint before it was the first epoch's, of step 11.
+    assert.ok(cluster.steps[length] > 12, `went on with step ${cluster.steps[length]}`);
+  }, { membership: { ...configuration.membership, workersMin: 3 } }));

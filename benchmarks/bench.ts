@@ -12,6 +12,7 @@ const benchmarks: Readonly<
   step: () => import("./step.ts"),
   allreduce: () => import("./allreduce.ts"),
   scaling: () => import("./scaling.ts"),
+  overhead: () => import("./overhead.ts"),
   soak: () => import("./soak.ts"),
   "wasm-convolution": () => import("./wasm_convolution.ts"),
 };

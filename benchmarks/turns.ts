@@ -15,3 +15,13 @@ export function summarize(values: readonly number[]): Turns {
     : (sorted[middle - 1] + sorted[middle]) / 2;
   return { median, min: sorted[0], max: sorted[sorted.length - 1] };
 }
+
+/**
+ * The smallest value that at least `share` of all values do not exceed.
+ * @throws {RangeError} for no value at all
+ */
+export function percentile(values: readonly number[], share: number): number {
+  if (values.length === 0) throw new RangeError("Cannot summarize no measurements");
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)];
+}

@@ -39,7 +39,13 @@ Deno.test({
     });
     assert.match(stderr, /\nDone: a run\n$/);
     const files = [...Deno.readDirSync(`${cwd}/a run`)].map(({ name }) => name).sort();
-    assert.deepEqual(files, ["checkpoints", "metrics.jsonl", "predictions", "run.json"]);
+    assert.deepEqual(files, [
+      "checkpoints",
+      "journal.jsonl",
+      "metrics.jsonl",
+      "predictions",
+      "run.json",
+    ]);
     const manifest = JSON.parse(
       await Deno.readTextFile(`${cwd}/a run/checkpoints/step-000006/manifest.json`),
     );

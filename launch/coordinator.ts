@@ -176,7 +176,8 @@ async function coordinateThroughLosses(
     try {
       return await coordinate(transport, run, { ...options, resume }, coordination);
     } catch (error) {
-      if (!(error instanceof BrokerLostError)) throw error;
+      // It may be lost before the coordinator has begun to listen.
+      if (!(error instanceof BrokerLostError || error instanceof TransportError)) throw error;
       console.error(`${error.message}; waiting for it to come back`);
       resume = (await listCheckpoints(diskFileSystem, `${options.out}/checkpoints`)).length > 0;
     } finally {

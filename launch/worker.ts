@@ -109,6 +109,7 @@ async function startWorker(
     where: `process ${Deno.pid} on ${hostname()}`,
     joinTimeoutMs: 1000 * (given["join-timeout"] as number | undefined ?? 60),
     clock: systemClock,
+    waitsForBroker: given["with-parent"] === true,
     onJoined() {
       // A launcher keeps what its workers say for the message about one that fails.
       if (given["with-parent"]) return;

@@ -39,6 +39,8 @@ export interface WorkerOptions {
   readonly name: string;
   /** Host and process: the same for as long as this worker lives. */
   readonly where: string;
+  /** Whether the broker was there before, so that its absence at first is no mistake in its address. */
+  readonly waitsForBroker?: boolean;
   /** How long to wait for broker and coordinator, at first and whenever they are gone. */
   readonly joinTimeoutMs: number;
   readonly clock: Clock;
@@ -69,8 +71,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     for (;;) {
       const connections = await connectInTime(options, isFirst);
       isFirst = false;
-      const client = connectCoordinator({ ...connections, run, worker: name, clock });
+      let client: CoordinatorClient | undefined;
       try {
+        client = connectCoordinator({ ...connections, run, worker: name, clock });
+        const { leave } = client;
         const text = await client.join(where, joinTimeoutMs);
         options.onJoined?.();
         if (opened && opened.text !== text) {
@@ -81,7 +85,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         opened ??= { text, run: await options.open(JSON.parse(text) as RunConfiguration, clock) };
         const configuration = JSON.parse(text) as RunConfiguration;
         await client.ready(opened.run.report, configuration.membership.heartbeatMs);
-        void options.leave?.then(() => client.leave());
+        void options.leave?.then(leave);
         const hasLeft = () => isLeaving;
         return await takePart(
           options,
@@ -98,10 +102,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
           if (error.message === "") return;
           throw error;
         }
-        await client.failed(sentenceOf(error));
+        await client?.failed(sentenceOf(error));
         throw error;
       } finally {
-        client.close();
+        client?.close();
         await Promise.allSettled([connections.control.close(), connections.data.close()]);
       }
     }
@@ -110,9 +114,9 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   }
 }
 
-/** The first connection fails at once; a broker that was there is waited for. */
+/** By hand, the first connection fails at once; a broker that was there is waited for. */
 async function connectInTime(
-  { connect, clock, joinTimeoutMs }: WorkerOptions,
+  { connect, clock, joinTimeoutMs, waitsForBroker = false }: WorkerOptions,
   isFirst: boolean,
 ): Promise<WorkerConnections> {
   const deadline = clock.nowMs() + joinTimeoutMs;
@@ -120,7 +124,8 @@ async function connectInTime(
     try {
       return await connect();
     } catch (error) {
-      if (isFirst || !(error instanceof TransportError) || clock.nowMs() >= deadline) throw error;
+      if (isFirst && !waitsForBroker) throw error;
+      if (!(error instanceof TransportError) || clock.nowMs() >= deadline) throw error;
     }
     await delay(clock, reconnectMs);
   }

@@ -108,7 +108,8 @@ export async function coordinate(
     journal.close();
     if (error instanceof BrokerLostError) throw error;
     if (error instanceof InterruptedError) {
-      console.error(sentenceOf(error) + await resumeHint(out));
+      const hint = await resumeHint(out);
+      console.error(`Interrupted${hint === "" ? " before the first step" : hint}`);
       return exitCodes.interrupted;
     }
     throw new Error(sentenceOf(error) + await resumeHint(out), { cause: error });

@@ -29,7 +29,7 @@ export async function startLastingBroker(
     for (let restarts = 0; restarts < restartsMax; restarts++) {
       const log = await server.ended;
       if (isStopping) return;
-      console.error(`nats-server ended${log === "" ? "" : `: ${log}`}; starting it again`);
+      console.error(`nats-server (process ${server.pid}) ended${why(log)}; starting it again`);
       await delay(options.clock, restartDelayMs);
       try {
         server = await startNatsServer({ ...options, port, credentials: { user, password } });
@@ -54,4 +54,10 @@ export async function startLastingBroker(
       await watch;
     },
   };
+}
+
+/** What a server that was killed logged before is no reason. */
+function why(log: string): string {
+  const complaints = log.split("\n").filter((line) => /\[(ERR|FTL)\]|panic/.test(line));
+  return complaints.length === 0 ? "" : `: ${complaints.join(" | ")}`;
 }

@@ -36,6 +36,7 @@ Deno.test({
       secondsPerStep,
       paddedShare: 0,
       restarts: 0,
+      skippedSteps: 0,
     });
     assert.match(stderr, /\nDone: a run\n$/);
     const files = [...Deno.readDirSync(`${cwd}/a run`)].map(({ name }) => name).sort();

@@ -12,10 +12,10 @@ const ready: ReadyRequest = {
   engineVersion: "TensorFlow 2.21.0",
   device: "CPU (1 thread)",
   precision: "float32",
-  threads: 1,
   parameterCount: 1214,
   fingerprint: "f00d",
   dataset: "Moving digits",
+  frameShape: [64, 64, 1],
   parameters: [{ name: "kernel", shape: [30, 40] }, { name: "bias", shape: [14] }],
   states: [],
   slots: [],
@@ -23,6 +23,7 @@ const ready: ReadyRequest = {
 
 function step(planStep: number, change: Partial<StepProgress> = {}): StepProgress {
   return {
+    generation: 1,
     step: planStep,
     epoch: 0,
     planStep,
@@ -30,6 +31,7 @@ function step(planStep: number, change: Partial<StepProgress> = {}): StepProgres
     loss: 0.5 / planStep,
     learningRate: 0.001,
     frames: 120,
+    fault: "",
     seconds: 2,
     paddedShare: 0.25,
     ...change,
@@ -107,6 +109,7 @@ Deno.test("createRunReport shows each epoch's end with its mean rate, and every 
       paddedShare: 0.25,
       validationLoss: 0.01,
       persistenceLoss: 0.04,
+      skippedSteps: 0,
     });
     const metrics = await readMetrics(`${folder}/metrics.jsonl`);
     assert.deepEqual(metrics.map((line) => line.step), [1, 2, 3, 4, 4, 4]);
@@ -135,10 +138,31 @@ Deno.test("createRunReport counts down to --steps where that ends the run within
 
 Deno.test("createRunReport has no figures before the first step, and no rate after one", async () => {
   await withReport(({ report }) => {
-    assert.ok(Object.values(report.figures()).every((figure) => figure === null));
+    const { skippedSteps, ...others } = report.figures();
+    assert.equal(skippedSteps, 0);
+    assert.ok(Object.values(others).every((figure) => figure === null));
     report.progress(step(1));
     const { loss, framesPerSecond, secondsPerStep } = report.figures();
     assert.deepEqual([loss, framesPerSecond, secondsPerStep], [0.5, null, null]);
+  });
+});
+
+Deno.test("createRunReport forgets what a new generation does again", async () => {
+  await withReport(async ({ report, folder, lines }) => {
+    report.started(ready, 0);
+    report.progress(step(1));
+    report.progress(step(2, { fault: "its loss is NaN", loss: NaN }));
+    report.progress(step(3));
+    assert.equal(report.figures().skippedSteps, 1);
+    assert.ok(lines().includes("Skipped step 2: its loss is NaN"));
+    report.tell('Lost worker "b": it was killed; going on with 1');
+    report.rewound(1);
+    assert.equal(report.figures().skippedSteps, 0, "step 2 has yet to be done again");
+    for (const planStep of [2, 3]) report.progress(step(planStep, { loss: 0.25 }));
+    const metrics = await readMetrics(`${folder}/metrics.jsonl`);
+    assert.deepEqual(metrics.map((line) => line.step), [1, 2, 3]);
+    assert.deepEqual(metrics.slice(1).map((line) => line.loss), [0.25, 0.25]);
+    assert.ok(lines().includes('Lost worker "b": it was killed; going on with 1'));
   });
 });
 

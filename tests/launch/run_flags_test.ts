@@ -44,6 +44,10 @@ const effects: Readonly<Record<keyof typeof runFlags, readonly [value: string, .
   schedule: ["cosine", "optimizer.schedule"],
   "warmup-steps": ["10", "optimizer.warmupSteps"],
   workers: ["3", "workers"],
+  "min-workers": ["2", "membership.workersMin"],
+  "wait-timeout": ["30", "membership.waitTimeoutMs"],
+  "heartbeat-ms": ["100", "membership.heartbeatMs"],
+  "dead-ms": ["2000", "membership.silenceMsMax"],
   lanes: ["18", "lanes", "shards"],
   shards: ["4", "shards"],
   steps: ["20", "epochs", "steps"],
@@ -52,14 +56,22 @@ const effects: Readonly<Record<keyof typeof runFlags, readonly [value: string, .
   precision: ["bfloat16", "precision"],
   threads: ["2", "threads"],
   seed: ["7", "seed"],
+  "on-nan": ["skip", "onNan"],
+  "on-bad-file": ["skip", "dataset.onBadFile"],
+  "snapshot-steps": ["4", "snapshotSteps"],
   "checkpoint-steps": ["9", "checkpointSteps"],
 };
+
+/** Momentum is refused where the optimizer has none, and a run has all the workers it needs. */
+function baseFor(name: string): RunConfiguration {
+  if (name === "momentum") return configure("--optimizer sgd");
+  return name === "min-workers" ? configure("--workers 3") : defaultRun;
+}
 
 Deno.test("configureRun: every flag changes its own fields and no others", () => {
   assert.deepEqual(Object.keys(effects).sort(), Object.keys(runFlags).sort());
   for (const [name, [value, ...fields]] of Object.entries(effects)) {
-    // Momentum is refused where the optimizer has none.
-    const base = name === "momentum" ? configure("--optimizer sgd") : defaultRun;
+    const base = baseFor(name);
     const run = configure(`--${name} ${value}`, base);
     assert.deepEqual(differences(base, run).sort(), [...fields].sort(), `--${name}`);
   }
@@ -71,7 +83,7 @@ Deno.test("configureRun: no flags give the default run, and the default is withi
     if (!("defaultText" in flag) || !/^[\d.,]+$/.test(flag.defaultText)) continue;
     // The help's default is the one that holds.
     const text = `--${name} ${flag.defaultText}`;
-    const base = name === "momentum" ? configure("--optimizer sgd") : defaultRun;
+    const base = baseFor(name);
     assert.deepEqual(differences(base, configure(text, base)), [], text);
   }
 });
@@ -145,6 +157,8 @@ Deno.test("configureRun: wrong usage is a UsageError with one sentence", () => {
   refuse({ "sequence-frames-min": 50 }, /--sequence-frames-min is above --sequence-frames$/);
   refuse({ engine: "wasm", precision: "bfloat16" }, /float32 only$/);
   refuse({ schedule: "one-cycle", "warmup-steps": 3 }, /rise of its own/);
+  refuse({ workers: 2, "min-workers": 3 }, /lower --min-workers$/);
+  refuse({ "heartbeat-ms": 600, "dead-ms": 1000 }, /raise --dead-ms to at least twice/);
 });
 
 Deno.test("the help of --warmup-steps names the schedules that it is for", () => {

@@ -31,6 +31,10 @@ Deno.test("checkRunConfiguration takes the default run and what is within the ru
     { optimizer: { schedule: "constant", warmupSteps: 100 } },
     { optimizer: { name: "sgd", momentum: 0.9 } },
     { optimizer: { name: "rmsprop", momentum: 0.9 } },
+    { workers: 3, membership: { workersMin: 3 } },
+    { membership: { heartbeatMs: 500, silenceMsMax: 1000 } },
+    // What fits the engine is chosen later.
+    { membership: { heartbeatMs: 5000, silenceMsMax: null } },
   ];
   for (const change of sound) checkRunConfiguration(changed(change));
 });
@@ -45,6 +49,15 @@ Deno.test("checkRunConfiguration refuses what contradicts itself, with the flags
       { lanes: 4, shards: 4, workers: 5 },
       "Cannot share 4 shards among 5 workers: each worker needs at least one; lower --workers or " +
       "raise --lanes and --shards",
+    ],
+    [
+      { workers: 2, membership: { workersMin: 3 } },
+      "Cannot start with 2 workers and go on with at least 3: lower --min-workers",
+    ],
+    [
+      { membership: { heartbeatMs: 501, silenceMsMax: 1001 } },
+      "Cannot take a worker for dead after 1001 ms when it gives a sign of life every 501 ms: " +
+      "raise --dead-ms to at least twice --heartbeat-ms",
     ],
     [
       { dataset: { sequenceFrames: 20, sequenceFramesMin: 21 } },

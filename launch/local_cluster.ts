@@ -9,6 +9,7 @@ import { exitCodes } from "./exit_codes.ts";
 import { onInterrupt } from "./interrupts.ts";
 import type { Login } from "./nats_server.ts";
 import { resumeHint } from "./resume_hint.ts";
+import { coordinatorPermissions, roleEnvironment, workerPermissions } from "./role_permissions.ts";
 
 export interface LocalClusterOptions {
   readonly connection: Connection;
@@ -22,6 +23,8 @@ export interface LocalClusterOptions {
   readonly coordinatorArgs: readonly string[];
   /** Library that every worker loads, where it is known. */
   readonly libraryPath?: string;
+  /** What each role reads beside the run's folder. */
+  readonly reads?: { readonly coordinator: readonly string[]; readonly worker: readonly string[] };
   /** One for each worker in turn; undefined where there are none. */
   readonly gpus?: readonly string[];
   readonly clock: Clock;
@@ -50,17 +53,25 @@ const tailLinesMax = 3;
  */
 export async function runLocalCluster(options: LocalClusterOptions): Promise<number> {
   const { connection: { url, run, credentials }, libraryPath, gpus, clock, observer } = options;
-  const env: Record<string, string> = libraryPath === undefined ? {} : { TF_LIBRARY: libraryPath };
+  const env: Record<string, string> = {
+    ...roleEnvironment,
+    ...(libraryPath === undefined ? {} : { TF_LIBRARY: libraryPath }),
+  };
   const loginOf = (login: Login | undefined): Record<string, string> =>
     login ? { LOCKSTEP_NATS_USER: login.user, LOCKSTEP_NATS_PASSWORD: login.password } : {};
-  const common = (name: string) => {
-    const broker = observer ? observer.urlOf(name) : url;
-    return ["--nats", broker, "--run", run, "--with-parent"];
-  };
+  const brokerOf = (name: string) => observer?.urlOf(name) ?? url;
+  const common = (broker: string) => ["--nats", broker, "--run", run, "--with-parent"];
   const startCoordinator = (resume: boolean) => {
     const args = [...options.coordinatorArgs, ...(resume ? ["--resume"] : [])];
     const secrets = { ...env, ...loginOf(credentials) };
-    const process = spawn("coordinator.ts", [...args, ...common("coordinator")], secrets, {
+    const broker = brokerOf("coordinator");
+    const permissions = coordinatorPermissions({
+      url: broker,
+      out: options.out,
+      reads: options.reads?.coordinator ?? [],
+    });
+    const every = [...args, ...common(broker)];
+    const process = spawn("coordinator.ts", permissions, every, secrets, {
       stdout: "inherit",
       stderr: "inherit",
     });
@@ -80,9 +91,20 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     // Another process is another worker: what the old one had is lost.
     const name = life === 0 ? `w${index}` : `w${index}-${life}`;
     const gpu = gpus ? { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : undefined;
-    const args = [...common(name), "--name", name, "--join-timeout", "300"];
+    const broker = brokerOf(name);
+    const args = [...common(broker), "--name", name, "--join-timeout", "300"];
     const login = loginOf(options.workerLogins?.[index] ?? credentials);
-    const process = spawn("worker.ts", args, { ...env, ...login, ...gpu, NO_COLOR: "1" }, {
+    const permissions = workerPermissions({
+      url: broker,
+      reads: options.reads?.worker ?? [],
+      libraryPath,
+    });
+    const process = spawn("worker.ts", permissions, args, {
+      ...env,
+      ...login,
+      ...gpu,
+      NO_COLOR: "1",
+    }, {
       stdout: "null",
       stderr: "piped",
     });
@@ -170,13 +192,17 @@ async function watchWorker(
 
 function spawn(
   script: string,
+  permissions: readonly string[],
   args: readonly string[],
   env: Readonly<Record<string, string>>,
   output: { stdout: "inherit" | "null"; stderr: "inherit" | "piped" },
 ): Deno.ChildProcess {
   const folder = import.meta.dirname!;
   return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--config", `${folder}/../deno.json`, "-A", `${folder}/${script}`, ...args],
+    args: [
+      ...["run", "--config", `${folder}/../deno.json`, ...permissions],
+      ...[`${folder}/${script}`, ...args],
+    ],
     env,
     stdin: "piped",
     detached: true,

@@ -63,7 +63,12 @@ async function train(given: GivenFlags): Promise<number> {
   let code: number = exitCodes.failed;
   try {
     code = natsServer
-      ? await trainOnCluster(options, natsServer.path, tensorflow?.path)
+      ? await trainOnCluster(
+        options,
+        natsServer.path,
+        tensorflow?.path,
+        typeof given.config === "string" ? [given.config] : [],
+      )
       : await trainInProcess(options);
   } finally {
     if (options.isNew && code !== exitCodes.done) await discardUnstarted(options.out);
@@ -75,9 +80,10 @@ async function trainOnCluster(
   { configuration, out, resume, json }: RunOptions,
   natsServer: string,
   libraryPath: string | undefined,
+  reads: readonly string[],
 ): Promise<number> {
   const gpus = visibleGpus();
-  const { engine, workers } = configuration;
+  const { engine, workers, dataset: { path: data } } = configuration;
   const run = secretToken(6);
   const logins = workerLogins(workers);
   const broker = await startLastingBroker({
@@ -99,7 +105,8 @@ async function trainOnCluster(
         ...["--engine", engine, "--workers", `${workers}`, "--out", out],
         ...(json ? ["--json"] : []),
       ],
-      libraryPath,
+      libraryPath: engine === "tensorflow" ? libraryPath : undefined,
+      reads: { coordinator: reads, worker: data === null ? [] : [data] },
       gpus,
       clock: systemClock,
     });

@@ -4,6 +4,7 @@
  * error goes to memory meanwhile, and all but information and warnings is passed on afterwards.
  */
 const STDERR = 2;
+const SEEK_END = 2;
 /** Abseil's "I0000 …" and "W0000 …", and the notice that it writes before its first message. */
 const CHATTER = /^([IW]\d{4} |WARNING: All log messages before absl)/;
 
@@ -13,7 +14,7 @@ export function loadQuietly<T>(load: () => T): T {
   if (Number(Deno.env.get("TF_CPP_MIN_LOG_LEVEL")) < 2) return load();
   const libc = openLibc();
   if (libc === undefined) return load();
-  const { dup, dup2, close, memfd_create } = libc.symbols;
+  const { dup, dup2, close, memfd_create, lseek, pread } = libc.symbols;
   const memory = memfd_create(new TextEncoder().encode("stderr\0"), 0);
   const saved = dup(STDERR);
   if (memory < 0 || saved < 0) return load();
@@ -23,10 +24,14 @@ export function loadQuietly<T>(load: () => T): T {
   } finally {
     dup2(saved, STDERR);
     close(saved);
-    const lines = Deno.readTextFileSync(`/proc/self/fd/${memory}`).split("\n");
+    // Not through /proc, which a process with few permissions may not read.
+    const bytes = new Uint8Array(Number(lseek(memory, 0n, SEEK_END)));
+    pread(memory, bytes, BigInt(bytes.length), 0n);
     close(memory);
     libc.close();
-    const remaining = lines.filter((line) => line !== "" && !CHATTER.test(line));
+    const remaining = new TextDecoder().decode(bytes).split("\n").filter((line) =>
+      line !== "" && !CHATTER.test(line)
+    );
     if (remaining.length > 0) console.error(remaining.join("\n"));
   }
 }
@@ -37,6 +42,8 @@ function openLibc() {
       dup: { parameters: ["i32"], result: "i32" }, // oldfd
       dup2: { parameters: ["i32", "i32"], result: "i32" }, // oldfd, newfd
       close: { parameters: ["i32"], result: "i32" }, // fd
+      lseek: { parameters: ["i32", "i64", "i32"], result: "i64" }, // fd, offset, whence
+      pread: { parameters: ["i32", "buffer", "usize", "i64"], result: "isize" }, // fd, buf, count, offset
       memfd_create: { parameters: ["buffer", "u32"], result: "i32" }, // name, flags
     });
   } catch {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import type { Engine } from "../../engine/engine.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
-import type { ShardLoss } from "../../worker/evaluation.ts";
 import type { Position } from "../../worker/position.ts";
+import { evaluateSplit } from "../../worker/evaluation.ts";
+import type { ShardLoss } from "../../worker/opened_run.ts";
 import { planTraining, runTraining, type TrainingEnd } from "../../worker/run_training.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { noiseDataset, smallModel, smallRun, testOnEngines, withTrainers } from "./small_run.ts";
@@ -17,16 +18,22 @@ interface Saved {
 
 interface Run {
   readonly end: TrainingEnd;
-  /** What the hooks heard, in order: "step 3", "validated 5", "checkpoint 5 (1, 0)". */
+  /** What the hooks heard, in order: "step 3", "validated 5", "checkpoint 5 (1, 0)", "snapshot 6 (1, 1)". */
   readonly events: readonly string[];
   readonly losses: ReadonlyMap<number, number>;
   readonly validations: ReadonlyMap<number, readonly ShardLoss[]>;
-  readonly checkpoints: readonly Saved[];
+  readonly snapshots: readonly Saved[];
   readonly parameters: Float32Array;
 }
 
 /** An epoch has 4 steps, the run 12. */
-const configuration: RunConfiguration = { ...smallRun, shards: 3, epochs: 3, checkpointSteps: 3 };
+const configuration: RunConfiguration = {
+  ...smallRun,
+  shards: 3,
+  epochs: 3,
+  checkpointSteps: 3,
+  snapshotSteps: 100,
+};
 
 /** Runs all workers to the end; they must agree on all that they tell. */
 async function run(
@@ -39,6 +46,8 @@ async function run(
   const start = from?.position ?? { step: 0, epoch: 0, planStep: 0 };
   const runs: Run[] = [];
   const lanesOfAll: Map<number, Float32Array>[] = [];
+  const dataset = noiseDataset();
+  const model = smallModel(ran);
   await withTrainers(engine, workers, async (members) => {
     await Promise.all(members.map(async ({ trainer, shards, rank }) => {
       const ownLanes = shards.flatMap((shard) =>
@@ -51,14 +60,15 @@ async function run(
       const events: string[] = [];
       const losses = new Map<number, number>();
       const validations = new Map<number, readonly ShardLoss[]>();
-      const checkpoints: Saved[] = [];
+      const snapshots: Saved[] = [];
       const end = await runTraining({
         configuration: ran,
-        dataset: noiseDataset(),
-        model: smallModel(ran),
+        dataset,
+        window: model.window,
         trainer,
         shards,
         start,
+        skipUpTo: 0,
         learningRate: () => 0.01,
         clock: new FakeClock(),
         hooks: {
@@ -69,16 +79,24 @@ async function run(
             losses.set(position.step, loss);
             events.push(`step ${position.step}`);
           },
-          validated({ step }, shardLosses) {
-            validations.set(step, shardLosses);
+          async validate({ step }) {
+            const { lanes } = ran;
+            const split = {
+              split: "validation",
+              lanes,
+              lanesPerShard,
+              shards,
+              aheadMax: 4,
+            } as const;
+            validations.set(step, await evaluateSplit({ trainer, model, dataset, ...split }));
             events.push(`validated ${step}`);
-            return Promise.resolve();
           },
-          checkpoint(position) {
+          rollback: () => assert.fail("every step is finite"),
+          snapshot(position, save) {
             const { step, epoch, planStep } = position;
             assert.equal(step, trainer.step);
-            events.push(`checkpoint ${step} (${epoch}, ${planStep})`);
-            checkpoints.push({
+            events.push(`${save ? "checkpoint" : "snapshot"} ${step} (${epoch}, ${planStep})`);
+            snapshots.push({
               position,
               parameters: trainer.readParameters(),
               slots: trainer.readSlots(),
@@ -89,7 +107,7 @@ async function run(
         },
       });
       const parameters = trainer.readParameters();
-      runs.push({ end, events, losses, validations, checkpoints, parameters });
+      runs.push({ end, events, losses, validations, snapshots, parameters });
     }));
   }, { configuration: ran, firstStep: start.step + 1 });
   const [first, ...others] = runs;
@@ -98,15 +116,15 @@ async function run(
       assert.deepEqual(other[field], first[field], field);
     }
   }
-  // A checkpoint is made of all workers' lanes.
-  first.checkpoints.forEach((_, index) => {
-    lanesOfAll.push(new Map(runs.flatMap(({ checkpoints }) => [...checkpoints[index].lanes])));
+  // A snapshot is made of all workers' lanes.
+  first.snapshots.forEach((_, index) => {
+    lanesOfAll.push(new Map(runs.flatMap(({ snapshots }) => [...snapshots[index].lanes])));
   });
-  const checkpoints = first.checkpoints.map((saved, index) => ({
+  const snapshots = first.snapshots.map((saved, index) => ({
     ...saved,
     lanes: lanesOfAll[index],
   }));
-  return { ...first, checkpoints };
+  return { ...first, snapshots };
 }
 
 testOnEngines(
@@ -114,7 +132,7 @@ testOnEngines(
   async (open) => {
     const engine = await open(1);
     const plan = planTraining(
-      { configuration, dataset: noiseDataset(), model: smallModel(configuration) },
+      { configuration, dataset: noiseDataset(), window: smallModel(configuration).window },
       0,
     );
     assert.equal(plan.steps, 4, "the small run has another plan than these tests were written for");
@@ -149,6 +167,35 @@ testOnEngines(
   },
 );
 
+testOnEngines(
+  "runTraining takes snapshots between checkpoints, and goes on from them",
+  async (open) => {
+    const engine = await open(1);
+    const whole = await run(engine, { snapshotSteps: 2 }, { workers: 2 });
+    const taken = whole.events.filter((event) => !event.startsWith("step"));
+    assert.deepEqual(taken, [
+      "checkpoint 0 (0, 0)",
+      "snapshot 2 (0, 2)",
+      "checkpoint 3 (0, 3)",
+      "validated 4",
+      // Each of steps 4, 6, 8 and 12 is due for a snapshot as well: one of them is enough.
+      "checkpoint 4 (1, 0)",
+      "checkpoint 6 (1, 2)",
+      "validated 8",
+      "checkpoint 8 (2, 0)",
+      "checkpoint 9 (2, 1)",
+      "snapshot 10 (2, 2)",
+      "validated 12",
+      "checkpoint 12 (3, 0)",
+    ]);
+    for (const from of whole.snapshots.filter(({ position }) => [2, 10].includes(position.step))) {
+      const { parameters, validations } = await run(engine, {}, { workers: 3, from });
+      assert.deepEqual(parameters, whole.parameters, `from step ${from.position.step}`);
+      assert.ok(validations.has(12));
+    }
+  },
+);
+
 testOnEngines("runTraining ends after --steps, within an epoch or at its end", async (open) => {
   const engine = await open(1);
   const within = await run(engine, { steps: 3, epochs: null });
@@ -170,7 +217,7 @@ testOnEngines(
     const whole = await run(engine, {}, { workers: 2 });
     const alone = await run(engine);
     assert.deepEqual(alone.parameters, whole.parameters);
-    for (const [index, from] of whole.checkpoints.entries()) {
+    for (const [index, from] of whole.snapshots.entries()) {
       const workers = 1 + index % 3;
       const { end, losses, validations, parameters } = await run(engine, {}, { workers, from });
       const what = `from step ${from.position.step} on ${workers} workers`;
@@ -197,7 +244,7 @@ testOnEngines(
       const { epoch, planStep } = stopped.end.position;
       const last = `checkpoint ${stopAfter} (${epoch}, ${planStep})`;
       assert.deepEqual(stopped.events.slice(-2), [`step ${stopAfter}`, last]);
-      const from = stopped.checkpoints[stopped.checkpoints.length - 1];
+      const from = stopped.snapshots[stopped.snapshots.length - 1];
       const resumed = await run(engine, {}, { from });
       assert.deepEqual(resumed.parameters, whole.parameters, `stopped after step ${stopAfter}`);
       assert.deepEqual(
@@ -217,11 +264,11 @@ testOnEngines("runTraining goes on to a later end than was first asked for", asy
   const engine = await open(1);
   const whole = await run(engine);
   const first = await run(engine, { steps: 3, epochs: null });
-  const from = first.checkpoints[first.checkpoints.length - 1];
+  const from = first.snapshots[first.snapshots.length - 1];
   const second = await run(engine, { steps: 12, epochs: null }, { from, workers: 2 });
   assert.deepEqual(second.parameters, whole.parameters);
   // What is done already needs no step more.
-  const [last] = second.checkpoints.slice(-1);
+  const [last] = second.snapshots.slice(-1);
   const again = await run(engine, { steps: 12, epochs: null }, { from: last });
   assert.deepEqual([again.end.reason, again.events, again.parameters], [
     "done",

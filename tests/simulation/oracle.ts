@@ -1,0 +1,85 @@
+/**
+ * What a run must be at every step, computed without workers, coordinator, network or disk. Whatever
+ * the simulation does to a run, it may be late but never another one.
+ */
+import { vectorsFromArrays } from "../../coordinator/checkpoint_vectors.ts";
+import type { SavedCheckpoint } from "../../coordinator/checkpoint.ts";
+import type { ReadyRequest } from "../../net/messages.ts";
+import type { RunConfiguration } from "../../net/run_configuration.ts";
+import { fingerprint } from "../../worker/fingerprint.ts";
+import type { OpenedRun, RunTrainer } from "../../worker/opened_run.ts";
+import { planTraining } from "../../worker/run_training.ts";
+import { type TinyState, undisturbedTinyRun } from "../support/tiny_run.ts";
+
+export interface Oracle {
+  readonly steps: number;
+  readonly finalSha256: string;
+  sha256At(step: number): string;
+  lossAt(step: number): number;
+  /** @returns what is wrong with a trainer that owns these lanes, if anything */
+  faultOfTrainer(trainer: RunTrainer, lanes: readonly number[]): string | undefined;
+  faultOfCheckpoint(checkpoint: SavedCheckpoint, report: Report): string | undefined;
+  faultOfPosition(at: { step: number; epoch: number; planStep: number }): string | undefined;
+}
+
+type Report = Omit<ReadyRequest, "worker">;
+
+export async function createOracle(
+  configuration: RunConfiguration,
+  opened: OpenedRun,
+): Promise<Oracle> {
+  const chain: TinyState[] = [];
+  const end = await undisturbedTinyRun(configuration, (state) => chain.push(state));
+  /** The place in the plan of each step; at an epoch's end its last place or the next one's first. */
+  const positions: string[][] = Array.from({ length: end.step + 1 }, () => []);
+  const { dataset, window } = opened;
+  let step = 0;
+  for (let epoch = 0; step <= end.step; epoch++) {
+    const { steps } = planTraining({ configuration, dataset, window }, epoch);
+    for (let planStep = 0; planStep <= steps; planStep++) {
+      positions[step + planStep]?.push(`${epoch}/${planStep}`);
+    }
+    step += steps;
+  }
+  const at = (step: number): TinyState | undefined => chain[step];
+  const faultOfPosition: Oracle["faultOfPosition"] = ({ step, epoch, planStep }) => {
+    if (positions[step]?.includes(`${epoch}/${planStep}`)) return undefined;
+    return `step ${step} is at ${
+      positions[step]?.join(" or ")
+    } in the plan, not at ${epoch}/${planStep}`;
+  };
+  return {
+    faultOfPosition,
+    steps: end.step,
+    finalSha256: end.parametersSha256,
+    sha256At: (step) => fingerprint(chain[step].parameters),
+    lossAt: (step) => chain[step].loss,
+    faultOfTrainer(trainer, lanes) {
+      const wanted = at(trainer.step);
+      if (!wanted) return `it is at step ${trainer.step} of ${end.step}`;
+      if (!isSame(trainer.readParameters(), wanted.parameters)) return "its parameters differ";
+      if (!isSame(trainer.readSlots()[0], wanted.slot)) return "its slot differs";
+      const wrong = lanes.filter((lane) =>
+        !isSame(trainer.states.readLane(lane), wanted.states[lane])
+      );
+      return wrong.length > 0 ? `its states of lanes ${wrong} differ` : undefined;
+    },
+    faultOfCheckpoint(checkpoint, report) {
+      const wanted = at(checkpoint.step);
+      if (!wanted) return `it is of step ${checkpoint.step} of ${end.step}`;
+      const vectors = vectorsFromArrays(report, configuration.lanes, checkpoint);
+      if (!isSame(vectors.get("parameters")!, wanted.parameters)) return "its parameters differ";
+      if (!isSame(vectors.get("slot/momentum")!, wanted.slot)) return "its slot differs";
+      for (let lane = 0; lane < configuration.lanes; lane++) {
+        if (!isSame(vectors.get(`lane/${lane}`)!, wanted.states[lane])) {
+          return `its state of lane ${lane} differs`;
+        }
+      }
+      return faultOfPosition(checkpoint);
+    },
+  };
+}
+
+function isSame(a: Float32Array, b: Float32Array): boolean {
+  return a.length === b.length && a.every((value, index) => value === b[index]);
+}

@@ -3,12 +3,21 @@ import { decode, type Encodable, encode } from "../../net/codec.ts";
 import { createMemoryBroker } from "../../net/memory_transport.ts";
 import {
   type CoordinatorMessage,
+  finishedSchema,
+  heartbeatSchema,
   messageBytesMax,
   readSchema,
   runSubjects,
+  staleGeneration,
+  type StartMessage,
   writeSchema,
 } from "../../net/messages.ts";
-import { connectCoordinator, RunEndedError } from "../../worker/coordinator_client.ts";
+import {
+  connectCoordinator,
+  ConnectionLostError,
+  GenerationEndedError,
+  RunEndedError,
+} from "../../worker/coordinator_client.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 const subjects = runSubjects("r1");
@@ -19,8 +28,10 @@ function open({ payloadBytesMax = 1024 * 1024 } = {}) {
   const clock = new FakeClock();
   const broker = createMemoryBroker({ clock, payloadBytesMax });
   const transport = broker.connect();
+  const dataTransport = broker.connect({ noEcho: true });
   const client = connectCoordinator({
-    transport: broker.connect({ noEcho: true }),
+    control: broker.connect({ noEcho: true }),
+    data: dataTransport,
     run: "r1",
     worker: "w0",
     clock,
@@ -29,6 +40,7 @@ function open({ payloadBytesMax = 1024 * 1024 } = {}) {
   return {
     client,
     broker,
+    dataTransport,
     clock,
     heard,
     /** Answers every request on a subject, or leaves it without an answer. */
@@ -59,15 +71,25 @@ async function pass(clock: FakeClock, ms: number, stepMs = 50): Promise<void> {
   }
 }
 
-const start: CoordinatorMessage = {
-  type: "start",
-  generation: 1,
-  members: ["w0"],
-  step: 0,
-  epoch: 0,
-  planStep: 0,
-  restore: false,
+function start(generation: number): StartMessage {
+  const at = { step: 0, epoch: 0, planStep: 0, restore: false, skipUpTo: 0 };
+  return { type: "start", generation, members: ["w0"], ...at };
+}
+
+const report = {
+  engine: "wasm",
+  engineVersion: "4.22.0",
+  device: "CPU",
+  precision: "float32",
+  parameterCount: 3,
+  fingerprint: "f",
+  dataset: "noise",
+  frameShape: [5, 4, 1],
+  parameters: [],
+  states: [],
+  slots: [],
 };
+const position = { step: 1, epoch: 0, planStep: 1 };
 
 Deno.test("join waits for a coordinator to appear, and gives the configuration", async () => {
   const { client, clock, answer, heard } = open();
@@ -106,40 +128,42 @@ Deno.test("join ends with the coordinator's reason when it refuses", async () =>
 });
 
 Deno.test("a worker beats from when it is ready until it closes", async () => {
-  const { client, clock, answer, heard } = open();
+  const { client, clock, answer, heard, broadcast } = open();
   answer(subjects.ready, () => accepted);
-  answer(subjects.heartbeat, () => undefined);
+  const generations: number[] = [];
+  answer(subjects.heartbeat, (data) => {
+    const message = decode(data, heartbeatSchema, { bytesMax: messageBytesMax });
+    assert.equal(message.worker, "w0");
+    generations.push(message.generation);
+    return undefined;
+  });
   await settle();
   await pass(clock, 1000);
   assert.deepEqual(heard, []);
-  await client.ready({
-    engine: "wasm",
-    engineVersion: "4.22.0",
-    device: "CPU",
-    precision: "float32",
-    threads: 1,
-    parameterCount: 3,
-    fingerprint: "f",
-    dataset: "noise",
-    parameters: [],
-    states: [],
-    slots: [],
-  });
+  await client.ready(report, 200);
   await pass(clock, 2000);
   const beats = heard.filter((subject) => subject === subjects.heartbeat).length;
-  assert.ok(beats >= 8 && beats <= 9, `${beats} in 2 s`);
+  assert.ok(beats >= 10 && beats <= 11, `${beats} in 2 s`);
+  assert.deepEqual(new Set(generations), new Set([0]));
+  // What it has heard of is what the coordinator goes by.
+  broadcast(start(4));
+  await pass(clock, 200);
+  assert.equal(generations.at(-1), 4);
+  const before = generations.length;
   client.close();
   await pass(clock, 2000);
-  assert.equal(heard.filter((subject) => subject === subjects.heartbeat).length, beats);
+  assert.equal(generations.length, before);
 });
 
 Deno.test("vectors go and come whole, in parts that the broker takes", async () => {
   const { client, answer } = open({ payloadBytesMax: 4096 + 100 });
+  const conversation = client.generation(start(3));
   const stored = new Map<string, Uint8Array>();
   const parts = new Map<string, number>();
   answer(subjects.write, (data) => {
     const part = decode(data, writeSchema, { bytesMax: messageBytesMax });
-    const { vector, totalBytes, offset } = part;
+    const { generation, vector, totalBytes, offset } = part;
+    assert.equal(generation, 3);
     if (!stored.has(vector)) stored.set(vector, new Uint8Array(totalBytes));
     parts.set(vector, (parts.get(vector) ?? 0) + 1);
     stored.get(vector)!.set(part.data, offset);
@@ -159,33 +183,31 @@ Deno.test("vectors go and come whole, in parts that the broker takes", async () 
       1,
       length + 1,
     );
-    await client.writeVector(name, values);
+    await conversation.writeVector(name, values);
     assert.equal(parts.get(name), Math.max(1, Math.ceil(4 * length / 100)));
-    assert.deepEqual(await client.readVector(name), values.slice());
+    assert.deepEqual(await conversation.readVector(name), values.slice());
   }
   client.close();
 });
 
 Deno.test("readVector refuses a vector that does not come whole", async () => {
   const { client, answer } = open();
+  const conversation = client.generation(start(1));
   const answers: Encodable[] = [
-    {
-      ok: false,
-      text: 'there is no vector "slot/a" to read',
-      totalBytes: 0,
-      data: new Uint8Array(0),
-    },
+    { ok: false, text: 'there is no vector "slot/a" to read' },
     { ...accepted, totalBytes: 8, data: new Uint8Array(0) },
     { ...accepted, totalBytes: 8, data: new Uint8Array(12) },
   ];
   answer(subjects.read, () => answers.shift());
   await settle();
   const messages = [
-    'Cannot restore "slot/a": there is no vector "slot/a" to read',
+    'The coordinator refused: there is no vector "slot/a" to read',
     'Cannot restore "slot/a": bytes [0, 0) came of 8, with 0 of 8 before',
     'Cannot restore "slot/a": bytes [0, 12) came of 8, with 0 of 8 before',
   ];
-  for (const message of messages) await assert.rejects(client.readVector("slot/a"), { message });
+  for (const message of messages) {
+    await assert.rejects(conversation.readVector("slot/a"), { message });
+  }
   client.close();
 });
 
@@ -196,23 +218,80 @@ Deno.test("the coordinator's broadcasts start, stop and end the run", async () =
   publish(new Uint8Array([0xc1, 2, 3]));
   publish(encode({ type: "begin" }));
   assert.equal(client.stopRequested(), false);
-  broadcast(start);
-  assert.deepEqual(await client.started, start);
+  broadcast(start(1));
+  assert.deepEqual(await client.nextStart(0), start(1));
   broadcast({ type: "stop" });
   await settle();
   assert.equal(client.stopRequested(), true);
   broadcast({ type: "end", reason: "" });
-  assert.equal(await client.ended, "");
+  await assert.rejects(client.nextStart(1), { name: "RunEndedError", message: "" });
+  client.close();
+});
+
+Deno.test("nextStart gives the newest generation, whatever order and how often they come", async () => {
+  const { client, broadcast } = open();
+  await settle();
+  const waiting = [client.nextStart(0), client.nextStart(4)];
+  for (const generation of [3, 5, 4, 5]) broadcast(start(generation));
+  await settle();
+  assert.equal((await waiting[0]).generation, 5);
+  assert.equal((await waiting[1]).generation, 5);
+  assert.equal((await client.nextStart(3)).generation, 5);
+  let next: StartMessage | undefined;
+  void client.nextStart(5).then((message) => next = message);
+  broadcast(start(5));
+  broadcast(start(2));
+  await settle();
+  assert.equal(next, undefined);
+  broadcast(start(6));
+  await settle();
+  assert.equal(next!.generation, 6);
+  client.close();
+});
+
+Deno.test("what waits in a generation is interrupted at once by a newer one", async () => {
+  const { client, answer, broadcast } = open();
+  for (const subject of [subjects.begin, subjects.snapshot, subjects.write]) {
+    answer(subject, () => undefined);
+  }
+  await settle();
+  broadcast(start(1));
+  const conversation = client.generation(await client.nextStart(0));
+  const waiting = [
+    conversation.interrupted,
+    conversation.begin(),
+    conversation.snapshot(position, true),
+    conversation.writeVector("parameters", new Float32Array(4)),
+  ];
+  await settle();
+  broadcast(start(2));
+  for (const outcome of await Promise.allSettled(waiting)) {
+    assert.ok(outcome.status === "rejected" && outcome.reason instanceof GenerationEndedError);
+  }
+  // And nothing is asked for it any more.
+  await assert.rejects(conversation.begin(), GenerationEndedError);
+  assert.equal((await client.nextStart(1)).generation, 2);
+  client.close();
+});
+
+Deno.test("a request that comes too late for its generation is no failure of the run", async () => {
+  const { client, answer } = open();
+  answer(subjects.snapshot, () => ({ ok: false, text: staleGeneration }));
+  answer(subjects.read, () => ({ ok: false, text: staleGeneration }));
+  await settle();
+  const conversation = client.generation(start(1));
+  await assert.rejects(conversation.snapshot(position, false), GenerationEndedError);
+  await assert.rejects(conversation.readVector("parameters"), GenerationEndedError);
   client.close();
 });
 
 Deno.test("what waits for an answer ends when the run fails, with the run's reason", async () => {
   const { client, answer, broadcast } = open();
   answer(subjects.begin, () => undefined);
-  answer(subjects.checkpoint, () => undefined);
+  answer(subjects.snapshot, () => undefined);
   await settle();
-  const position = { step: 1, epoch: 0, planStep: 1 };
-  const waiting = [client.begin(), client.checkpoint(position)];
+  const conversation = client.generation(start(1));
+  const waiting = [conversation.begin(), conversation.snapshot(position, true)];
   await settle();
   broadcast({ type: "end", reason: 'Lost worker "w1" (host b): not heard of for 5.0 s' });
   for (const outcome of await Promise.allSettled(waiting)) {
@@ -220,18 +299,39 @@ Deno.test("what waits for an answer ends when the run fails, with the run's reas
     assert.match(outcome.reason.message, /^Lost worker "w1"/);
   }
   // And nothing is asked after that.
-  await assert.rejects(client.begin(), RunEndedError);
+  await assert.rejects(conversation.begin(), RunEndedError);
   client.close();
 });
 
 Deno.test("a request that the coordinator refuses ends the run for this worker", async () => {
   const { client, answer } = open();
-  answer(subjects.checkpoint, () => ({ ok: false, text: "Cannot write: no space left" }));
+  answer(subjects.snapshot, () => ({ ok: false, text: "Cannot write: no space left" }));
   await settle();
-  await assert.rejects(client.checkpoint({ step: 1, epoch: 0, planStep: 1 }), {
+  await assert.rejects(client.generation(start(1)).snapshot(position, true), {
     name: "RunEndedError",
     message: "The coordinator refused: Cannot write: no space left",
   });
+  client.close();
+});
+
+Deno.test("a worker that was given up is told to come again, but not for an earlier connection", async () => {
+  const { client, clock, answer, broadcast } = open();
+  // Said before this worker's new connection had joined: about the one before.
+  answer(subjects.join, () => {
+    broadcast({ type: "rejoin", worker: "w0" });
+    return { ok: true, text: "{}" };
+  });
+  answer(subjects.heartbeat, () => accepted);
+  await settle();
+  await client.join("process 1", 1000);
+  const errors: unknown[] = [];
+  void client.nextStart(0).catch((reason) => errors.push(reason));
+  broadcast({ type: "rejoin", worker: "w1" });
+  await pass(clock, 200);
+  assert.equal(errors.length, 0);
+  broadcast({ type: "rejoin", worker: "w0" });
+  await settle();
+  assert.ok(errors[0] instanceof ConnectionLostError);
   client.close();
 });
 
@@ -242,18 +342,50 @@ Deno.test("a coordinator that is gone is noticed, and so is a connection that is
   gone.answer(subjects.heartbeat, () => isThere ? accepted : undefined);
   await settle();
   await gone.client.join("process 1", 1000);
-  let reason: string | undefined;
-  void gone.client.ended.then((text) => reason = text);
+  const reasons: unknown[] = [];
+  void gone.client.nextStart(0).catch((reason) => reasons.push(reason));
   await pass(gone.clock, 100_000, 500);
-  assert.equal(reason, undefined);
+  assert.equal(reasons.length, 0);
   isThere = false;
   await pass(gone.clock, 65_000, 500);
-  assert.match(reason ?? "", /^Lost the coordinator: /);
+  const [reason] = reasons;
+  assert.ok(reason instanceof ConnectionLostError);
+  assert.match(reason.message, /^Lost the coordinator: /);
   gone.client.close();
 
   const cut = open();
   await settle();
+  const lost = { name: "ConnectionLostError", message: "Lost the connection: the broker stopped" };
+  const interrupted = assert.rejects(cut.client.generation(start(1)).interrupted, lost);
   cut.broker.stop();
-  assert.equal(await cut.client.ended, "Lost the connection: the broker stopped");
+  await assert.rejects(cut.client.nextStart(0), lost);
+  await interrupted;
   cut.client.close();
+
+  // Without its gradients' connection a worker is of no use either.
+  const dataLost = open();
+  await settle();
+  await dataLost.dataTransport.close();
+  await assert.rejects(dataLost.client.nextStart(0), { name: "ConnectionLostError" });
+  dataLost.client.close();
+});
+
+Deno.test("failed never throws, and says why in the newest generation", async () => {
+  const { client, answer, broadcast, broker } = open();
+  const said: Record<string, unknown>[] = [];
+  answer(subjects.finished, (data) => {
+    said.push({ ...decode(data, finishedSchema, { bytesMax: messageBytesMax }) });
+    return accepted;
+  });
+  await settle();
+  broadcast(start(3));
+  await settle();
+  await client.failed("Cannot read frames.npy: it is cut short");
+  assert.deepEqual(
+    said.map(({ worker, generation, failure }) => [worker, generation, failure]),
+    [["w0", 3, "Cannot read frames.npy: it is cut short"]],
+  );
+  broker.stop();
+  await client.failed("and now there is nobody to tell");
+  client.close();
 });

@@ -43,6 +43,7 @@ import {
   arraysFromVectors,
   checkpointVectors,
   type ModelSpecs,
+  vectorBytes,
   vectorsFromArrays,
 } from "./checkpoint_vectors.ts";
 import { diskFileSystem, type FileSystem } from "./file_system.ts";
@@ -121,6 +122,10 @@ export interface Coordinator {
 }
 
 const tickMs = 250;
+/** Workers that have joined, active or not: the broker may let anybody in who knows its login. */
+const membersMax = 1024;
+/** Frames of one sample sequence. */
+const sampleBytesMax = 64 * 2 ** 20;
 /** Most that workers may have uploaded and not yet saved. */
 const uploadBytesMax = 8 * 2 ** 30;
 /** Fits into a message; a reason may quote a whole configuration. */
@@ -366,6 +371,27 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     reply(message, accepted());
   };
 
+  /** @throws {RangeError} for a vector that the run has not, or of another length */
+  const checkVector = (name: string, totalBytes: number) => {
+    const bytes = specs && vectorBytes(specs, lanes, name);
+    const isSample = /^sample\/\d{1,2}\/(truth|predictions)$/.test(name);
+    if (isSample ? totalBytes <= sampleBytesMax : totalBytes === bytes) return;
+    throw new RangeError(
+      `Cannot take vector "${name}" of ${totalBytes} bytes: ` +
+        (bytes === undefined ? "the run has no such vector" : `it has ${bytes} bytes`),
+    );
+  };
+
+  const dropped = new Map<string, number>();
+  /** Whoever sends rubbish without end gets a line for each power of ten of it. */
+  const noteDropped = (subject: string, reason: string) => {
+    const count = (dropped.get(subject) ?? 0) + 1;
+    dropped.set(subject, count);
+    if (!/^10*$/.test(`${count}`)) return;
+    const what = count === 1 ? "a message" : `${count} messages`;
+    report.warn(`Dropped ${what} on ${subject}, the last because: ${reason.slice(0, 200)}`);
+  };
+
   const listen = <T>(
     subject: string,
     schema: Schema<T>,
@@ -376,7 +402,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       try {
         value = decode(message.data, schema, { bytesMax: messageBytesMax, name: subject });
       } catch (error) {
-        report.warn(`Dropped a message on ${subject}: ${sentence(error)}`);
+        noteDropped(subject, sentence(error));
         return reply(message, refused(sentence(error)));
       }
       handle(value, message);
@@ -404,10 +430,18 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
           `${protocolVersion}; install the same Lockstep everywhere`;
         return reply(message, refused(reason));
       }
+      const { members } = membership;
+      if (members.length >= membersMax && !members.some(({ id }) => id === request.worker)) {
+        return reply(message, refused(`there are ${membersMax} workers already`));
+      }
       asking.set(request.worker, message);
-      apply({ type: "join", worker: request.worker, where: request.where });
+      const { worker, where, attempt } = request;
+      apply({ type: "join", worker, where, attempt });
     }),
     listen(subjects.ready, readySchema, (request, message) => {
+      if (!membership.members.some(({ id }) => id === request.worker)) {
+        return reply(message, refused(`no worker named "${request.worker}" has joined`));
+      }
       readyReports.set(request.worker, request);
       asking.set(request.worker, message);
       apply({ type: "ready", worker: request.worker, report: request });
@@ -417,8 +451,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       const complete = beginnings.add(worker, message, null);
       for (const waiting of complete?.messages ?? []) reply(waiting, accepted());
     }),
-    listen(subjects.heartbeat, heartbeatSchema, ({ worker, generation }, message) => {
-      if (membership.members.some((member) => member.id === worker)) {
+    listen(subjects.heartbeat, heartbeatSchema, ({ worker, generation, attempt = 0 }, message) => {
+      if (membership.members.some((each) => each.id === worker && each.attempt === attempt)) {
         apply({ type: "heartbeat", worker });
         const isBehind = membership.active.includes(worker) && generation < membership.generation;
         if (isBehind && newestStart) broadcast(newestStart);
@@ -437,6 +471,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     ),
     listenNow(subjects.write, writeSchema, (part, message) => {
       try {
+        checkVector(part.vector, part.totalBytes);
         uploads.add({ ...part, name: part.vector });
         reply(message, accepted());
       } catch (error) {

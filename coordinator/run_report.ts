@@ -43,6 +43,15 @@ export interface RunReport {
   close(): void;
 }
 
+/** Different warnings of one run; more of them tell nobody anything. */
+const warningsMax = 1000;
+
+/** Parts of a sentence may come from elsewhere: what would move a terminal's cursor is left out. */
+function printable(sentence: string): string {
+  // deno-lint-ignore no-control-regex -- the point of it
+  return sentence.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
+}
+
 export interface RunReportOptions {
   readonly configuration: RunConfiguration;
   readonly folder: string;
@@ -68,9 +77,9 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
 
   const warn = (sentence: string) => {
     // The same complaint again and again would hide everything else.
-    if (warned.has(sentence)) return;
+    if (warned.has(sentence) || warned.size >= warningsMax) return;
     warned.add(sentence);
-    line.print(`Warning: ${sentence}`);
+    line.print(`Warning: ${printable(sentence)}`);
   };
   const log = (entry: MetricsLine) => {
     try {
@@ -180,7 +189,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       epoch = -1;
     },
     tell(sentence) {
-      line.print(sentence);
+      line.print(printable(sentence));
     },
     stopping() {
       line.print("Stopping after this step, with a checkpoint");

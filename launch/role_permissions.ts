@@ -62,13 +62,16 @@ export function workerPermissions({ url, reads, libraryPath }: WorkerSurrounding
 
 /** What is not named is denied, and nobody is asked; nothing listed is everything of that kind. */
 function permissionArgs(allowed: Readonly<Record<string, readonly string[]>>): string[] {
-  // A comma within a value is written twice.
-  const listed = (values: readonly string[]) =>
-    values.map((value) => value.replaceAll(",", ",,")).join(",");
+  const listed = (values: readonly string[]) => values.map(withoutComma).join(",");
   const flags = Object.entries(allowed).map(([name, values]) =>
     values.length === 0 ? `--allow-${name}` : `--allow-${name}=${listed(values)}`
   );
   return ["--no-prompt", ...flags];
+}
+
+/** Deno reads a comma as the end of a path: the nearest folder without one stands in for it. */
+function withoutComma(path: string): string {
+  return path.includes(",") ? withoutComma(dirname(path)) : path;
 }
 
 /** "host:port" */

@@ -59,6 +59,8 @@ const arraySpecs = array(
   { lengthMax: 4096 },
 );
 const name = string({ lengthMax: nameLengthMax });
+/** Of a worker: it is shown on terminals and becomes part of other names. */
+const workerName = string({ lengthMax: nameLengthMax, form: /^[A-Za-z0-9-]+$/ });
 const sentence = string({ lengthMax: sentenceLengthMax });
 const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const byteCount = integer({ min: 0, max: 2 ** 40 });
@@ -81,14 +83,16 @@ export const readReplySchema = object({
 
 export const joinSchema = object({
   protocol: count,
-  worker: name,
+  worker: workerName,
   /** Host and process. */
   where: string({ lengthMax: 256 }),
+  /** Counts this process's connections: a message that an earlier one sent may still come. */
+  attempt: optional(count),
 });
 
 /** What a worker opened; the coordinator checks that all agree. */
 export const readySchema = object({
-  worker: name,
+  worker: workerName,
   engine: name,
   engineVersion: string({ lengthMax: 256 }),
   device: string({ lengthMax: 256 }),
@@ -106,13 +110,17 @@ export const readySchema = object({
 export type ReadyRequest = Infer<typeof readySchema>;
 
 /** Ready to receive gradients; answered when every worker is. */
-export const beginSchema = object({ worker: name, generation: count });
+export const beginSchema = object({ worker: workerName, generation: count });
 
 /** With the newest generation that the worker has heard of: a start that was lost is said again. */
-export const heartbeatSchema = object({ worker: name, generation: count });
+export const heartbeatSchema = object({
+  worker: workerName,
+  generation: count,
+  attempt: optional(count),
+});
 
 /** The worker would like to go at the next snapshot. */
-export const leaveSchema = object({ worker: name });
+export const leaveSchema = object({ worker: workerName });
 
 /** One step, as the worker of rank 0 reports it. */
 export const progressSchema = object({
@@ -155,7 +163,7 @@ export const readSchema = object({
 
 /** All vectors of this worker for a snapshot at this position have been written. */
 export const snapshotSchema = object({
-  worker: name,
+  worker: workerName,
   generation: count,
   /** Whether it is to be a checkpoint on disk, which is then waited for. */
   save: boolean(),
@@ -167,14 +175,14 @@ export type SnapshotRequest = Infer<typeof snapshotSchema>;
 
 /** A step was not finite: back to the last snapshot, to do the steps since then again. */
 export const rollbackSchema = object({
-  worker: name,
+  worker: workerName,
   generation: count,
   step: count,
   fault: sentence,
 });
 
 export const validationSchema = object({
-  worker: name,
+  worker: workerName,
   generation: count,
   step: count,
   epoch: count,
@@ -201,7 +209,7 @@ export interface ValidationResult {
 
 /** Sample predictions to draw; their frames were written as `sample/<i>/truth` and `.../predictions`. */
 export const pictureSchema = object({
-  worker: name,
+  worker: workerName,
   generation: count,
   step: count,
   height: count,
@@ -216,7 +224,7 @@ export type PictureRequest = Infer<typeof pictureSchema>;
 
 /** `failure` is empty unless the worker failed. */
 export const finishedSchema = object({
-  worker: name,
+  worker: workerName,
   generation: count,
   reason: literal("done", "stopped"),
   step: count,
@@ -233,7 +241,7 @@ export const coordinatorMessageSchema = union("type", {
     type: literal("start"),
     generation: count,
     /** Worker names in the order of their ranks. */
-    members: array(name, { lengthMax: workersMax }),
+    members: array(workerName, { lengthMax: workersMax }),
     step: count,
     epoch: count,
     planStep: count,
@@ -244,7 +252,7 @@ export const coordinatorMessageSchema = union("type", {
   }),
   stop: object({ type: literal("stop") }),
   /** The coordinator has given this worker up, or is a new one; it joins again or ends. */
-  rejoin: object({ type: literal("rejoin"), worker: name }),
+  rejoin: object({ type: literal("rejoin"), worker: workerName }),
   end: object({ type: literal("end"), reason: sentence }),
 });
 export type CoordinatorMessage = Infer<typeof coordinatorMessageSchema>;

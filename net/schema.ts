@@ -16,12 +16,16 @@ export class SchemaError extends Error {
   override readonly name = "SchemaError";
 }
 
-/** A text of at most `lengthMax` UTF-16 units. */
-export function string({ lengthMax }: { lengthMax: number }): Schema<string> {
+/** A text of at most `lengthMax` UTF-16 units, and of this form where one is given. */
+export function string(
+  { lengthMax, form }: { lengthMax: number; form?: RegExp },
+): Schema<string> {
   return {
     check(value, path) {
       if (typeof value !== "string") throw mismatch(path, "a string", value);
-      return limited(value, lengthMax, path);
+      limited(value, lengthMax, path);
+      if (form && !form.test(value)) throw mismatch(path, `a string like ${form}`, value);
+      return value;
     },
   };
 }

@@ -15,6 +15,7 @@ import { planTraining } from "./run_training.ts";
 import { samplePredictions } from "./sample_predictions.ts";
 import { createStepFunctions } from "./step_functions.ts";
 import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
+import { warmUp } from "./warm_up.ts";
 
 const pictureSequencesMax = 4;
 const pictureFramesMax = 20;
@@ -48,6 +49,8 @@ export async function openRun(
       : epochs * planTraining({ configuration, dataset, window: model.window }, 0).steps;
     const schedule = buildSchedule(configuration.optimizer, totalSteps);
     const lanesPerShard = lanes / shardCount;
+    // What the wasm engine computes is computed anew each time: there is nothing to warm up.
+    if (engine.name === "tensorflow") await warmUp(functions, model, optimizer, lanesPerShard);
     const opened = { engine, dataset };
     return {
       report: {

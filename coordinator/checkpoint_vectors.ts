@@ -37,13 +37,11 @@ export function checkpointVectors(specs: ModelSpecs, lanes: number): string[] {
 export function vectorBytes(specs: ModelSpecs, lanes: number, name: string): number | undefined {
   const of = (arrays: readonly ArraySpec[]) =>
     4 * arrays.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
-  const [kind, rest, ...more] = name.split("/");
-  if (more.length > 0) return undefined;
-  if (kind === "parameters" && rest === undefined) return of(specs.parameters);
-  if (kind === "slot" && specs.slots.includes(rest)) return of(specs.parameters);
-  if (kind === "lane" && /^(0|[1-9]\d*)$/.test(rest) && Number(rest) < lanes) {
-    return of(specs.states);
-  }
+  const isSlot = specs.slots.some((slot) => name === `slot/${slot}`);
+  if (name === "parameters" || isSlot) return of(specs.parameters);
+  const [, lane] = /^lane\/(0|[1-9]\d*)$/.exec(name) ?? [];
+  return lane !== undefined && Number(lane) < lanes ? of(specs.states) : undefined;
+}
 }
 
 /** @param take gives each vector by name */

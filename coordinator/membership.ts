@@ -42,6 +42,8 @@ export interface Member {
   readonly id: string;
   /** Host and process: tells a worker that comes back from another one of the same name. */
   readonly where: string;
+  /** Counts the connections of that process: an earlier one's join may come late. */
+  readonly attempt: number;
   readonly lastSeenMs: number;
   readonly ready: ReadyReport | null;
   readonly finished: FinishReport | null;
@@ -79,7 +81,13 @@ export interface MembershipState {
 }
 
 export type MembershipEvent =
-  | { readonly type: "join"; readonly worker: string; readonly where: string }
+  | {
+    readonly type: "join";
+    readonly worker: string;
+    readonly where: string;
+    /** Counts the connections of that process. */
+    readonly attempt?: number;
+  }
   | { readonly type: "ready"; readonly worker: string; readonly report: ReadyReport }
   | { readonly type: "heartbeat"; readonly worker: string }
   /** Somebody knows that the worker is gone, e.g. who started its process. */
@@ -164,7 +172,7 @@ export function changeMembership(
   }
   switch (event.type) {
     case "join":
-      return join(state, event.worker, event.where, nowMs);
+      return join(state, event, nowMs);
     case "ready":
       return ready(state, event.worker, event.report, nowMs);
     case "heartbeat":
@@ -191,8 +199,7 @@ export function changeMembership(
 
 function join(
   state: MembershipState,
-  worker: string,
-  where: string,
+  { worker, where, attempt = 0 }: Extract<MembershipEvent, { type: "join" }>,
   nowMs: number,
 ): MembershipChange {
   const twin = state.members.find((member) => member.id === worker);
@@ -203,6 +210,8 @@ function join(
       `a worker named "${worker}" has already joined from ${twin.where}; give another --name`,
     );
   }
+  // The worker has joined again since.
+  if (twin && attempt < twin.attempt) return same(state);
   // The same process again: it had lost its connection, and with it its part of the generation.
   const before = twin
     ? lose(state, [{ worker, reason: "lost its connection and came back" }], nowMs)
@@ -210,6 +219,7 @@ function join(
   const member: Member = {
     id: worker,
     where,
+    attempt,
     lastSeenMs: nowMs,
     ready: null,
     finished: null,
@@ -227,6 +237,8 @@ function ready(
   report: ReadyReport,
   nowMs: number,
 ): MembershipChange {
+  // Once is enough; what it runs on cannot change without a new process.
+  if (before.active.includes(worker)) return same(update(before, worker, { lastSeenMs: nowMs }));
   const first = before.members.find((member) => member.ready && member.id !== worker);
   const agreed = before.agreed ?? first?.ready ?? report;
   for (const field of agreedFields) {

@@ -89,6 +89,8 @@ export interface ClientOptions {
   readonly data: Transport;
   readonly run: string;
   readonly worker: string;
+  /** Counts this process's connections to the run. @default {0} */
+  readonly attempt?: number;
   readonly clock: Clock;
 }
 
@@ -101,7 +103,7 @@ const requestTimeoutMs = 10_000;
 const barrierTimeoutMs = 600_000;
 
 export function connectCoordinator(options: ClientOptions): CoordinatorClient {
-  const { control, data, run, worker, clock } = options;
+  const { control, data, run, worker, clock, attempt = 0 } = options;
   const subjects = runSubjects(run);
   const partBytesMax = Math.floor((control.payloadBytesMax - 4096) / 4) * 4;
   const over = new Interruption();
@@ -169,7 +171,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     return reply;
   };
 
-  const signOfLife = () => ({ worker, generation: newest?.generation ?? 0 });
+  const signOfLife = () => ({ worker, attempt, generation: newest?.generation ?? 0 });
   /** No step waits for the coordinator, so that it is gone would otherwise show much later. */
   const watchCoordinator = async () => {
     while (!closed) {
@@ -208,7 +210,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     async join(where, waitMs) {
       await control.flush();
       const deadline = clock.nowMs() + waitMs;
-      const body = { protocol: protocolVersion, worker, where };
+      const body = { protocol: protocolVersion, worker, where, attempt };
       for (;;) {
         try {
           const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, deadline - clock.nowMs()));

@@ -64,16 +64,14 @@ const reconnectMs = 250;
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { run, name, where, clock, joinTimeoutMs } = options;
   let opened: { readonly text: string; readonly run: OpenedRun } | undefined;
-  let isFirst = true;
   let isLeaving = false;
   void options.leave?.then(() => isLeaving = true);
   try {
-    for (;;) {
-      const connections = await connectInTime(options, isFirst);
-      isFirst = false;
+    for (let attempt = 0;; attempt++) {
+      const connections = await connectInTime(options, attempt === 0);
       let client: CoordinatorClient | undefined;
       try {
-        client = connectCoordinator({ ...connections, run, worker: name, clock });
+        client = connectCoordinator({ ...connections, run, worker: name, clock, attempt });
         const { leave } = client;
         const text = await client.join(where, joinTimeoutMs);
         options.onJoined?.();

@@ -50,6 +50,7 @@ class Link {
 }
 
 interface Interest {
+  readonly connection: Connection;
   readonly pattern: string;
   readonly callback: (message: Message) => void;
   isWanted: boolean;
@@ -70,6 +71,9 @@ export class SimulatedBroker {
   lossShare = 0;
   readonly connections = new Map<number, Connection>();
   readonly #links = new Map<SimulatedProcess, Link>();
+  /** Subscriptions to one subject, by that subject, and those with wildcards. */
+  readonly #exact = new Map<string, Set<Interest>>();
+  readonly #wild = new Set<Interest>();
   #isUp = true;
   #ids = 0;
 
@@ -140,6 +144,20 @@ export class SimulatedBroker {
     for (const connection of this.connectionsOf(process)) connection.release();
   }
 
+  subscribe(interest: Interest): void {
+    if (/[*>]/.test(interest.pattern)) {
+      this.#wild.add(interest);
+      return;
+    }
+    const interests = this.#exact.get(interest.pattern) ?? new Set();
+    this.#exact.set(interest.pattern, interests.add(interest));
+  }
+
+  unsubscribe(interest: Interest): void {
+    this.#wild.delete(interest);
+    this.#exact.get(interest.pattern)?.delete(interest);
+  }
+
   connectionsOf(process: SimulatedProcess): Connection[] {
     return [...this.connections.values()].filter((each) => each.process === process);
   }
@@ -157,13 +175,15 @@ export class SimulatedBroker {
       return 1;
     }
     let receivers = 0;
-    for (const connection of [...this.connections.values()]) {
-      if (connection === from && from.noEcho) continue;
-      for (const interest of connection.interests) {
-        if (!subjectMatches(interest.pattern, subject)) continue;
-        receivers++;
-        connection.deliver(from, interest, subject, data.slice(), reply);
-      }
+    const deliver = (interest: Interest) => {
+      const { connection } = interest;
+      if (connection === from && from.noEcho) return;
+      receivers++;
+      connection.deliver(from, interest, subject, data.slice(), reply);
+    };
+    for (const interest of this.#exact.get(subject) ?? []) deliver(interest);
+    for (const interest of this.#wild) {
+      if (subjectMatches(interest.pattern, subject)) deliver(interest);
     }
     if (receivers === 0) this.counts.nobody++;
     return receivers;
@@ -177,7 +197,7 @@ export class Connection implements Transport {
   readonly noEcho: boolean;
   readonly id: number;
   /** What the broker knows of its subscriptions. */
-  readonly interests = new Set<Interest>();
+  readonly #interests = new Set<Interest>();
   readonly #broker: SimulatedBroker;
   readonly #time: VirtualTime;
   readonly #link: Link;
@@ -221,14 +241,22 @@ export class Connection implements Transport {
   subscribe(subject: string, callback: (message: Message) => void): Subscription {
     this.#checkOpen(`subscribe to "${subject}"`);
     if (!isSubscribeSubject(subject)) throw new TransportError(`Cannot subscribe to "${subject}"`);
-    const interest: Interest = { pattern: subject, callback, isWanted: true };
+    const interest: Interest = {
+      connection: this,
+      pattern: subject,
+      callback,
+      isWanted: true,
+    };
     this.#send(() => {
-      if (interest.isWanted && !this.#isCut) this.interests.add(interest);
+      if (!interest.isWanted || this.#isCut) return;
+      this.#interests.add(interest);
+      this.#broker.subscribe(interest);
     });
     return {
       unsubscribe: () => {
         interest.isWanted = false;
-        if (this.#isOpen) this.#send(() => void this.interests.delete(interest));
+        this.#interests.delete(interest);
+        this.#broker.unsubscribe(interest);
       },
     };
   }
@@ -423,7 +451,8 @@ export class Connection implements Transport {
   /** The broker forgets this connection. */
   #leave(): void {
     this.#isCut = true;
-    this.interests.clear();
+    for (const interest of this.#interests) this.#broker.unsubscribe(interest);
+    this.#interests.clear();
     this.#broker.connections.delete(this.id);
   }
 

@@ -42,7 +42,6 @@ export function vectorBytes(specs: ModelSpecs, lanes: number, name: string): num
   const [, lane] = /^lane\/(0|[1-9]\d*)$/.exec(name) ?? [];
   return lane !== undefined && Number(lane) < lanes ? of(specs.states) : undefined;
 }
-}
 
 /** @param take gives each vector by name */
 export function arraysFromVectors(

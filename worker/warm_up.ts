@@ -31,18 +31,26 @@ export async function warmUp(
   );
   const states = createLaneStates(model.state, [0], lanesPerShard);
   const parameters = tf.zeros([count]);
+  const gradient = tf.zeros([count]);
   const slots = optimizer.slots.map(() => tf.zeros([count]));
   const scalars = {
     learningRate: tf.scalar(0),
     biasCorrection: tf.tensor1d(optimizer.biasCorrection(1)),
   };
   const { flat, state } = await functions.gradients(parameters, states.ofShard(0), windows);
-  const updated = await functions.update(parameters, slots, parameters, scalars);
+  const updated = await functions.update(parameters, slots, gradient, scalars);
   const evaluated = await functions.evaluate(parameters, states.ofShard(0), windows);
   states.dispose();
   tf.dispose([
-    ...[parameters, scalars.learningRate, scalars.biasCorrection, flat, updated.parameters],
+    ...[
+      parameters,
+      gradient,
+      scalars.learningRate,
+      scalars.biasCorrection,
+      flat,
+      updated.parameters,
+    ],
     ...[evaluated.losses, evaluated.predictions, ...evaluated.state, ...slots, ...state],
-    ...[windows.frames, windows.resets, windows.weights, ...updated.slots],
+    ...[windows.frames, windows.resets, windows.weights, updated.magnitude, ...updated.slots],
   ]);
 }

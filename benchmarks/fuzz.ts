@@ -1,0 +1,89 @@
+/**
+ * `deno task bench fuzz`: hostile bytes. Millions of broken inputs against every decoder, and broken
+ * messages from somebody who knows a worker's login against a run with live workers.
+ *
+ *   deno task bench fuzz --decoders 10000000 --live 100000 --json
+ */
+import { type FlagTable, helpText, parseFlags } from "../launch/flags.ts";
+import { systemClock } from "../net/clock.ts";
+import { random } from "../net/random.ts";
+import { createDecoders, type DecoderReport, fuzzDecoder } from "./fuzz_decoders.ts";
+import { attackRun } from "./fuzz_live.ts";
+
+const flags = {
+  decoders: {
+    kind: "integer",
+    value: "N",
+    min: 0,
+    max: 1_000_000_000,
+    help: "broken inputs against the decoders",
+    defaultText: "1000000",
+  },
+  live: {
+    kind: "integer",
+    value: "N",
+    min: 0,
+    max: 100_000_000,
+    help: "broken messages against a run of two workers",
+    defaultText: "0",
+  },
+  seed: {
+    kind: "integer",
+    value: "N",
+    min: 0,
+    max: 2 ** 32 - 1,
+    help: "of the inputs",
+    defaultText: "1",
+  },
+  json: { kind: "switch", help: "one JSON object on standard output" },
+  help: { kind: "switch", help: "show this" },
+} as const satisfies FlagTable;
+
+export async function run(args: string[]): Promise<void> {
+  const given = parseFlags(args, flags);
+  if (given.help) return console.log(helpText("Usage: deno task bench fuzz [flags]", flags));
+  const seed = given.seed as number | undefined ?? 1;
+  const decoders = await fuzzDecoders(given.decoders as number | undefined ?? 1_000_000, seed);
+  const messages = given.live as number | undefined ?? 0;
+  const live = messages === 0 ? undefined : await attackRun(messages, seed);
+  if (live) console.error(live);
+  if (given.json) console.log(JSON.stringify({ decoders, live }));
+}
+
+async function fuzzDecoders(inputs: number, seed: number) {
+  const folder = await Deno.makeTempDir({ prefix: "lockstep-fuzz-" });
+  const startMs = systemClock.nowMs();
+  try {
+    const decoders = createDecoders(folder);
+    const whole = decoders.reduce((sum, { share }) => sum + share, 0);
+    // What the code itself and the compiler take is there before memory is measured.
+    for (const each of decoders) await fuzzDecoder(each, 200, random(seed, "warm"), systemClock);
+    const before = Deno.memoryUsage().rss;
+    const reports: DecoderReport[] = [];
+    let grownBytes = 0;
+    for (const each of decoders) {
+      const count = Math.ceil(inputs * each.share / whole);
+      const report = await fuzzDecoder(each, count, random(seed, each.name), systemClock);
+      grownBytes = Math.max(grownBytes, Deno.memoryUsage().rss - before);
+      reports.push(report);
+      const { decoder, accepted, refused, crashes, slowestMs } = report;
+      console.error(
+        `${decoder.padEnd(20)} ${count} inputs, ${accepted} accepted, ${refused} refused, ` +
+          `${crashes} crashes, slowest ${slowestMs.toFixed(1)} ms`,
+      );
+    }
+    const sum = (of: (report: DecoderReport) => number) =>
+      reports.reduce((total, report) => total + of(report), 0);
+    return {
+      inputs: sum(({ inputs }) => inputs),
+      accepted: sum(({ accepted }) => accepted),
+      crashes: sum(({ crashes }) => crashes),
+      slowestMs: Math.max(...reports.map(({ slowestMs }) => slowestMs)),
+      grownMiB: grownBytes / 2 ** 20,
+      seconds: (systemClock.nowMs() - startMs) / 1000,
+      examples: reports.flatMap(({ example }) => example ?? []),
+    };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * A run of two workers while a third party, with a worker's login of its own, sends broken messages
+ * to the coordinator and into the gradients. Compared with the same run left alone.
+ */
+import { workerLogins } from "../launch/broker_permissions.ts";
+import { startLastingBroker } from "../launch/lasting_broker.ts";
+import { runLocalCluster } from "../launch/local_cluster.ts";
+import { setUp } from "../launch/setup.ts";
+import { createChunkCodec } from "../collective/chunk_message.ts";
+import { delay, systemClock } from "../net/clock.ts";
+import { decode, encode } from "../net/codec.ts";
+import { messageBytesMax, runSubjects } from "../net/messages.ts";
+import { connectNats } from "../net/nats_transport.ts";
+import { random, secretToken } from "../net/random.ts";
+import { broken, chunkBytesMax, messageSamples } from "./fuzz_decoders.ts";
+
+const steps = 300;
+const runFlags = [
+  ...["--size", "32", "--filters", "8", "--lanes", "8", "--window", "10", "--seed", "7"],
+  ...["--sequence-frames", "41", "--sequences", "200", "--validation-sequences", "2"],
+  ...["--test-sequences", "4", "--steps", `${steps}`, "--engine", "tensorflow"],
+];
+/** Messages between two looks at the run, and how long to wait for it to read them. */
+const burst = 100;
+
+export interface LiveReport {
+  readonly messages: number;
+  readonly exitCode: number;
+  readonly restarts: number;
+  readonly secondsPerStep: { readonly alone: number; readonly attacked: number };
+  /** Of the run left alone. */
+  readonly throughput: number;
+  readonly sameBits: boolean;
+  /** Most that a process of the run grew beyond the same process of the run left alone. */
+  readonly grownMiB: number;
+}
+
+/** @throws {Error} where TensorFlow or nats-server is missing */
+export async function attackRun(messages: number, seed: number): Promise<LiveReport> {
+  const alone = await trainOnce(0, seed);
+  const attacked = await trainOnce(messages, seed);
+  const grown = Object.entries(attacked.memory).map(([name, bytes]) =>
+    bytes - (alone.memory[name] ?? bytes)
+  );
+  return {
+    messages: attacked.sent,
+    exitCode: attacked.code,
+    restarts: attacked.generations - 1,
+    secondsPerStep: { alone: alone.secondsPerStep, attacked: attacked.secondsPerStep },
+    throughput: alone.secondsPerStep / attacked.secondsPerStep,
+    sameBits: attacked.parametersSha256 === alone.parametersSha256,
+    grownMiB: Math.max(...grown) / 2 ** 20,
+  };
+}
+
+async function trainOnce(messages: number, seed: number) {
+  const { tensorflow, natsServer, problems } = await setUp({
+    needs: ["tensorflow", "nats-server"],
+  });
+  if (!tensorflow || !natsServer) throw new Error(problems.join("; "));
+  const out = await Deno.makeTempDir({ prefix: "lockstep-fuzz-" });
+  const run = secretToken(6);
+  const [attacker, ...logins] = workerLogins(3);
+  const roles = { run, workers: [attacker, ...logins] };
+  const broker = await startLastingBroker({ binary: natsServer.path, clock: systemClock, roles });
+  const memory: Record<string, number> = {};
+  const pids = new Map<string, number>();
+  let over = false;
+  const watching = (async () => {
+    while (!over) {
+      for (const [name, pid] of pids) {
+        memory[name] = Math.max(memory[name] ?? 0, residentBytes(pid));
+      }
+      await delay(systemClock, 100);
+    }
+  })();
+  try {
+    const ended = runLocalCluster({
+      connection: {
+        url: broker.url,
+        run,
+        credentials: { user: broker.user, password: broker.password },
+      },
+      workerLogins: logins,
+      out,
+      workers: 2,
+      resume: false,
+      coordinatorArgs: [...runFlags, "--workers", "2", "--out", out],
+      libraryPath: tensorflow.path,
+      clock: systemClock,
+      observer: {
+        urlOf: () => broker.url,
+        started: (name, { pid }) => void pids.set(name, pid),
+      },
+    }).finally(() => over = true);
+    const sent = messages === 0 ? 0 : await attack({
+      url: broker.url,
+      run,
+      login: attacker,
+      messages,
+      seed,
+      out,
+      isOver: () => over,
+    });
+    const code = await ended;
+    return { code, sent, memory, ...await outcome(out) };
+  } finally {
+    over = true;
+    await watching;
+    await broker.stop();
+    await Deno.remove(out, { recursive: true });
+  }
+}
+
+interface Attack {
+  readonly url: string;
+  readonly run: string;
+  readonly login: { readonly user: string; readonly password: string };
+  readonly messages: number;
+  readonly seed: number;
+  readonly out: string;
+  readonly isOver: () => boolean;
+}
+
+/** Sends while the run trains, at a pace that spreads the messages over its steps. */
+async function attack({ url, run, login, messages, seed, out, isOver }: Attack): Promise<number> {
+  const transport = await connectNats({ servers: url, name: "attack", credentials: login });
+  const subjects = runSubjects(run);
+  const draws = random(seed, "attack");
+  const chunks = createChunkCodec(chunkBytesMax);
+  const buffer = new Uint8Array(chunks.bufferBytes);
+  const { workers: _, ...toCoordinator } = messageSamples;
+  const control = Object.entries(toCoordinator).map(([name, [schema, value]]) => ({
+    subject: subjects[name as keyof typeof subjects],
+    sample: new Uint8Array(encode(value)),
+    isSound: (bytes: Uint8Array) =>
+      doesNotThrow(() => decode(bytes, schema, { bytesMax: messageBytesMax })),
+  }));
+  const stale = (step: number) =>
+    new Uint8Array(chunks.encode(buffer, [999, step, 1, 0, 0, new Uint8Array(64)]));
+  const makeOne = (): { subject: string; data: Uint8Array } => {
+    for (;;) {
+      if (draws.integer(2) === 0) {
+        const { subject, sample, isSound } = control[draws.integer(control.length)];
+        const data = broken(sample, draws);
+        // What is still well-formed is no broken message; who may send those is another matter.
+        if (!isSound(data)) return { subject, data };
+      } else {
+        const places = ["total", "reduce.0", "reduce.1", "reduce.7"];
+        const subject = `${subjects.data}.${places[draws.integer(places.length)]}`;
+        const sample = stale(draws.integer(steps));
+        const data = draws.integer(4) === 0 ? sample : broken(sample, draws);
+        if (data === sample || !doesNotThrow(() => chunks.decode(data))) return { subject, data };
+      }
+    }
+  };
+  let sent = 0;
+  try {
+    let stepsDone = 0;
+    while (!isOver() && sent < messages) {
+      stepsDone = await lastStep(out);
+      // Done by nine tenths of the run.
+      const due = Math.min(messages, Math.ceil(messages * stepsDone / (0.9 * steps)));
+      while (sent < due && !isOver()) {
+        for (let i = 0; i < burst && sent < due; i++, sent++) {
+          const { subject, data } = makeOne();
+          transport.publish(subject, data);
+        }
+        await transport.flush();
+      }
+      await delay(systemClock, 20);
+    }
+  } finally {
+    await transport.close();
+  }
+  return sent;
+}
+
+function doesNotThrow(action: () => unknown): boolean {
+  try {
+    action();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function lastStep(out: string): Promise<number> {
+  const text = await Deno.readTextFile(`${out}/metrics.jsonl`).catch(() => "");
+  const lines = text.trimEnd().split("\n");
+  return Number(/"step":(\d+)/.exec(lines.at(-1) ?? "")?.[1] ?? 0);
+}
+
+async function outcome(out: string) {
+  const lines = (await Deno.readTextFile(`${out}/metrics.jsonl`)).trimEnd().split("\n")
+    .map((line) => JSON.parse(line) as { step: number; secondsPerStep?: number });
+  const seconds = lines.flatMap(({ step, secondsPerStep }) =>
+    secondsPerStep !== undefined && step > 5 ? [secondsPerStep] : []
+  );
+  const path = `${out}/checkpoints/step-${String(steps).padStart(6, "0")}/manifest.json`;
+  const { parametersSha256 } = JSON.parse(await Deno.readTextFile(path));
+  const journal = (await Deno.readTextFile(`${out}/journal.jsonl`)).trimEnd().split("\n");
+  return {
+    secondsPerStep: seconds.reduce((sum, each) => sum + each, 0) / seconds.length,
+    parametersSha256: parametersSha256 as string,
+    generations: journal.length,
+  };
+}
+
+/** 0 where the process is gone or the system does not tell. */
+function residentBytes(pid: number): number {
+  try {
+    const pages = Number(Deno.readTextFileSync(`/proc/${pid}/statm`).split(" ")[1]);
+    return pages * 4096;
+  } catch {
+    return 0;
+  }
+}

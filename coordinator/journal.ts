@@ -3,6 +3,8 @@
  * a coordinator that takes over never gives a number twice, so that no message of an earlier
  * generation can pass for one of its own.
  */
+import { dirname } from "node:path";
+
 export interface JournalEntry {
   readonly generation: number;
   readonly members: readonly string[];
@@ -11,7 +13,7 @@ export interface JournalEntry {
 }
 
 export interface Journal {
-  /** The newest generation; 0 where there was none. */
+  /** No generation had a higher number; 0 where there was none. */
   readonly generation: number;
   /** Returns when the entry is durable. @throws {Error} where the disk refuses */
   append(entry: JournalEntry): void;
@@ -47,18 +49,25 @@ const diskJournal: JournalDisk = {
     const file = Deno.openSync(path, { create: true, write: true });
     file.truncateSync(bytes);
     file.seekSync(0, Deno.SeekMode.End);
+    // A new file's name is durable only when its folder is.
+    if (Deno.build.os !== "windows") {
+      using folder = Deno.openSync(dirname(path), { read: true });
+      folder.syncSync();
+    }
     return file;
   },
 };
 
-/** Opens the journal at `path`, and creates it where there is none; a torn last line is dropped. */
+/**
+ * Opens the journal at `path`, and creates it where there is none. A last line that is torn was never
+ * announced; it is dropped, and so is its number.
+ * @throws {Error} where an earlier line is damaged: which numbers were given is not known then
+ */
 export function openJournal(path: string, disk: JournalDisk = diskJournal): Journal {
-  const lines = readLines(disk.read(path));
-  const generations = lines.map((line) => (JSON.parse(line) as JournalEntry).generation);
-  let generation = Math.max(0, ...generations);
+  const found = readEntries(path, disk.read(path) ?? new Uint8Array(0));
+  let { generation } = found;
   // Continues after the last whole line.
-  const bytes = new TextEncoder().encode(lines.map((line) => `${line}\n`).join(""));
-  const file = disk.open(path, bytes.length);
+  const file = disk.open(path, found.bytes);
   return {
     get generation() {
       return generation;
@@ -75,6 +84,33 @@ export function openJournal(path: string, disk: JournalDisk = diskJournal): Jour
   };
 }
 
-function readLines(bytes: Uint8Array | undefined): string[] {
-  return new TextDecoder().decode(bytes).split("\n").slice(0, -1);
+const newline = 10;
+
+/** The newest generation, and how many bytes the whole lines take. */
+function readEntries(path: string, content: Uint8Array): { generation: number; bytes: number } {
+  let [generation, start] = [0, 0];
+  for (let line = 1; start < content.length; line++) {
+    const end = content.indexOf(newline, start);
+    const given = end < 0 ? undefined : generationOf(content.subarray(start, end));
+    if (given === undefined) {
+      const isLast = end < 0 || end === content.length - 1;
+      if (isLast) return { generation: generation + 1, bytes: start };
+      throw new Error(
+        `Cannot go on from ${path}: line ${line} is damaged; move the file away once no worker of ` +
+          "this run is left",
+      );
+    }
+    generation = Math.max(generation, given);
+    start = end + 1;
+  }
+  return { generation, bytes: start };
+}
+
+function generationOf(line: Uint8Array): number | undefined {
+  try {
+    const { generation } = JSON.parse(new TextDecoder().decode(line)) as Partial<JournalEntry>;
+    return Number.isSafeInteger(generation) ? generation : undefined;
+  } catch {
+    return undefined;
+  }
 }

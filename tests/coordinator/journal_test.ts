@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import {
+  type Journal,
+  type JournalDisk,
+  type JournalEntry,
+  openJournal,
+} from "../../coordinator/journal.ts";
+import { random } from "../../net/random.ts";
+
+/** A file in memory, of which a crash may lose what was not synced. */
+class MemoryDisk implements JournalDisk {
+  bytes: number[] = [];
+  synced = 0;
+  /** Most that one write takes. */
+  writeBytesMax = Infinity;
+
+  read(): Uint8Array | undefined {
+    return this.bytes.length === 0 ? undefined : Uint8Array.from(this.bytes);
+  }
+
+  open(_path: string, bytes: number) {
+    this.bytes.length = bytes;
+    return {
+      writeSync: (data: Uint8Array) => {
+        const part = data.subarray(0, this.writeBytesMax);
+        this.bytes.push(...part);
+        return part.length;
+      },
+      syncSync: () => void (this.synced = this.bytes.length),
+      close() {},
+    };
+  }
+
+  /** Keeps what was synced, and any part of what was written after it. */
+  crash(keep: number): void {
+    this.bytes.length = this.synced + Math.floor(keep * (this.bytes.length - this.synced + 1));
+    this.synced = this.bytes.length;
+  }
+}
+
+function entry(generation: number): JournalEntry {
+  return { generation, members: ["wörker-0", "w1"], step: 10 * generation };
+}
+
+function next(journal: Journal): number {
+  const generation = journal.generation + 1;
+  journal.append(entry(generation));
+  assert.equal(journal.generation, generation);
+  return generation;
+}
+
+Deno.test("openJournal on disk goes on where the last one ended", async () => {
+  const folder = await Deno.makeTempDir();
+  const path = `${folder}/journal.jsonl`;
+  try {
+    const first = openJournal(path);
+    assert.equal(first.generation, 0);
+    first.append(entry(1));
+    first.append(entry(2));
+    first.close();
+    await Deno.writeTextFile(path, '{"generation":3,"mem', { append: true });
+    const second = openJournal(path);
+    assert.ok(second.generation >= 2);
+    const generation = next(second);
+    second.close();
+    const lines = (await Deno.readTextFile(path)).split("\n");
+    assert.deepEqual(lines.map((line) => line && JSON.parse(line)), [
+      entry(1),
+      entry(2),
+      entry(generation),
+      "",
+    ]);
+    assert.equal(openAndClose(path), generation);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+function openAndClose(path: string): number {
+  const journal = openJournal(path);
+  journal.close();
+  return journal.generation;
+}
+
+Deno.test("openJournal never gives a number twice, wherever a line is torn", () => {
+  for (let seed = 0; seed < 200; seed++) {
+    const draw = random("journal", seed);
+    const disk = new MemoryDisk();
+    disk.writeBytesMax = 1 + draw.integer(30);
+    const given = new Set<number>();
+    for (let life = 0; life < 5; life++) {
+      const journal = openJournal("journal", disk);
+      for (let count = draw.integer(4); count > 0; count--) {
+        const generation = next(journal);
+        assert.ok(!given.has(generation), `seed ${seed}: ${generation} twice`);
+        given.add(generation);
+      }
+      // The machine goes down while a line is written, of which any part may be there.
+      const line = new TextEncoder().encode(JSON.stringify(entry(journal.generation + 1)) + "\n");
+      disk.bytes.push(...line.map((byte) => draw.uniform() < 0.05 ? 0 : byte));
+      disk.crash(draw.uniform());
+    }
+  }
+});
+
+Deno.test("a journal's entry is on disk when append returns", () => {
+  const disk = new MemoryDisk();
+  const journal = openJournal("journal", disk);
+  journal.append(entry(1));
+  disk.crash(0);
+  assert.equal(openJournal("journal", disk).generation, 1);
+});
+
+Deno.test("openJournal does not guess where an earlier line is damaged", () => {
+  for (const damaged of ["garbage", '{"generation":"2"}', '{"members":[]}', "\u0000\u0000", ""]) {
+    const disk = new MemoryDisk();
+    const lines = [JSON.stringify(entry(1)), damaged, JSON.stringify(entry(3)), ""];
+    disk.bytes = [...new TextEncoder().encode(lines.join("\n"))];
+    assert.throws(() => openJournal("runs/a/journal.jsonl", disk), {
+      message: "Cannot go on from runs/a/journal.jsonl: line 2 is damaged; move the file away " +
+        "once no worker of this run is left",
+    });
+  }
+});

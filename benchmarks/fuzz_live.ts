@@ -14,9 +14,13 @@ import { connectNats } from "../net/nats_transport.ts";
 import { random, secretToken } from "../net/random.ts";
 import { broken, chunkBytesMax, messageSamples } from "./fuzz_decoders.ts";
 
-const steps = 300;
+const steps = 120;
+/** Steps in a row that are attacked, or left alone: what else the machine does then affects both. */
+const blockSteps = 10;
+const isAttacked = (step: number) => Math.floor(step / blockSteps) % 2 === 1;
+const attackedSteps = Array.from({ length: steps }, (_, index) => index + 1).filter(isAttacked);
 const runFlags = [
-  ...["--size", "32", "--filters", "8", "--lanes", "8", "--window", "10", "--seed", "7"],
+  ...["--size", "64", "--filters", "16,16", "--lanes", "8", "--window", "10", "--seed", "7"],
   ...["--sequence-frames", "41", "--sequences", "200", "--validation-sequences", "2"],
   ...["--test-sequences", "4", "--steps", `${steps}`, "--engine", "tensorflow"],
 ];
@@ -27,8 +31,9 @@ export interface LiveReport {
   readonly messages: number;
   readonly exitCode: number;
   readonly restarts: number;
+  /** In the same run, whose steps are attacked and left alone by turns. */
   readonly secondsPerStep: { readonly alone: number; readonly attacked: number };
-  /** Of the run left alone. */
+  /** Of the steps left alone. */
   readonly throughput: number;
   readonly sameBits: boolean;
   /** Most that a process of the run grew beyond the same process of the run left alone. */
@@ -46,8 +51,8 @@ export async function attackRun(messages: number, seed: number): Promise<LiveRep
     messages: attacked.sent,
     exitCode: attacked.code,
     restarts: attacked.generations - 1,
-    secondsPerStep: { alone: alone.secondsPerStep, attacked: attacked.secondsPerStep },
-    throughput: alone.secondsPerStep / attacked.secondsPerStep,
+    secondsPerStep: attacked.secondsPerStep,
+    throughput: attacked.secondsPerStep.alone / attacked.secondsPerStep.attacked,
     sameBits: attacked.parametersSha256 === alone.parametersSha256,
     grownMiB: Math.max(...grown) / 2 ** 20,
   };
@@ -122,7 +127,7 @@ interface Attack {
   readonly isOver: () => boolean;
 }
 
-/** Sends while the run trains, at a pace that spreads the messages over its steps. */
+/** Sends while the run trains, at a pace that spreads the messages over the steps to attack. */
 async function attack({ url, run, login, messages, seed, out, isOver }: Attack): Promise<number> {
   const transport = await connectNats({ servers: url, name: "attack", credentials: login });
   const subjects = runSubjects(run);
@@ -148,23 +153,24 @@ async function attack({ url, run, login, messages, seed, out, isOver }: Attack):
       } else {
         const places = ["total", "reduce.0", "reduce.1", "reduce.7"];
         const subject = `${subjects.data}.${places[draws.integer(places.length)]}`;
-        const sample = stale(draws.integer(steps));
+        const sample = stale(draws.integer(steps)).slice();
         const data = draws.integer(4) === 0 ? sample : broken(sample, draws);
         if (data === sample || !doesNotThrow(() => chunks.decode(data))) return { subject, data };
       }
     }
   };
+  // Made beforehand: on a small machine, making them would take time from the run.
+  const ready = Array.from({ length: messages }, makeOne);
   let sent = 0;
   try {
-    let stepsDone = 0;
     while (!isOver() && sent < messages) {
-      stepsDone = await lastStep(out);
-      // Done by nine tenths of the run.
-      const due = Math.min(messages, Math.ceil(messages * stepsDone / (0.9 * steps)));
+      const now = await lastStep(out) + 1;
+      const done = attackedSteps.filter((step) => step <= now).length;
+      const due = isAttacked(now) ? Math.ceil(messages * done / attackedSteps.length) : 0;
       while (sent < due && !isOver()) {
-        for (let i = 0; i < burst && sent < due; i++, sent++) {
-          const { subject, data } = makeOne();
+        for (const { subject, data } of ready.slice(sent, Math.min(due, sent + burst))) {
           transport.publish(subject, data);
+          sent++;
         }
         await transport.flush();
       }
@@ -194,14 +200,19 @@ async function lastStep(out: string): Promise<number> {
 async function outcome(out: string) {
   const lines = (await Deno.readTextFile(`${out}/metrics.jsonl`)).trimEnd().split("\n")
     .map((line) => JSON.parse(line) as { step: number; secondsPerStep?: number });
-  const seconds = lines.flatMap(({ step, secondsPerStep }) =>
-    secondsPerStep !== undefined && step > 5 ? [secondsPerStep] : []
-  );
+  const mean = (attacked: boolean) => {
+    const seconds = lines.flatMap(({ step, secondsPerStep }) =>
+      secondsPerStep !== undefined && step > 5 && isAttacked(step) === attacked
+        ? [secondsPerStep]
+        : []
+    );
+    return seconds.reduce((sum, each) => sum + each, 0) / seconds.length;
+  };
   const path = `${out}/checkpoints/step-${String(steps).padStart(6, "0")}/manifest.json`;
   const { parametersSha256 } = JSON.parse(await Deno.readTextFile(path));
   const journal = (await Deno.readTextFile(`${out}/journal.jsonl`)).trimEnd().split("\n");
   return {
-    secondsPerStep: seconds.reduce((sum, each) => sum + each, 0) / seconds.length,
+    secondsPerStep: { alone: mean(false), attacked: mean(true) },
     parametersSha256: parametersSha256 as string,
     generations: journal.length,
   };

@@ -1,7 +1,7 @@
 /**
  * `deno task bench overhead`: what surviving costs while nothing fails. The same run with snapshots
- * and heartbeats as they are by default, and with hardly any, in turn; the share is of the medians
- * of each pair, so that a machine that slows down slows both.
+ * and heartbeats as they are by default, and with hardly any, in turn; each pair gives a share, of
+ * which the median counts, so that a machine that slows down slows both.
  */
 import { type FlagTable, helpText, parseFlags } from "../launch/flags.ts";
 import { runFlags } from "../launch/run_flags.ts";
@@ -48,7 +48,7 @@ export async function run(args: string[]): Promise<unknown> {
   const snapshotSteps = given["snapshot-steps"];
   const withAll = snapshotSteps === undefined ? [] : ["--snapshot-steps", `${snapshotSteps}`];
   const out = await Deno.makeTempDir({ prefix: "lockstep-overhead-" });
-  const secondsPerStep = async (more: readonly string[], name: string) => {
+  const measure = async (more: readonly string[], name: string) => {
     const setting = {
       natsServer: natsServer.path,
       libraryPath: tensorflow?.path,
@@ -64,15 +64,18 @@ export async function run(args: string[]): Promise<unknown> {
   const pairs: { withAll: number; without: number }[] = [];
   try {
     for (let turn = 0; turn < (given.turns as number | undefined ?? 5); turn++) {
-      const first = await secondsPerStep(withAll, `with-${turn}`);
-      const second = await secondsPerStep(without, `without-${turn}`);
+      // Who goes first changes, so that a machine that slows down favours neither.
+      const withFirst = turn % 2 === 0;
+      const first = await measure(withFirst ? withAll : without, `${turn}-first`);
+      const second = await measure(withFirst ? without : withAll, `${turn}-second`);
       if (first.parametersSha256 !== second.parametersSha256) {
         throw new Error("Cannot compare: the two runs end with different weights");
       }
-      pairs.push({ withAll: first.secondsPerStep, without: second.secondsPerStep });
+      const [on, off] = withFirst ? [first, second] : [second, first];
+      pairs.push({ withAll: on.secondsPerStep, without: off.secondsPerStep });
       console.error(
-        `turn ${turn + 1}: ${milliseconds(first.secondsPerStep)} ms with snapshots and ` +
-          `heartbeats, ${milliseconds(second.secondsPerStep)} ms without`,
+        `turn ${turn + 1}: ${milliseconds(on.secondsPerStep)} ms with snapshots and ` +
+          `heartbeats, ${milliseconds(off.secondsPerStep)} ms without`,
       );
     }
   } finally {

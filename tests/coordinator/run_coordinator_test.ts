@@ -1,0 +1,298 @@
+import assert from "node:assert/strict";
+import { diskFileSystem, type FileSystem } from "../../coordinator/file_system.ts";
+import type { JournalEntry } from "../../coordinator/journal.ts";
+import { type Coordinator, startCoordinator } from "../../coordinator/run_coordinator.ts";
+import type { RunReport } from "../../coordinator/run_report.ts";
+import { defaultRun } from "../../launch/run_flags.ts";
+import { decode, type Encodable, encode } from "../../net/codec.ts";
+import { createMemoryBroker } from "../../net/memory_transport.ts";
+import {
+  coordinatorMessageSchema,
+  messageBytesMax,
+  protocolVersion,
+  type Reply,
+  replySchema,
+  runSubjects,
+  staleGeneration,
+  type StartMessage,
+} from "../../net/messages.ts";
+import type { RunConfiguration } from "../../net/run_configuration.ts";
+import type { Transport } from "../../net/transport.ts";
+import { FakeClock } from "../support/fake_clock.ts";
+
+const subjects = runSubjects("r1");
+const configuration: RunConfiguration = { ...defaultRun, lanes: 2, shards: 2, workers: 2 };
+const vectors = { parameters: 3, "lane/0": 1, "lane/1": 1 };
+const stale: Reply = { ok: false, text: staleGeneration };
+const accepted: Reply = { ok: true, text: "" };
+
+interface Opened {
+  readonly coordinator: Coordinator;
+  readonly transport: Transport;
+  readonly clock: FakeClock;
+  /** What was written and said, in order: "journal 1", "start 1", "stop", "end". */
+  readonly order: string[];
+  readonly starts: StartMessage[];
+  readonly told: string[];
+  ask(subject: string, body: Encodable): Promise<Reply>;
+  publish(subject: string, body: Encodable): void;
+  join(...workers: string[]): Promise<void>;
+  ready(worker: string, change?: Record<string, Encodable>): Promise<Reply>;
+  write(generation: number): Promise<void>;
+  snapshot(worker: string, generation: number, step: number, save?: boolean): Promise<Reply>;
+}
+
+/** A coordinator, and the workers' side of the broker to speak for them by hand. */
+async function withCoordinator(
+  body: (opened: Opened) => Promise<void>,
+  fileSystem: FileSystem = diskFileSystem,
+): Promise<void> {
+  const path = await Deno.makeTempDir();
+  await Deno.mkdir(`${path}/checkpoints`);
+  const clock = new FakeClock();
+  const broker = createMemoryBroker({ clock });
+  const [transport, workers] = [broker.connect(), broker.connect({ noEcho: true })];
+  const [order, starts, told]: [string[], StartMessage[], string[]] = [[], [], []];
+  workers.subscribe(subjects.workers, ({ data }) => {
+    const message = decode(data, coordinatorMessageSchema, { bytesMax: messageBytesMax });
+    if (message.type === "start") starts.push(message);
+    order.push(message.type === "start" ? `start ${message.generation}` : message.type);
+  });
+  let generation = 0;
+  const coordinator = startCoordinator({
+    transport,
+    run: "r1",
+    configuration,
+    folder: { path, checkpointsPath: `${path}/checkpoints` },
+    journal: {
+      get generation() {
+        return generation;
+      },
+      append(entry: JournalEntry) {
+        ({ generation } = entry);
+        order.push(`journal ${generation}`);
+      },
+      close() {},
+    },
+    report: reportTo(told),
+    limits: {
+      startTimeoutMs: 60_000,
+      silenceMsMax: 60_000,
+      waitTimeoutMs: 60_000,
+      workersMin: 1,
+      workersMax: 2,
+    },
+    clock,
+    timeOfDay: () => "2026-01-01T00:00:00Z",
+    fileSystem,
+  });
+  await settle();
+  const ask = async (subject: string, request: Encodable) => {
+    const answer = await workers.request(subject, encode(request), { timeoutMs: 1000 });
+    return decode(answer, replySchema, { bytesMax: messageBytesMax });
+  };
+  try {
+    await body({
+      coordinator,
+      transport,
+      clock,
+      order,
+      starts,
+      told,
+      ask,
+      publish: (subject, message) => workers.publish(subject, encode(message)),
+      async join(...names) {
+        for (const worker of names) {
+          const where = `process of ${worker}`;
+          await ask(subjects.join, { protocol: protocolVersion, worker, where });
+        }
+      },
+      ready: (worker, change = {}) => ask(subjects.ready, { ...readyMessage, worker, ...change }),
+      async write(generation) {
+        for (const [vector, length] of Object.entries(vectors)) {
+          const data = new Uint8Array(4 * length);
+          const part = { generation, vector, totalBytes: data.length, offset: 0, data };
+          assert.deepEqual(await ask(subjects.write, part), accepted);
+        }
+      },
+      snapshot: (worker, generation, step, save = false) =>
+        ask(subjects.snapshot, { worker, generation, save, step, epoch: 0, planStep: step }),
+    });
+  } finally {
+    broker.stop();
+    await coordinator.close();
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+const readyMessage = {
+  engine: "tensorflow",
+  engineVersion: "2.21.0",
+  device: "CPU",
+  precision: "float32",
+  parameterCount: 3,
+  fingerprint: "f00d",
+  dataset: "noise",
+  frameShape: [1, 1, 1],
+  parameters: [{ name: "kernel", shape: [3] }],
+  states: [{ name: "hidden", shape: [1] }],
+  slots: [],
+};
+
+function reportTo(told: string[]): RunReport {
+  const nothing = () => {};
+  return {
+    joined: nothing,
+    started: nothing,
+    progress: nothing,
+    validating: nothing,
+    validated: nothing,
+    checkpointed: (step) => void told.push(`checkpoint ${step}`),
+    rewound: nothing,
+    tell: (sentence) => void told.push(sentence),
+    stopping: nothing,
+    warn: (sentence) => void told.push(`Warning: ${sentence}`),
+    picture: () => Promise.resolve(),
+    figures: () => assert.fail("not asked for"),
+    close: nothing,
+  };
+}
+
+/** Lets everything that is under way come to rest, the disk's work included. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+async function begin(opened: Opened): Promise<void> {
+  await opened.join("a", "b");
+  for (const worker of ["a", "b"]) await opened.ready(worker);
+  await settle();
+}
+
+Deno.test("startCoordinator writes a generation down before anybody hears of it", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    opened.coordinator.workerLost("b", "it was killed");
+    await settle();
+    assert.deepEqual(opened.order, ["journal 1", "start 1", "journal 2", "start 2"]);
+    assert.deepEqual(opened.starts.map(({ members }) => members), [["a", "b"], ["a"]]);
+  }));
+
+Deno.test("startCoordinator tells a newcomer that does not fit why, on what it asked", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    await opened.join("c");
+    const { ok, text } = await opened.ready("c", { fingerprint: "beef" });
+    assert.equal(ok, false);
+    assert.match(text, /^worker "c" has model and data fingerprint beef, worker "a" has f00d; /);
+    assert.deepEqual(opened.order, ["journal 1", "start 1"]);
+  }));
+
+Deno.test("startCoordinator says a start again to a member that has not heard of it", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    const beat = async (worker: string, generation: number) => {
+      opened.publish(subjects.heartbeat, { worker, generation });
+      await settle();
+    };
+    await beat("a", 1);
+    assert.deepEqual(opened.order, ["journal 1", "start 1"]);
+    await beat("b", 0);
+    assert.deepEqual(opened.order, ["journal 1", "start 1", "start 1"]);
+    assert.deepEqual(opened.starts[1], opened.starts[0]);
+    // Who only waits has nothing to begin, and who is unknown is to come again.
+    await opened.join("c");
+    await opened.ready("c");
+    await beat("c", 0);
+    await beat("d", 1);
+    assert.deepEqual(opened.order.slice(3), ["rejoin"]);
+  }));
+
+Deno.test("startCoordinator begins each generation from the last snapshot that was complete", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    await opened.write(1);
+    const [first, second] = await Promise.all(["a", "b"].map((w) => opened.snapshot(w, 1, 10)));
+    assert.deepEqual([first, second], [accepted, accepted]);
+    // The next one is half done when a member is lost: who waits is told, and its parts are void.
+    await opened.write(1);
+    const waiting = opened.snapshot("a", 1, 20);
+    await settle();
+    opened.coordinator.workerLost("b", "it was killed");
+    assert.deepEqual(await waiting, stale);
+    assert.deepEqual(
+      opened.starts.map(({ step, restore }) => [step, restore]),
+      [[0, false], [10, true]],
+    );
+    const part = { vector: "parameters", totalBytes: 12, offset: 0, data: new Uint8Array(12) };
+    assert.deepEqual(await opened.ask(subjects.write, { generation: 1, ...part }), stale);
+    await opened.write(2);
+    assert.deepEqual(await opened.snapshot("a", 2, 20), accepted);
+  }));
+
+Deno.test("startCoordinator counts no request of somebody who is no member", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    await opened.join("c");
+    await opened.ready("c");
+    await opened.write(1);
+    assert.deepEqual(await opened.snapshot("c", 1, 10), stale);
+    assert.deepEqual(await opened.ask(subjects.begin, { worker: "c", generation: 1 }), stale);
+    assert.equal(opened.starts.length, 1);
+  }));
+
+Deno.test("startCoordinator: a snapshot saved after its generation takes nobody in", async () => {
+  const gate = Promise.withResolvers<void>();
+  const slowDisk: FileSystem = {
+    ...diskFileSystem,
+    async rename(from, to) {
+      await gate.promise;
+      await diskFileSystem.rename(from, to);
+    },
+  };
+  await withCoordinator(async (opened) => {
+    await begin(opened);
+    await opened.write(1);
+    const saving = ["a", "b"].map((worker) => opened.snapshot(worker, 1, 10, true));
+    await settle();
+    opened.coordinator.workerLost("b", "it was killed");
+    await opened.join("c");
+    await opened.ready("c");
+    gate.resolve();
+    await Promise.all(saving);
+    await settle();
+    assert.ok(opened.told.includes("checkpoint 10"));
+    // "c" waits for a snapshot of the generation that is under way now.
+    assert.deepEqual(opened.starts.map(({ members, step }) => [members, step]), [
+      [["a", "b"], 0],
+      [["a"], 10],
+    ]);
+    await opened.write(2);
+    assert.deepEqual(await opened.snapshot("a", 2, 20), accepted);
+    await settle();
+    assert.deepEqual(opened.starts.at(-1)!.members, ["a", "c"]);
+    assert.equal(opened.starts.at(-1)!.step, 20);
+  }, slowDisk);
+});
+
+Deno.test("startCoordinator keeps no snapshot of workers at different steps", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    await opened.write(1);
+    const answers = await Promise.all([opened.snapshot("a", 1, 10), opened.snapshot("b", 1, 11)]);
+    assert.ok(answers.every(({ ok }) => !ok));
+    await assert.rejects(opened.coordinator.ended, /"a" is at step 10 and "b" at step 11/);
+  }));
+
+Deno.test("startCoordinator survives the loss of its broker at any moment", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    const { coordinator, transport, clock } = opened;
+    const closing = transport.close();
+    // What is to be said now is said to nobody.
+    coordinator.workerLost("b", "it was killed");
+    coordinator.stop();
+    clock.advance(250);
+    await closing;
+    await assert.rejects(coordinator.ended, { name: "BrokerLostError" });
+  }));

@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import { createDecoders, fuzzDecoder, messageSamples } from "../../benchmarks/fuzz_decoders.ts";
+import { vectorBytes } from "../../coordinator/checkpoint_vectors.ts";
+import { systemClock } from "../../net/clock.ts";
+import { decode, encode } from "../../net/codec.ts";
+import { joinSchema, messageBytesMax } from "../../net/messages.ts";
+import { random } from "../../net/random.ts";
+
+Deno.test("every decoder takes or refuses whatever comes, with its own kind of error", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "lockstep-fuzz-" });
+  try {
+    for (const decoder of createDecoders(folder)) {
+      const sound = decoder.samples.map(async (sample) => await decoder.decode(sample));
+      // A manifest is told apart by its own SHA-256, so that its sample is a broken one.
+      if (decoder.name !== "manifest") await Promise.all(sound);
+      else await Promise.allSettled(sound);
+      const { name } = decoder;
+      const report = await fuzzDecoder(decoder, 1000, random("hostile", name), systemClock);
+      assert.equal(report.crashes, 0, `${name}: ${report.example}`);
+      assert.ok(report.refused > 500, `${name} refused ${report.refused} of 1000 broken inputs`);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
+Deno.test("a worker's name holds nothing that a terminal or a subject would take for more", () => {
+  const [, sample] = messageSamples.join;
+  const join = (worker: string) =>
+    decode(encode({ ...sample as { protocol: number; where: string }, worker }), joinSchema, {
+      bytesMax: messageBytesMax,
+    });
+  assert.equal(join("host-12-ab3").worker, "host-12-ab3");
+  for (
+    const worker of ["", "a.b", "a*", ">", "a b", "\x1b[2J", "w\n", "é", "a/b", "x".repeat(65)]
+  ) {
+    assert.throws(() => join(worker), /SchemaError/, JSON.stringify(worker));
+  }
+});
+
+Deno.test("vectorBytes() knows the vectors of a run and no other", () => {
+  const specs = {
+    parameters: [{ name: "kernel", shape: [2, 3] }, { name: "bias", shape: [4] }],
+    slots: ["adam/m", "adam/v"],
+    states: [{ name: "hidden", shape: [5] }],
+  };
+  const bytes = (name: string) => vectorBytes(specs, 3, name);
+  assert.deepEqual(["parameters", "slot/adam/m", "slot/adam/v"].map(bytes), [40, 40, 40]);
+  assert.deepEqual(["lane/0", "lane/2"].map(bytes), [20, 20]);
+  const others = [
+    "lane/3",
+    "lane/01",
+    "lane/-1",
+    "lane/",
+    "lane/1/2",
+    "slot/adam",
+    "slot/",
+    "",
+    "x",
+  ];
+  for (const name of [...others, "parameters/", "lane/1e0", "__proto__"]) {
+    assert.equal(bytes(name), undefined, name);
+  }
+});

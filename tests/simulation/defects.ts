@@ -1,3 +1,426 @@
-export function showDefects(): Promise<number> {
-  return Promise.resolve(0);
+/**
+ * Ways to break the program, each a small change of its source, and how many of them the simulation
+ * finds: a promise that no fault can break is one that nobody checks.
+ */
+import { dirname, join } from "node:path";
+
+interface Defect {
+  readonly what: string;
+  readonly file: string;
+  /** Stands exactly once in the file. */
+  readonly from: string;
+  readonly to: string;
+  /** Why the simulation cannot find it, where it is known not to. */
+  readonly unseen?: string;
+}
+
+const coordinator = "coordinator/run_coordinator.ts";
+const membership = "coordinator/membership.ts";
+const journal = "coordinator/journal.ts";
+const sum = "collective/all_reduce.ts";
+const sendWindow = "collective/send_window.ts";
+const worker = "worker/run_worker.ts";
+const client = "worker/coordinator_client.ts";
+const snapshots = "worker/snapshots.ts";
+const training = "worker/run_training.ts";
+
+export const defects: readonly Defect[] = [
+  {
+    what: "requests of any generation are taken",
+    file: coordinator,
+    from: 'value.generation === generation && phase === "running"',
+    to: 'phase === "running"',
+  },
+  {
+    what: "the journal is not written",
+    file: coordinator,
+    from: "options.journal.append({ generation, members, step: snapshot?.step ?? 0 });",
+    to: "",
+  },
+  {
+    what: "uploads of the generation before are kept",
+    file: coordinator,
+    from: "    uploads.clear();\n    readyReport",
+    to: "    readyReport",
+  },
+  {
+    what: "who waits for the generation before is not answered",
+    file: coordinator,
+    from: "for (const gathering of [beginnings, snapshots, losses]) gathering.dismiss(stale);",
+    to: "void stale;",
+  },
+  {
+    what: "a resume begins with the first weights",
+    file: coordinator,
+    from: "snapshot ??= fromCheckpoint();",
+    to: "void fromCheckpoint;",
+  },
+  {
+    what: "an end reported by an earlier generation counts",
+    file: coordinator,
+    from:
+      "if (generation !== membership.generation) return reply(message, refused(staleGeneration));",
+    to: "void generation;",
+  },
+  {
+    what: "a checkpoint is confirmed before it is on disk",
+    file: coordinator,
+    from: "await save(complete);",
+    to: "void save(complete);",
+  },
+  {
+    what: "who has missed a start is not told again",
+    file: coordinator,
+    from: "if (isBehind && newestStart) broadcast(newestStart);",
+    to: "void isBehind;",
+  },
+  {
+    what: "a worker that was given up is not asked to join again",
+    file: coordinator,
+    from: 'broadcast({ type: "rejoin", worker });',
+    to: "",
+  },
+  {
+    what: "validation losses are added in the order of arrival",
+    file: coordinator,
+    from: ".sort((a, b) => a.shard - b.shard)",
+    to: "",
+    unseen: "sums of whole numbers are the same in any order",
+  },
+  {
+    what: "a snapshot replaces a newer one's position",
+    file: coordinator,
+    from: "const [{ step, epoch, planStep, save: mustSave }] = values;",
+    to:
+      "const [{ epoch, planStep, save: mustSave }] = values;\n    const step = values[0].step + 1;",
+  },
+  {
+    what: "the journal is not made durable",
+    file: journal,
+    from: "file.syncSync();",
+    to: "",
+  },
+  {
+    what: "a torn last line of the journal is written on",
+    file: journal,
+    from: "if (isLast) return { generation: generation + 1, bytes: start };",
+    to: "if (isLast) return { generation: generation + 1, bytes: content.length };",
+  },
+  {
+    what: "a short write to the journal is taken for a whole one",
+    file: journal,
+    from: "written += file.writeSync(text.subarray(written));",
+    to: "file.writeSync(text.subarray(written));\n        written = text.length;",
+  },
+  {
+    what: "silence is not noticed",
+    file: membership,
+    from: "nowMs - member.lastSeenMs > limits.silenceMsMax",
+    to: "nowMs - member.lastSeenMs > Infinity",
+  },
+  {
+    what: "an end reported before a rollback still counts",
+    file: membership,
+    from: "members: state.members.map((member) => ({ ...member, finished: null })),",
+    to: "",
+  },
+  {
+    what: "a worker that comes back is a member twice",
+    file: membership,
+    from: '? lose(state, [{ worker, reason: "lost its connection and came back" }], nowMs)',
+    to: "? same(state)",
+  },
+  {
+    what: "a join that comes late makes a ready worker a newcomer",
+    file: membership,
+    from: "if (twin && attempt < twin.attempt) return same(state);",
+    to: "",
+  },
+  {
+    what: "generations are counted anew",
+    file: membership,
+    from: "const generation = state.generation + 1;",
+    to: "const generation = state.restarts + 1;",
+  },
+  {
+    what: "who leaves takes part for ever",
+    file: membership,
+    from: "member.ready && !member.leaving",
+    to: "member.ready",
+  },
+  {
+    what: "a run is over when its first worker says so",
+    file: membership,
+    from: "if (members.some((member) => !member.finished)) return same(state);",
+    to: "if (members.every((member) => !member.finished)) return same(state);",
+  },
+  {
+    what: "a gathering does not wait for the last one",
+    file: "coordinator/gathering.ts",
+    from: "if (members().some((member) => !waiting.has(member))) return undefined;",
+    to: "if (waiting.size + 1 < members().length) return undefined;",
+  },
+  {
+    what: "files of a checkpoint are not made durable",
+    file: "coordinator/file_system.ts",
+    from: "await file.sync();",
+    to: "",
+  },
+  {
+    what: "names in a checkpoint are not made durable",
+    file: "coordinator/checkpoint.ts",
+    from: "await fileSystem.syncDirectory(partial);",
+    to: "",
+  },
+  {
+    what: "a checkpoint's own name is not made durable",
+    file: "coordinator/checkpoint.ts",
+    from: "await fileSystem.syncDirectory(folder);",
+    to: "",
+  },
+  {
+    what: "no checkpoint is kept",
+    file: "coordinator/checkpoint_folder.ts",
+    from: "export const KEPT_NEWEST = 3;",
+    to: "export const KEPT_NEWEST = 0;",
+  },
+  {
+    what: "gradients of any generation are added",
+    file: sum,
+    from: 'chunk[0] === this.#options.generation ? use(chunk) : "generation"',
+    to: "use(chunk)",
+  },
+  {
+    what: "partial sums of any step are added",
+    file: sum,
+    from: 'if (step !== this.#step + (this.#progress.isSliceDone ? 1 : 0)) return "step";',
+    to: "",
+  },
+  {
+    what: "totals of any step are taken",
+    file: sum,
+    from: 'if (step !== this.#step || this.#result === undefined) return "step";',
+    to: "",
+  },
+  {
+    what: "a chunk that comes twice is added twice",
+    file: sum,
+    from: 'if (!this.#progress.addPartial(partial, index)) return "duplicate";',
+    to: "this.#progress.addPartial(partial, index);",
+    unseen: "NATS delivers at most once, and so does the simulated one",
+  },
+  {
+    what: "totals are not combined along the tree",
+    file: "collective/canonical_tree.ts",
+    from: "combinations.push({ left, right });",
+    to: "if (combinations.length < 3) combinations.push({ left, right });",
+  },
+  {
+    what: "gradients under way have no bound",
+    file: sendWindow,
+    from: "this.#inFlightBytes < inFlightBytesMax",
+    to: "this.#inFlightBytes < Infinity",
+  },
+  {
+    what: "a buffer is used again before it was sent",
+    file: sendWindow,
+    from: "this.#burst.push(buffer);",
+    to: "this.#free.push(buffer);",
+  },
+  {
+    what: "messages lie in memory that is written again",
+    file: "net/codec.ts",
+    from: "return plainBytes(packer.pack(toWire(value))).slice();",
+    to: "return plainBytes(packer.pack(toWire(value)));",
+  },
+  {
+    what: "a sum goes on when its generation is over",
+    file: worker,
+    from: "isOver = true;\n    allReduce.close();",
+    to: "isOver = true;",
+  },
+  {
+    what: "sums begin a step too early",
+    file: worker,
+    from: "firstStep: start.step + 1,",
+    to: "firstStep: start.step,",
+  },
+  {
+    what: "nothing is restored",
+    file: worker,
+    from: "if (start.restore) {",
+    to: "if (start.restore && start.step < 0) {",
+  },
+  {
+    what: "nobody waits until all can hear",
+    file: worker,
+    from: "await conversation.begin();",
+    to: "",
+  },
+  {
+    what: "an end is reported before the last snapshot is complete",
+    file: worker,
+    from: "await snapshots.settled();\n    if (rank === 0",
+    to: "if (rank === 0",
+    unseen: "the last snapshot is a checkpoint, which is waited for anyway",
+  },
+  {
+    what: "a connection that is lost early ends the worker",
+    file: worker,
+    from: "return error instanceof ConnectionLostError || error instanceof TransportError;",
+    to: "return error instanceof ConnectionLostError;",
+  },
+  {
+    what: "two snapshots are under way at once",
+    file: snapshots,
+    from: "await pending;\n      const vectors",
+    to: "const vectors",
+  },
+  {
+    what: "lanes get each other's state",
+    file: snapshots,
+    from: "await conversation.readVector(`lane/${lane}`)",
+    to: "await conversation.readVector(`lane/${Math.max(0, lane - 1)}`)",
+  },
+  {
+    what: "the optimizer's slots are not restored",
+    file: snapshots,
+    from: "trainer.restore(step, parameters, slots);",
+    to: "trainer.restore(step, parameters, trainer.readSlots());",
+  },
+  {
+    what: "a generation begins at the epoch's first step",
+    file: training,
+    from: "for (let planStep = position.planStep;",
+    to: "for (let planStep = 0;",
+  },
+  {
+    what: "windows are read from the epoch's first step on",
+    file: training,
+    from: "for (let step = position.planStep;",
+    to: "for (let step = 0;",
+  },
+  {
+    what: "each worker stops when it hears of it",
+    file: training,
+    from: "if (stop && position.step < stepsMax)",
+    to: "if ((stop || hooks.stopRequested()) && position.step < stepsMax)",
+  },
+  {
+    what: "a stop is forgotten",
+    file: training,
+    from: "await trainer.trainStep(next, hooks.stopRequested())",
+    to: "await trainer.trainStep(next, false)",
+    unseen: "a run that goes on to its end although it was asked to stop breaks no promise here",
+  },
+  {
+    what: "an older generation is taken for the newest",
+    file: client,
+    from: 'if (message.type === "start" && message.generation > (newest?.generation ?? 0)) {',
+    to: 'if (message.type === "start") {',
+  },
+  {
+    what: "a worker does not hear that its generation is over",
+    file: client,
+    from:
+      "() => interruption.interrupt(new GenerationEndedError(`Generation ${generation} is over`)),",
+    to: "() => {},",
+  },
+  {
+    what: "only the first part of a vector is restored",
+    file: client,
+    from: "values.set(data, offset);",
+    to: "if (offset === 0) values.set(data, offset);",
+  },
+];
+
+const seedsOfEach = 60;
+const secondsOfEach = 150;
+
+/** Breaks a copy of the program in each way, and prints what the simulation makes of it. */
+export async function showDefects(): Promise<number> {
+  const root = join(import.meta.dirname!, "../..");
+  const copy = await Deno.makeTempDir({ prefix: "lockstep-defects-" });
+  const rows: string[][] = [];
+  let unexplained = 0;
+  try {
+    await copyTree(root, copy);
+    for (const [index, defect] of defects.entries()) {
+      const path = join(copy, defect.file);
+      const source = await Deno.readTextFile(path);
+      await Deno.writeTextFile(path, broken(source, defect));
+      const { seeds, violation } = await simulateIn(copy);
+      await Deno.writeTextFile(path, source);
+      if (violation === undefined && defect.unseen === undefined) unexplained++;
+      const found = violation === undefined
+        ? `not found in ${seeds} seeds${defect.unseen ? `: ${defect.unseen}` : ""}`
+        : `found at the ${ordinal(seeds)} seed: ${violation.split("\n")[0].slice(0, 100)}`;
+      console.error(`${index + 1} of ${defects.length}: ${defect.what}: ${found}`);
+      rows.push([defect.what, defect.file, violation === undefined ? "no" : "yes", found]);
+    }
+  } finally {
+    await Deno.remove(copy, { recursive: true });
+  }
+  const caught = rows.filter(([, , isFound]) => isFound === "yes").length;
+  console.log(rows.map(([what, file, , found]) => `${what} (${file}): ${found}`).join("\n"));
+  console.log(`${caught} of ${rows.length} defects are found, ${unexplained} not and unexplained`);
+  return unexplained === 0 ? 0 : 1;
+}
+
+/** @throws {Error} where the program has changed and the table has not */
+export function broken(source: string, { what, file, from, to }: Defect): string {
+  const count = source.split(from).length - 1;
+  if (count !== 1) {
+    throw new Error(`Cannot break ${file} so that ${what}: its text stands there ${count} times`);
+  }
+  return source.replace(from, () => to);
+}
+
+async function simulateIn(copy: string): Promise<{ seeds: number; violation?: string }> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--config", join(copy, "deno.json")],
+      join(copy, "tests/simulation/simulate.ts"),
+      ...["--seeds", String(seedsOfEach), "--until-violation", "--json"],
+    ],
+    cwd: copy,
+    stdout: "piped",
+    stderr: "null",
+    signal: AbortSignal.timeout(secondsOfEach * 1000),
+  });
+  const { stdout, signal, code } = await process.output();
+  if (signal !== null) return { seeds: 1, violation: "it does not end" };
+  const last = new TextDecoder().decode(stdout).trim().split("\n").at(-1) ?? "";
+  if (last === "") return { seeds: 1, violation: `it fails with exit code ${code}` };
+  const { seeds, violations } = JSON.parse(last) as {
+    seeds: number;
+    violations: { violation: string }[];
+  };
+  return { seeds, violation: violations[0]?.violation };
+}
+
+/** Everything but what git and tests' data hold. */
+async function copyTree(from: string, to: string): Promise<void> {
+  for await (const { name, isDirectory, isFile } of Deno.readDir(from)) {
+    if (name.startsWith(".") || ["fixtures", "results", "runs"].includes(name)) continue;
+    const [source, target] = [join(from, name), join(to, name)];
+    if (isDirectory) {
+      await Deno.mkdir(target);
+      await copyTree(source, target);
+    } else if (isFile) {
+      await Deno.mkdir(dirname(target), { recursive: true });
+      await Deno.copyFile(source, target);
+    }
+  }
+}
+
+function ordinal(count: number): string {
+  const ending = count % 10 === 1 && count % 100 !== 11
+    ? "st"
+    : count % 10 === 2 && count % 100 !== 12
+    ? "nd"
+    : count % 10 === 3 && count % 100 !== 13
+    ? "rd"
+    : "th";
+  return `${count}${ending}`;
 }

@@ -48,8 +48,7 @@ const warningsMax = 1000;
 
 /** Parts of a sentence may come from elsewhere: what would move a terminal's cursor is left out. */
 function printable(sentence: string): string {
-  // deno-lint-ignore no-control-regex -- the point of it
-  return sentence.replace(/[\x00-\x1f\x7f-\x9f]+/g, " ");
+  return sentence.replace(/\p{Cc}+/gu, " ");
 }
 
 export interface RunReportOptions {

@@ -8,7 +8,11 @@
 import { runSubjects } from "../net/messages.ts";
 import { inboxPrefix } from "../net/nats_transport.ts";
 import { secretToken } from "../net/random.ts";
-import type { Login } from "./nats_server.ts";
+
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
 
 /** In the form of nats-server's configuration. */
 export interface Permissions {

@@ -4,10 +4,10 @@
  * a pipe from here, so that none outlives this process.
  */
 import { type Clock, delay } from "../net/clock.ts";
+import type { Login } from "./broker_permissions.ts";
 import type { Connection } from "./connection_file.ts";
 import { exitCodes } from "./exit_codes.ts";
 import { onInterrupt } from "./interrupts.ts";
-import type { Login } from "./nats_server.ts";
 import { resumeHint } from "./resume_hint.ts";
 import { coordinatorPermissions, roleEnvironment, workerPermissions } from "./role_permissions.ts";
 

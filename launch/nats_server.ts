@@ -10,12 +10,7 @@
  */
 import { type Clock, delay, systemClock } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
-import { coordinatorPermissions, workerPermissions } from "./broker_permissions.ts";
-
-export interface Login {
-  readonly user: string;
-  readonly password: string;
-}
+import { coordinatorPermissions, type Login, workerPermissions } from "./broker_permissions.ts";
 
 export interface NatsServerOptions {
   /** Path of the nats-server binary, or its name on PATH. */

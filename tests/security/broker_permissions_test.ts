@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { workerLogins } from "../../launch/broker_permissions.ts";
-import { type Login, type NatsServer, startNatsServer } from "../../launch/nats_server.ts";
+import { type Login, workerLogins } from "../../launch/broker_permissions.ts";
+import { type NatsServer, startNatsServer } from "../../launch/nats_server.ts";
 import { runSubjects } from "../../net/messages.ts";
 import { connectNats } from "../../net/nats_transport.ts";
 import type { Transport } from "../../net/transport.ts";

@@ -530,7 +530,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     fail,
     async close() {
       cancelTick();
-      await saving;
+      // The end of a run may save once more, while the save before it is waited for.
+      for (let last; last !== saving;) {
+        last = saving;
+        await last;
+      }
       for (const subscription of subscriptions) subscription.unsubscribe();
       uploads.clear();
     },

@@ -531,10 +531,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     async close() {
       cancelTick();
       // The end of a run may save once more, while the save before it is waited for.
-      for (let last; last !== saving;) {
-        last = saving;
-        await last;
-      }
+      let waitedFor: Promise<void>;
+      do {
+        waitedFor = saving;
+        await waitedFor;
+      } while (waitedFor !== saving);
       for (const subscription of subscriptions) subscription.unsubscribe();
       uploads.clear();
     },

@@ -39,7 +39,7 @@ const flags = {
   matrix: { kind: "switch", help: "in place of that: kill each worker at each special moment" },
   seed: { ...runFlags.seed, help: "seed of the faults", defaultText: "1" },
   workers: { ...runFlags.workers, defaultText: "4" },
-  engine: runFlags.engine,
+  engine: { ...runFlags.engine, choices: ["tensorflow", "wasm"], defaultText: "the faster" },
   json: { kind: "switch", help: "one JSON object on standard output" },
   help: { kind: "switch", help: "show this" },
 } as const satisfies FlagTable;
@@ -83,11 +83,12 @@ if (import.meta.main) {
     markDescendants(mark);
     const seed = given.seed as number | undefined ?? 1;
     const workers = given.workers as number | undefined ?? 4;
-    const engine = given.engine === undefined ? [] : ["--engine", given.engine as string];
+    // Said by name: a coordinator does not look for a library.
+    const engine = given.engine as string | undefined ?? (tensorflow ? "tensorflow" : "wasm");
     const setting = {
       natsServer: natsServer.path,
       libraryPath: tensorflow?.path,
-      args: [...runArgs, ...engine],
+      args: [...runArgs, "--engine", engine],
       workers,
       clock: systemClock,
     };

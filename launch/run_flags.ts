@@ -257,7 +257,7 @@ export const runFlags = {
     min: 1,
     max: 1_000_000,
     help: "passes over the training sequences",
-    defaultText: "4, or as many as --steps needs",
+    defaultText: "3, or as many as --steps needs",
   },
   engine: {
     kind: "choice",
@@ -436,7 +436,7 @@ export const defaultRun: RunConfiguration = {
   lanes: 12,
   shards: 12,
   windowFrames: 10,
-  epochs: 4,
+  epochs: 3,
   steps: null,
   seed: 1,
   engine: "tensorflow",

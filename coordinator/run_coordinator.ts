@@ -27,6 +27,7 @@ import {
   type SnapshotRequest,
   snapshotSchema,
   staleGeneration,
+  unknownWorker,
   validatingSchema,
   type ValidationRequest,
   validationSchema,
@@ -440,7 +441,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     }),
     listen(subjects.ready, readySchema, (request, message) => {
       if (!membership.members.some(({ id }) => id === request.worker)) {
-        return reply(message, refused(`no worker named "${request.worker}" has joined`));
+        return reply(message, refused(unknownWorker));
       }
       readyReports.set(request.worker, request);
       asking.set(request.worker, message);

@@ -65,10 +65,13 @@ const sentence = string({ lengthMax: sentenceLengthMax });
 const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const byteCount = integer({ min: 0, max: 2 ** 40 });
 
-/** Answer to every request: whether it was taken, and the reason where not. */
 /** Why a request is refused that belongs to an earlier generation than the newest. */
 export const staleGeneration = "The generation is over";
 
+/** Why a worker is refused that was given up in between: it may join again. */
+export const unknownWorker = "No worker of this name has joined";
+
+/** Answer to every request: whether it was taken, and the reason where not. */
 export const replySchema = object({ ok: boolean(), text: string({ lengthMax: 1 << 20 }) });
 export type Reply = Infer<typeof replySchema>;
 

@@ -21,6 +21,7 @@ import {
   staleGeneration,
   type StartMessage,
   type StepProgress,
+  unknownWorker,
   type ValidationProgress,
 } from "../net/messages.ts";
 import { type Transport, TransportError } from "../net/transport.ts";
@@ -157,6 +158,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const check = (reply: Reply): void => {
     if (reply.ok) return;
     if (reply.text === staleGeneration) throw new GenerationEndedError(staleGeneration);
+    // Given up while it opened its data, say: it comes again, as after any loss.
+    if (reply.text === unknownWorker) throw new ConnectionLostError(unknownWorker);
     throw new RunEndedError(`The coordinator refused: ${reply.text}`);
   };
   const request = async (

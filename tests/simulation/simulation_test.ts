@@ -13,6 +13,8 @@ const regressionSeeds = [
   130,
   // A worker that was started while the broker was away gave up at once.
   199,
+  195,
+  224,
   // A join that came late from a lost connection left the worker a newcomer for ever.
   25,
 ];

@@ -13,6 +13,7 @@ const regressionSeeds = [
   130,
   // A worker that was started while the broker was away gave up at once.
   199,
+  // A worker that was given up before it was ready was refused for good.
   195,
   224,
   // A join that came late from a lost connection left the worker a newcomer for ever.

@@ -21,6 +21,13 @@ export interface Dataset {
   /** What a value of 1 means, for pictures and scores, e.g. "white" or "70 dBZ". */
   readonly unit: string;
   /**
+   * Shape of a frame's answer where it is not a frame: [classes] one-hot for a classification,
+   * [height, width, classes] for a segmentation. Left out where frames are their own answers.
+   */
+  readonly targetShape?: readonly number[];
+  /** Names of the classes, where answers are classes. */
+  readonly classes?: readonly string[];
+  /**
    * The sequences of a split in an epoch, in a fixed order. Generated endless datasets give new
    * sequences each epoch; all others the same ones.
    */
@@ -30,6 +37,8 @@ export interface Dataset {
    * @throws {DatasetError} naming path and offset where the data cannot be read
    */
   read(request: ReadRequest): Promise<Float32Array>;
+  /** Answers [frames, ...targetShape] to the same request; there exactly where `targetShape` is. */
+  readTargets?(request: ReadRequest): Promise<Float32Array>;
   close(): void;
 }
 

@@ -4,7 +4,13 @@
  * so any process draws the same one without drawing those before it.
  */
 import { type Random, random } from "../net/random.ts";
-import { type Dataset, DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
+import {
+  type Dataset,
+  DatasetError,
+  type ReadRequest,
+  type SequenceEntry,
+  type Split,
+} from "./dataset.ts";
 import { requestedEntry } from "./requested_entry.ts";
 
 export interface GeneratedOptions {
@@ -24,16 +30,25 @@ export interface SequenceGenerator {
   /** Of the dataset; a part of every seed. */
   readonly name: string;
   readonly seed: number;
-  /**
-   * Frames `span.offset` to `span.offset + span.frames` of the sequence that `random` gives;
-   * the whole sequence has `frames`.
-   */
-  draw(
-    random: Random,
-    frames: number,
-    span: { readonly offset: number; readonly frames: number },
-    split: Split,
-  ): Float32Array;
+  /** The span's frames of the sequence. */
+  draw(sequence: DrawnSequence, span: Span): Float32Array;
+  /** The span's answers, drawn from a stream of the same beginning. */
+  drawTargets?(sequence: DrawnSequence, span: Span): Float32Array;
+}
+
+export interface DrawnSequence {
+  /** Everything about the sequence is drawn from it. */
+  readonly random: Random;
+  /** Length of the whole sequence. */
+  readonly frames: number;
+  readonly split: Split;
+  /** Place in its split's catalogue. */
+  readonly index: number;
+}
+
+export interface Span {
+  readonly offset: number;
+  readonly frames: number;
 }
 
 /**
@@ -43,7 +58,7 @@ export interface SequenceGenerator {
 export function generatedSequences(
   generator: SequenceGenerator,
   options: GeneratedOptions,
-): Pick<Dataset, "catalogue" | "read"> {
+): Pick<Dataset, "catalogue" | "read" | "readTargets"> {
   const { name, seed } = generator;
   checkOptions(name, options);
   const counts = {
@@ -72,16 +87,20 @@ export function generatedSequences(
     kept.set(split, { epoch: drawn, entries });
     return entries;
   };
+  const sequenceOf = (request: ReadRequest): DrawnSequence => {
+    const { split, epoch, sequence: index } = request;
+    const { frames } = requestedEntry(catalogue(split, epoch), request);
+    return { random: randomOf(split, epoch, index, "content"), frames, split, index };
+  };
+  const { drawTargets } = generator;
   return {
     catalogue,
-    read(request) {
-      return new Promise((resolve) => {
-        const { split, epoch, sequence, offset } = request;
-        const { frames } = requestedEntry(catalogue(split, epoch), request);
-        const stream = randomOf(split, epoch, sequence, "content");
-        resolve(generator.draw(stream, frames, { offset, frames: request.frames }, split));
-      });
-    },
+    read: (request) =>
+      new Promise((resolve) => resolve(generator.draw(sequenceOf(request), request))),
+    ...(drawTargets && {
+      readTargets: (request: ReadRequest) =>
+        new Promise<Float32Array>((resolve) => resolve(drawTargets(sequenceOf(request), request))),
+    }),
   };
 }
 

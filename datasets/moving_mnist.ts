@@ -65,7 +65,7 @@ function generateMovingMnist(options: MovingMnistOptions, seed: number, digits: 
     ...generatedSequences({
       name,
       seed,
-      draw(random, frames, span, split) {
+      draw({ random, frames, split }, span) {
         const placed = Array.from({ length: digitCount }, () => {
           const pixels = digits.digit(split, random.integer(digits.count(split)));
           return { pixels, places: moveDigit(drawCourse(random), frames, frameSize) };

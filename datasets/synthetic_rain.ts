@@ -31,7 +31,8 @@ export function syntheticRain(options: SyntheticRainOptions, seed: number): Rain
     ...generatedSequences({
       name: "synthetic-rain",
       seed,
-      draw: (random, frames, span) => rainFrames(drawRainField(random, frames, frameSize), span),
+      draw: ({ random, frames }, span) =>
+        rainFrames(drawRainField(random, frames, frameSize), span),
     }, options),
     close() {},
   };

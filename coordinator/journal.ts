@@ -36,7 +36,7 @@ export interface JournalFile {
 }
 
 /** The real disk. */
-const diskJournal: JournalDisk = {
+export const diskJournal: JournalDisk = {
   read(path) {
     try {
       return Deno.readFileSync(path);

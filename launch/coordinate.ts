@@ -9,8 +9,8 @@ import {
   type RunEnd,
   startCoordinator,
 } from "../coordinator/run_coordinator.ts";
-import { diskFileSystem } from "../coordinator/file_system.ts";
-import { openJournal } from "../coordinator/journal.ts";
+import { diskFileSystem, type FileSystem } from "../coordinator/file_system.ts";
+import { type JournalDisk, openJournal } from "../coordinator/journal.ts";
 import { openRunFolder, writeRunRecord } from "../coordinator/run_folder.ts";
 import { createRunReport, type RunReport } from "../coordinator/run_report.ts";
 import { systemClock, timeOfDay } from "../net/clock.ts";
@@ -40,6 +40,8 @@ export interface Coordination {
   ) => Promise<void> | void;
   /** Worker and coordinator are one process, which cannot lose sight of itself. */
   readonly inProcess?: boolean;
+  /** In place of the real ones. */
+  readonly disks?: { readonly fileSystem: FileSystem; readonly journal: JournalDisk };
 }
 
 /**
@@ -51,15 +53,16 @@ export async function coordinate(
   transport: Transport,
   run: string,
   options: RunOptions,
-  { onStart, inProcess = false }: Coordination,
+  { onStart, inProcess = false, disks }: Coordination,
 ): Promise<number> {
   const { configuration, out, resume, json } = options;
+  const fileSystem = disks?.fileSystem ?? diskFileSystem;
   using _lock = await lockRunFolder(out);
   const versions = { lockstep: manifest.version, deno: Deno.version.deno };
   const record = configuration as unknown as JsonValue;
   const warn = (sentence: string) => console.error(`Warning: ${sentence}`);
   const folder = await openRunFolder(
-    diskFileSystem,
+    fileSystem,
     out,
     { configuration: record, versions, device: "" },
     { resume, mayChange: mayChange(configuration), warn },
@@ -72,7 +75,7 @@ export async function coordinate(
     clock: systemClock,
   });
   report.joined(0, configuration.workers);
-  const journal = openJournal(`${out}/journal.jsonl`);
+  const journal = openJournal(`${out}/journal.jsonl`, disks?.journal);
   const coordinator = startCoordinator({
     transport,
     run,
@@ -80,6 +83,7 @@ export async function coordinate(
     folder,
     report,
     journal,
+    fileSystem,
     limits: {
       startTimeoutMs,
       silenceMsMax: inProcess
@@ -92,7 +96,7 @@ export async function coordinate(
     clock: systemClock,
     timeOfDay,
     onReady: (ready) =>
-      writeRunRecord(diskFileSystem, out, {
+      writeRunRecord(fileSystem, out, {
         configuration: record,
         versions: { ...versions, [ready.engine]: ready.engineVersion },
         device: ready.device,

@@ -72,18 +72,28 @@ const coordinatorFlags = {
 /** Between two attempts to reach a broker that is gone. */
 const reconnectMs = 250;
 
-if (import.meta.main) {
-  await runCommand(async () => {
-    const given = await readFlags(Deno.args, coordinatorFlags);
-    if (given.help) {
-      console.log(helpText("Usage: deno task coordinator --workers N [flags]", coordinatorFlags));
-      return exitCodes.done;
-    }
-    return await runCoordinator(given);
-  });
+if (import.meta.main) await runCommand(() => coordinatorCommand(Deno.args));
+
+/**
+ * @param disks in place of the real ones
+ * @returns the exit code
+ */
+export async function coordinatorCommand(
+  args: readonly string[],
+  disks: Coordination["disks"] = undefined,
+): Promise<number> {
+  const given = await readFlags(args, coordinatorFlags);
+  if (given.help) {
+    console.log(helpText("Usage: deno task coordinator --workers N [flags]", coordinatorFlags));
+    return exitCodes.done;
+  }
+  return await runCoordinator(given, disks);
 }
 
-async function runCoordinator(given: GivenFlags): Promise<number> {
+async function runCoordinator(
+  given: GivenFlags,
+  disks: Coordination["disks"],
+): Promise<number> {
   if (given.nats !== undefined && (given.port !== undefined || given.host !== undefined)) {
     throw new UsageError(
       "Give --host and --port for a broker of its own, or --nats for another, not both",
@@ -131,6 +141,7 @@ async function runCoordinator(given: GivenFlags): Promise<number> {
     if (!isByHand) endWithParent((line) => obey(coordinator, line));
     try {
       code = await coordinateThroughLosses(connection, options, {
+        disks,
         async onStart(started, say) {
           const isFirst = coordinator === undefined;
           coordinator = started;

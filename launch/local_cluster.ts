@@ -11,6 +11,15 @@ import { onInterrupt } from "./interrupts.ts";
 import { resumeHint } from "./resume_hint.ts";
 import { coordinatorPermissions, roleEnvironment, workerPermissions } from "./role_permissions.ts";
 
+/** What a process runs in place of `coordinator.ts` or `worker.ts`. */
+export interface Program {
+  readonly path: string;
+  /** For `deno run`, beside the role's. */
+  readonly permissions: readonly string[];
+  /** Before the role's. */
+  readonly args: readonly string[];
+}
+
 export interface LocalClusterOptions {
   readonly connection: Connection;
   /** One for each worker; that of `connection` where there are none. */
@@ -31,6 +40,8 @@ export interface LocalClusterOptions {
   /** Who watches the processes, and may give each a way of its own to the broker. */
   readonly observer?: {
     urlOf(name: string): string;
+    /** Asked for each process before it starts; undefined for the role's own. */
+    programOf?(name: string): Program | undefined;
     /** Called for each process that starts: "coordinator", "w0", or "w0-1" for its second life. */
     started(name: string, process: Deno.ChildProcess): void;
   };
@@ -60,6 +71,9 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   const loginOf = (login: Login | undefined): Record<string, string> =>
     login ? { LOCKSTEP_NATS_USER: login.user, LOCKSTEP_NATS_PASSWORD: login.password } : {};
   const brokerOf = (name: string) => observer?.urlOf(name) ?? url;
+  const programOf = (name: string, script: string): Program =>
+    observer?.programOf?.(name) ??
+      { path: `${import.meta.dirname}/${script}`, permissions: [], args: [] };
   const common = (broker: string) => ["--nats", broker, "--run", run, "--with-parent"];
   const startCoordinator = (resume: boolean) => {
     const args = [...options.coordinatorArgs, ...(resume ? ["--resume"] : [])];
@@ -71,7 +85,8 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       reads: options.reads?.coordinator ?? [],
     });
     const every = [...args, ...common(broker)];
-    const process = spawn("coordinator.ts", permissions, every, secrets, {
+    const program = programOf("coordinator", "coordinator.ts");
+    const process = spawn(program, permissions, every, secrets, {
       stdout: "inherit",
       stderr: "inherit",
     });
@@ -99,7 +114,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       reads: options.reads?.worker ?? [],
       libraryPath,
     });
-    const process = spawn("worker.ts", permissions, args, {
+    const process = spawn(programOf(name, "worker.ts"), permissions, args, {
       ...env,
       ...login,
       ...gpu,
@@ -191,7 +206,7 @@ async function watchWorker(
 }
 
 function spawn(
-  script: string,
+  program: Program,
   permissions: readonly string[],
   args: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -200,8 +215,8 @@ function spawn(
   const folder = import.meta.dirname!;
   return new Deno.Command(Deno.execPath(), {
     args: [
-      ...["run", "--config", `${folder}/../deno.json`, ...permissions],
-      ...[`${folder}/${script}`, ...args],
+      ...["run", "--config", `${folder}/../deno.json`, ...permissions, ...program.permissions],
+      ...[program.path, ...program.args, ...args],
     ],
     env,
     stdin: "piped",

@@ -3,11 +3,11 @@
  * that the connection file, or `--nats` and `--run`, name, and takes its configuration from there.
  */
 import { hostname } from "node:os";
-import { connectNats } from "../net/nats_transport.ts";
 import { systemClock } from "../net/clock.ts";
+import { connectNats } from "../net/nats_transport.ts";
 import { secretToken } from "../net/random.ts";
 import { openRun } from "../worker/open_run.ts";
-import { runWorker } from "../worker/run_worker.ts";
+import { runWorker, type WorkerOptions } from "../worker/run_worker.ts";
 import { caFlag, checkBroker, insecureFlag, readCertificates } from "./broker_safety.ts";
 import {
   type Connection,
@@ -49,35 +49,51 @@ const workerFlags = {
   help: { kind: "switch", help: "show this" },
 } as const satisfies FlagTable;
 
-if (import.meta.main) {
-  await runCommand(async () => {
-    const given = parseFlags(Deno.args, workerFlags);
-    if (given.help) {
-      console.log(helpText("Usage: deno task worker --connect FILE [flags]", workerFlags));
-      return exitCodes.done;
-    }
-    if (given["with-parent"]) endWithParent();
-    const leaving = Promise.withResolvers<void>();
-    onInterrupt({
-      onFirst(signal) {
-        // A coordinator on the same terminal gets the Ctrl-C too, and decides when this one ends.
-        const what = signal === "SIGINT" ? "the coordinator to stop" : "the next snapshot to leave";
-        console.error(`Waiting for ${what}; once more ends at once`);
-        if (signal === "SIGTERM") leaving.resolve();
-      },
-      onSecond: () => Deno.exit(exitCodes.interrupted),
-    });
-    const connection = await findConnection(given);
-    checkBroker(connection, given.insecure === true);
-    await startWorker(connection, given, leaving.promise);
+/** What a worker is made of; a program that tests it may put something in between. */
+export interface WorkerParts {
+  readonly connect: typeof connectNats;
+  readonly open: WorkerOptions["open"];
+  readonly sums?: WorkerOptions["sums"];
+  /** Called with each line that the parent sends. */
+  readonly onLine?: (line: string) => void;
+}
+
+const workerParts: WorkerParts = { connect: connectNats, open: openRun };
+
+if (import.meta.main) await runCommand(() => workerCommand(Deno.args));
+
+/** @returns the exit code */
+export async function workerCommand(
+  args: readonly string[],
+  parts: WorkerParts = workerParts,
+): Promise<number> {
+  const given = parseFlags(args, workerFlags);
+  if (given.help) {
+    console.log(helpText("Usage: deno task worker --connect FILE [flags]", workerFlags));
     return exitCodes.done;
+  }
+  if (given["with-parent"]) endWithParent(parts.onLine);
+  const leaving = Promise.withResolvers<void>();
+  onInterrupt({
+    onFirst(signal) {
+      // A coordinator on the same terminal gets the Ctrl-C too, and decides when this one ends.
+      const what = signal === "SIGINT" ? "the coordinator to stop" : "the next snapshot to leave";
+      console.error(`Waiting for ${what}; once more ends at once`);
+      if (signal === "SIGTERM") leaving.resolve();
+    },
+    onSecond: () => Deno.exit(exitCodes.interrupted),
   });
+  const connection = await findConnection(given);
+  checkBroker(connection, given.insecure === true);
+  await startWorker(connection, given, leaving.promise, parts);
+  return exitCodes.done;
 }
 
 async function startWorker(
   { url, run, credentials, ca }: Connection,
   given: GivenFlags,
   leave: Promise<void>,
+  parts: WorkerParts,
 ): Promise<void> {
   const name = given.name as string | undefined ??
     `${hostname().replace(/[^A-Za-z0-9-]/g, "-")}-${Deno.pid}-${secretToken(3)}`;
@@ -85,7 +101,7 @@ async function startWorker(
     throw new UsageError(`--name must be 1 to 64 letters, digits or dashes: found "${name}"`);
   }
   const connect = (purpose: string) =>
-    connectNats({
+    parts.connect({
       servers: url,
       credentials,
       caCertificates: ca === undefined ? undefined : [ca],
@@ -102,7 +118,8 @@ async function startWorker(
         throw error;
       }
     },
-    open: openRun,
+    open: parts.open,
+    sums: parts.sums,
     leave,
     run,
     name,

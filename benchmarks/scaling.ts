@@ -3,6 +3,7 @@
  * processes that train on their share of the lanes without communicating. Processes on one machine
  * share its memory and clock rate, so that is what communication is to be compared with.
  */
+import { fileURLToPath } from "node:url";
 import {
   type FlagTable,
   type GivenFlags,
@@ -122,7 +123,7 @@ async function framesPerSecond(given: GivenFlags, workers: number, lanes: number
     const steps = given.steps as number | undefined ?? 20;
     const { stdout, stderr, success } = await new Deno.Command(Deno.execPath(), {
       args: [
-        ...["run", "-A", new URL("../launch/train.ts", import.meta.url).pathname, ...passed],
+        ...["run", "-A", fileURLToPath(new URL("../launch/train.ts", import.meta.url)), ...passed],
         // A shard for each lane, whatever the number of lanes: the same computation in every run.
         ...["--workers", `${workers}`, "--lanes", `${lanes}`, "--shards", `${lanes}`],
         ...["--threads", "1", "--steps", `${steps}`, "--checkpoint-steps", `${steps}`],

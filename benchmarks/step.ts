@@ -2,6 +2,7 @@
  * `deno task bench step`: seconds of one training step (forward, backward, update) of a stack of
  * ConvLSTM layers. `--peer PYTHON` runs the same network in PyTorch turn by turn with it.
  */
+import { fileURLToPath } from "node:url";
 import { openEngine } from "../engine/open_engine.ts";
 import type { EngineName, ExecutionMode } from "../engine/engine.ts";
 import { systemClock } from "../net/clock.ts";
@@ -149,7 +150,7 @@ async function peerSeconds(
   threads: number,
   steps: number,
 ): Promise<number> {
-  const script = new URL("peers/torch_convlstm.py", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("peers/torch_convlstm.py", import.meta.url));
   const { stdout, stderr, success } = await new Deno.Command(python, {
     args: [script, ...[lanes, window, size, threads, steps].map(String), filters.join(",")],
   }).output();

@@ -1,4 +1,5 @@
 /** `train --json` as a process, for benchmarks that look at it from outside. */
+import { fileURLToPath } from "node:url";
 import type { RunWatch } from "./run_watch.ts";
 import { watchRun } from "./run_watch.ts";
 import type { Clock } from "../net/clock.ts";
@@ -25,7 +26,7 @@ export async function train(
   out: string,
   during: (watch: RunWatch, pid: number) => Promise<void> = () => Promise.resolve(),
 ): Promise<TrainResult> {
-  const script = new URL("../launch/train.ts", import.meta.url).pathname;
+  const script = fileURLToPath(new URL("../launch/train.ts", import.meta.url));
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", script, ...args, "--workers", `${workers}`, "--out", out, "--json"],
     env: {

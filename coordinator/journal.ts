@@ -10,11 +10,16 @@ export interface JournalEntry {
   readonly members: readonly string[];
   /** Step of the snapshot that the generation begins from. */
   readonly step: number;
+  /** Generations of the run so far that began because a worker was lost. */
+  readonly restarts: number;
 }
 
 export interface Journal {
   /** No generation had a higher number; 0 where there was none. */
   readonly generation: number;
+  /** Of the newest generation that is known. */
+  readonly members: readonly string[];
+  readonly restarts: number;
   /** Returns when the entry is durable. @throws {Error} where the disk refuses */
   append(entry: JournalEntry): void;
   close(): void;
@@ -65,12 +70,18 @@ export const diskJournal: JournalDisk = {
  */
 export function openJournal(path: string, disk: JournalDisk = diskJournal): Journal {
   const found = readEntries(path, disk.read(path) ?? new Uint8Array(0));
-  let { generation } = found;
+  let { generation, members, restarts } = found;
   // Continues after the last whole line.
   const file = disk.open(path, found.bytes);
   return {
     get generation() {
       return generation;
+    },
+    get members() {
+      return members;
+    },
+    get restarts() {
+      return restarts;
     },
     append(entry) {
       const text = new TextEncoder().encode(`${JSON.stringify(entry)}\n`);
@@ -78,7 +89,7 @@ export function openJournal(path: string, disk: JournalDisk = diskJournal): Jour
         written += file.writeSync(text.subarray(written));
       }
       file.syncSync();
-      generation = entry.generation;
+      ({ generation, members, restarts } = entry);
     },
     close: () => file.close(),
   };
@@ -86,30 +97,39 @@ export function openJournal(path: string, disk: JournalDisk = diskJournal): Jour
 
 const newline = 10;
 
+type KnownEntry = Omit<JournalEntry, "step">;
+
 /** The newest generation, and how many bytes the whole lines take. */
-function readEntries(path: string, content: Uint8Array): { generation: number; bytes: number } {
-  let [generation, start] = [0, 0];
+function readEntries(path: string, content: Uint8Array): KnownEntry & { bytes: number } {
+  let newest: KnownEntry = { generation: 0, members: [], restarts: 0 };
+  let start = 0;
   for (let line = 1; start < content.length; line++) {
     const end = content.indexOf(newline, start);
-    const given = end < 0 ? undefined : generationOf(content.subarray(start, end));
+    const given = end < 0 ? undefined : entryOf(content.subarray(start, end));
     if (given === undefined) {
       const isLast = end < 0 || end === content.length - 1;
-      if (isLast) return { generation: generation + 1, bytes: start };
+      if (isLast) return { ...newest, generation: newest.generation + 1, bytes: start };
       throw new Error(
         `Cannot go on from ${path}: line ${line} is damaged; move the file away once no worker of ` +
           "this run is left",
       );
     }
-    generation = Math.max(generation, given);
+    if (given.generation > newest.generation) newest = given;
     start = end + 1;
   }
-  return { generation, bytes: start };
+  return { ...newest, bytes: start };
 }
 
-function generationOf(line: Uint8Array): number | undefined {
+function entryOf(line: Uint8Array): KnownEntry | undefined {
   try {
-    const { generation } = JSON.parse(new TextDecoder().decode(line)) as Partial<JournalEntry>;
-    return Number.isSafeInteger(generation) ? generation : undefined;
+    const entry = JSON.parse(new TextDecoder().decode(line)) as Partial<JournalEntry>;
+    const { generation, members, restarts } = entry;
+    if (!Number.isSafeInteger(generation)) return undefined;
+    return {
+      generation: generation!,
+      members: Array.isArray(members) ? members : [],
+      restarts: Number.isSafeInteger(restarts) ? restarts! : 0,
+    };
   } catch {
     return undefined;
   }

@@ -51,6 +51,15 @@ export interface Member {
   readonly leaving: boolean;
 }
 
+/** What the journal tells of the coordinators before. */
+export interface EarlierLife {
+  /** The newest generation that this run has ever had; 0 for a new run. */
+  readonly generation: number;
+  /** How many took part in it. */
+  readonly members: number;
+  readonly restarts: number;
+}
+
 /** `gathering`: waiting for enough workers, at first or after losses. */
 export type Phase = "gathering" | "running" | "ended";
 
@@ -67,12 +76,14 @@ export interface MembershipState {
   readonly active: readonly string[];
   /** Everybody who has joined and not been lost, in the order of joining. */
   readonly members: readonly Member[];
-  /** Generations that were opened because a member was lost. */
+  /** Generations that were opened because a member was lost, under earlier coordinators too. */
   readonly restarts: number;
   /** Whether the run has begun, in this life of the coordinator. */
   readonly begun: boolean;
-  /** Whether it had begun in an earlier one, and goes on. */
-  readonly tookOver: boolean;
+  /** How it stood in an earlier one; generation 0 where there was none. */
+  readonly earlier: EarlierLife;
+  /** When the first worker of that one was ready again; null if none is. */
+  readonly cameBackMs: number | null;
   /** What all members are alike in, from the first start on. */
   readonly agreed: ReadyReport | null;
   /** When silence was looked for last. */
@@ -130,16 +141,20 @@ export interface MembershipChange {
  */
 const takeOverGraceMs = 10_000;
 /**
+ * Once a worker has come back, the others that lived through it come at the same moment, since all ask
+ * several times a second. Who is later is a new process, or gone; it joins at the next snapshot.
+ */
+const comeBackGraceMs = 1_000;
+/**
  * Where more time than this lies between two ticks, it was the coordinator that stood still: what
  * its workers said meanwhile has come and not been heard, so that time counts as nobody's silence.
  */
 const tickGapMsMax = 500;
 
-/** @param generation the newest that this run has ever had; 0 for a new run */
 export function initialMembership(
   workers: number,
   limits: MembershipLimits,
-  generation: number,
+  earlier: EarlierLife,
   nowMs: number,
 ): MembershipState {
   return {
@@ -147,12 +162,13 @@ export function initialMembership(
     workers,
     limits,
     gatheringSinceMs: nowMs,
-    generation,
+    generation: earlier.generation,
     active: [],
     members: [],
-    restarts: 0,
+    restarts: earlier.restarts,
     begun: false,
-    tookOver: generation > 0,
+    earlier,
+    cameBackMs: null,
     agreed: null,
     tickedMs: nowMs,
     stopRequested: false,
@@ -256,10 +272,26 @@ function ready(
     }
     return fail(before, `Cannot start: ${message}`);
   }
-  const state = update(before, worker, { ready: report, lastSeenMs: nowMs });
+  const state = {
+    ...update(before, worker, { ready: report, lastSeenMs: nowMs }),
+    cameBackMs: before.cameBackMs ?? (isBack(before, worker) ? nowMs : null),
+  };
   if (state.phase !== "gathering") return same(state);
   const wanted = state.begun ? state.limits.workersMin : state.workers;
-  return candidates(state).length >= wanted ? start(state) : same(state);
+  return candidates(state).length >= wanted || areAllBack(state) ? start(state) : same(state);
+}
+
+/** A process that had joined before: an earlier coordinator's, where this one has seen no other. */
+function isBack({ begun, members }: MembershipState, worker: string): boolean {
+  return !begun && members.some(({ id, attempt }) => id === worker && attempt > 0);
+}
+
+/** As many as took part last, and enough. */
+function areAllBack(state: MembershipState): boolean {
+  const { earlier, limits: { workersMin } } = state;
+  if (state.begun || earlier.members === 0) return false;
+  const back = candidates(state).filter((worker) => isBack(state, worker)).length;
+  return back >= Math.max(earlier.members, workersMin);
 }
 
 const fieldNames = {
@@ -420,9 +452,10 @@ function tick(before: MembershipState, nowMs: number): MembershipChange {
   }
   if (state.phase !== "gathering") return same(state);
   const waitedMs = nowMs - state.gatheringSinceMs;
-  if (state.begun || state.tookOver) {
+  if (state.begun || state.earlier.generation > 0) {
     const left = candidates(state).length;
-    if (waitedMs > takeOverGraceMs && left >= limits.workersMin) {
+    const isPatient = state.cameBackMs === null || nowMs - state.cameBackMs <= comeBackGraceMs;
+    if ((waitedMs > takeOverGraceMs || !isPatient) && left >= limits.workersMin) {
       const change = start(state);
       const sentence = `Going on with ${left} of ${workers} workers`;
       return { ...change, commands: [{ type: "tell", sentence }, ...change.commands] };

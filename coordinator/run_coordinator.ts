@@ -83,7 +83,7 @@ export interface RunEnd {
   readonly step: number;
   readonly parametersSha256: string;
   readonly ready: ReadyRequest;
-  /** Generations that began because a worker was lost. */
+  /** Generations that began because a worker was lost, under earlier coordinators too. */
   readonly restarts: number;
 }
 
@@ -145,10 +145,15 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   const beginnings = createGathering<null>(active);
   const snapshots = createGathering<SnapshotRequest>(active);
   const losses = createGathering<ValidationRequest>(active);
+  const { journal } = options;
   let membership = initialMembership(
     configuration.workers,
     limits,
-    options.journal.generation,
+    {
+      generation: journal.generation,
+      members: journal.members.length,
+      restarts: journal.restarts,
+    },
     clock.nowMs(),
   );
   let specs: ModelSpecs | undefined;
@@ -238,7 +243,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     specs ??= readyReport;
     try {
       snapshot ??= fromCheckpoint();
-      options.journal.append({ generation, members, step: snapshot?.step ?? 0 });
+      const { restarts } = membership;
+      options.journal.append({ generation, members, step: snapshot?.step ?? 0, restarts });
     } catch (error) {
       return fail(sentence(error));
     }

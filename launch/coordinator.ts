@@ -70,7 +70,7 @@ const coordinatorFlags = {
 } as const satisfies FlagTable;
 
 /** Between two attempts to reach a broker that is gone. */
-const reconnectMs = 250;
+const reconnectMs = 100;
 
 if (import.meta.main) await runCommand(() => coordinatorCommand(Deno.args));
 

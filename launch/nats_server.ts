@@ -58,6 +58,13 @@ export class NatsServerError extends Error {
   override readonly name = "NatsServerError";
 }
 
+/**
+ * A connection whose other end takes nothing for this long is cut. A worker on wasm reads nothing while
+ * one call computes, so it is as long as such a worker may be silent: 10 s, the server's default,
+ * would take it for dead. What waits for it meanwhile is bounded by `max_pending`.
+ */
+const writeDeadlineSeconds = 120;
+
 // $1 is the folder, $2 the binary. `read` succeeds when stop() says so, and fails when the pipe
 // ends without a word; only then is the server's process id certain to be still the server's.
 const SUPERVISOR = `
@@ -170,7 +177,7 @@ function serverConfiguration(
     ]),
     `max_payload: ${payloadBytesMax}`,
     `max_pending: ${pendingBytesMax}`,
-    `write_deadline: "10s"`,
+    `write_deadline: "${writeDeadlineSeconds}s"`,
     `ports_file_dir: ${JSON.stringify(folder)}`,
     `log_file: ${JSON.stringify(`${folder}/server.log`)}`,
     `logfile_size_limit: ${16 << 20}`,

@@ -98,7 +98,9 @@ export interface ClientOptions {
 /** How often, and how long, a worker asks whether its coordinator is still there. */
 const livenessIntervalMs = 500;
 const livenessTimeoutMs = 60_000;
-const joinRetryMs = 250;
+const joinRetryMs = 100;
+/** An answer that is lost with its broker is asked for again; to join twice is to join once. */
+const joinTimeoutMs = 2_000;
 const requestTimeoutMs = 10_000;
 /** Writing a checkpoint waits for the disk and for the slowest worker. */
 const barrierTimeoutMs = 600_000;
@@ -216,7 +218,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       const body = { protocol: protocolVersion, worker, where, attempt };
       for (;;) {
         try {
-          const timeoutMs = Math.max(1, Math.min(requestTimeoutMs, deadline - clock.nowMs()));
+          const timeoutMs = Math.max(1, Math.min(joinTimeoutMs, deadline - clock.nowMs()));
           const reply = await request(subjects.join, body, over, timeoutMs);
           hasJoined = true;
           void watchCoordinator();

@@ -56,7 +56,7 @@ export interface WorkerOptions {
 
 /** Longest silence of the other workers within a sum; a slow one is slower, a dead one found sooner. */
 const reduceTimeoutMs = 120_000;
-const reconnectMs = 250;
+const reconnectMs = 100;
 
 /**
  * @throws {RunEndedError} when the coordinator refuses the worker or ends the run early

@@ -39,7 +39,7 @@ class MemoryDisk implements JournalDisk {
 }
 
 function entry(generation: number): JournalEntry {
-  return { generation, members: ["wörker-0", "w1"], step: 10 * generation };
+  return { generation, members: ["wörker-0", "w1"], step: 10 * generation, restarts: 3 };
 }
 
 function next(journal: Journal): number {
@@ -109,6 +109,25 @@ Deno.test("a journal's entry is on disk when append returns", () => {
   journal.append(entry(1));
   disk.crash(0);
   assert.equal(openJournal("journal", disk).generation, 1);
+});
+
+Deno.test("openJournal knows who took part last and how often workers were lost", () => {
+  const disk = new MemoryDisk();
+  const read = () => {
+    const { generation, members, restarts } = openJournal("journal", disk);
+    return { generation, members, restarts };
+  };
+  assert.deepEqual(read(), { generation: 0, members: [], restarts: 0 });
+  const journal = openJournal("journal", disk);
+  journal.append({ ...entry(1), restarts: 0 });
+  journal.append({ generation: 2, members: ["w1"], step: 7, restarts: 1 });
+  assert.deepEqual([journal.members, journal.restarts], [["w1"], 1]);
+  assert.deepEqual(read(), { generation: 2, members: ["w1"], restarts: 1 });
+  disk.bytes.push(...new TextEncoder().encode('{"generation":3,"members":["w0"'));
+  assert.deepEqual(read(), { generation: 3, members: ["w1"], restarts: 1 });
+  // Written by a version that did not count.
+  disk.bytes = [...new TextEncoder().encode('{"generation":5,"members":["w0"],"step":1}\n')];
+  assert.deepEqual(read(), { generation: 5, members: ["w0"], restarts: 0 });
 });
 
 Deno.test("openJournal does not guess where an earlier line is damaged", () => {

@@ -68,6 +68,8 @@ interface Given {
   readonly limits?: Partial<MembershipLimits>;
   /** The newest generation of an earlier coordinator. */
   readonly generation?: number;
+  /** How many took part in it. */
+  readonly earlierMembers?: number;
 }
 
 interface Played {
@@ -78,10 +80,11 @@ interface Played {
 
 /** The state after `events`. */
 function play(
-  { workers = 2, limits: changed, generation = 0 }: Given,
+  { workers = 2, limits: changed, generation = 0, earlierMembers = workers }: Given,
   events: readonly Timed[],
 ): Played {
-  let state = initialMembership(workers, { ...limits, ...changed }, generation, 0);
+  const earlier = { generation, members: earlierMembers, restarts: 0 };
+  let state = initialMembership(workers, { ...limits, ...changed }, earlier, 0);
   let commands: readonly MembershipCommand[] = [];
   let nowMs = 0;
   const happen = (
@@ -103,6 +106,13 @@ function play(
   return { state, commands };
 }
 
+/** The same process as under an earlier coordinator. */
+const joinAgain = (worker: string): MembershipEvent => ({
+  type: "join",
+  worker,
+  where: `host of ${worker}`,
+  attempt: 1,
+});
 const joined = [join("a"), join("b")];
 const running = [...joined, ready("a"), ready("b")];
 /** "c" has come, and waits for a snapshot. */
@@ -780,6 +790,46 @@ const tookOver: readonly Transition[] = [
     commands: [],
   },
   {
+    name: "as many as took part last have come back",
+    given: { workers: 4, generation: 7, earlierMembers: 2 },
+    before: [joinAgain("a"), joinAgain("b"), ready("a")],
+    event: ready("b"),
+    phase: "running",
+    commands: [start(8, "a", "b")],
+  },
+  {
+    name: "as many new ones as took part last are not all that were started",
+    given: { workers: 4, generation: 7, earlierMembers: 2 },
+    before: [join("a"), joinAgain("b"), ready("a")],
+    event: ready("b"),
+    phase: "gathering",
+    commands: [],
+  },
+  {
+    name: "one has come back: the others that lived come at the same moment",
+    given: { generation: 7 },
+    before: [[3_000, joinAgain("a")], ready("a")],
+    event: [4_000, tick],
+    phase: "gathering",
+    commands: [],
+  },
+  {
+    name: "and who has not is not waited for",
+    given: { generation: 7 },
+    before: [[3_000, joinAgain("a")], ready("a")],
+    event: [4_001, tick],
+    phase: "running",
+    commands: [tell("Going on with 1 of 2 workers"), start(8, "a")],
+  },
+  {
+    name: "unless those who came back are too few",
+    given: { generation: 7, limits: { workersMin: 2 } },
+    before: [[3_000, joinAgain("a")], ready("a")],
+    event: [5_000, tick],
+    phase: "gathering",
+    commands: [],
+  },
+  {
     name: "and gives up in the end",
     given: { generation: 7, limits: { silenceMsMax: 100_000, workersMin: 2 } },
     before: [join("a"), ready("a")],
@@ -885,11 +935,11 @@ Deno.test("changeMembership keeps its promises through any sequence of events", 
     let state = initialMembership(
       workers,
       { ...limits, workersMin, workersMax },
-      generation,
+      { generation, members: draw.integer(4), restarts: 3 },
       0,
     );
     let nowMs = 0;
-    let restarts = 0;
+    let restarts = 3;
     let isOver = false;
     const finishedWith = new Map<string, string>();
     for (let index = 0; index < 80; index++) {

@@ -68,6 +68,8 @@ async function withCoordinator(
       get generation() {
         return generation;
       },
+      members: [],
+      restarts: 0,
       append(entry: JournalEntry) {
         ({ generation } = entry);
         order.push(`journal ${generation}`);

@@ -34,7 +34,7 @@ export const defects: readonly Defect[] = [
   {
     what: "the journal is not written",
     file: coordinator,
-    from: "options.journal.append({ generation, members, step: snapshot?.step ?? 0 });",
+    from: "options.journal.append({ generation, members, step: snapshot?.step ?? 0, restarts });",
     to: "",
   },
   {
@@ -103,8 +103,9 @@ export const defects: readonly Defect[] = [
   {
     what: "a torn last line of the journal is written on",
     file: journal,
-    from: "if (isLast) return { generation: generation + 1, bytes: start };",
-    to: "if (isLast) return { generation: generation + 1, bytes: content.length };",
+    from: "if (isLast) return { ...newest, generation: newest.generation + 1, bytes: start };",
+    to:
+      "if (isLast) return { ...newest, generation: newest.generation + 1, bytes: content.length };",
   },
   {
     what: "a short write to the journal is taken for a whole one",

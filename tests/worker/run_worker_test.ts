@@ -250,8 +250,15 @@ Deno.test("runWorker: the coordinator dies and comes back, and no bit differs", 
       await cluster.reach(step);
       await cluster.killCoordinator();
       await cluster.startCoordinator({ resume: true });
+      if (step > 13) continue;
+      await cluster.reach(20);
+      cluster.kill("b");
+      await cluster.lost();
     }
-    await assertUndisturbed(cluster, await cluster.ended());
+    const end = await cluster.ended();
+    await assertUndisturbed(cluster, end);
+    // It was counted under the coordinator before.
+    assert.equal(end.restarts, 1);
   }));
 
 Deno.test("runWorker: the broker cuts everybody off, and no bit differs", () =>

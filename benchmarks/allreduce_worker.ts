@@ -47,6 +47,7 @@ async function runWorker(
     transport,
     subjectPrefix: "bench",
     rank,
+    members: Array.from({ length: workers }, (_, i) => `w${i}`),
     generation: 1,
     owners: Array.from({ length: workers }, (_, i) => i),
     elements,

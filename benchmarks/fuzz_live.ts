@@ -151,7 +151,9 @@ async function attack({ url, run, login, messages, seed, out, isOver }: Attack):
         // What is still well-formed is no broken message; who may send those is another matter.
         if (!isSound(data)) return { subject, data };
       } else {
-        const places = ["total", "reduce.0", "reduce.1", "reduce.7"];
+        const places = ["total", "reduce.0", "reduce.1", "reduce.7"].map((place) =>
+          `${login.user}.${place}`
+        );
         const subject = `${subjects.data}.${places[draws.integer(places.length)]}`;
         const sample = stale(draws.integer(steps)).slice();
         const data = draws.integer(4) === 0 ? sample : broken(sample, draws);

@@ -48,6 +48,7 @@ export function prepareStep(
     transport: createMemoryBroker({ clock: systemClock }).connect(),
     subjectPrefix: "bench",
     rank: 0,
+    members: ["w0"],
     generation: 1,
     owners: shards.map(() => 0),
     elements: parameterCount(model) + reducedExtras,

@@ -3,9 +3,9 @@
  * every rank gets the same total, in the same bits whoever owns what.
  *
  *   add(shard, values) --> partial sums of whole subtrees              own_partials.ts
- *        partial chunk --> the rank that owns that slice of elements,  <prefix>.reduce.<rank>
+ *        partial chunk --> the rank that owns that slice of elements,  <prefix>.<name>.reduce.<rank>
  *   all partials there --> combined along the tree, chunk by chunk     canonical_tree.ts
- *          total chunk --> everybody at once,                          <prefix>.total
+ *          total chunk --> everybody at once,                          <prefix>.<name>.total
  *
  * A partial leaves as soon as its last shard is added, while later shards are being computed, and
  * a chunk's total leaves as soon as its last partial came. Chunks are copied from the message to
@@ -17,10 +17,11 @@
  * sent our own partials of it.
  */
 import { bytesOf } from "../net/codec.ts";
-import type { TransportError } from "../net/transport.ts";
+import type { Message, TransportError } from "../net/transport.ts";
 import { type AllReduceOptions, type CheckedOptions, checkOptions } from "./all_reduce_options.ts";
 import { addInto, planTree, type TreePlan } from "./canonical_tree.ts";
 import { type Chunk, type ChunkCodec, createChunkCodec } from "./chunk_message.ts";
+import { anybody, type DataSubjects, dataSubjects } from "./data_subjects.ts";
 import { OwnPartials } from "./own_partials.ts";
 import { ReduceProgress } from "./reduce_progress.ts";
 import {
@@ -49,6 +50,7 @@ class SlicedAllReduce implements AllReduce {
   readonly dropped = { malformed: 0, generation: 0, sender: 0, step: 0, duplicate: 0 };
   readonly #options: CheckedOptions;
   readonly #chunkElementsMax: number;
+  readonly #subjects: DataSubjects;
   readonly #plan: TreePlan;
   readonly #slices: readonly Slice[];
   readonly #own: OwnPartials;
@@ -72,6 +74,7 @@ class SlicedAllReduce implements AllReduce {
   constructor(options: CheckedOptions) {
     const { rank, owners, elements, worldSize, clock, timeoutMs } = options;
     this.#options = options;
+    this.#subjects = dataSubjects(options.subjectPrefix);
     this.#step = options.firstStep;
     this.#chunkElementsMax = Math.floor(options.chunkBytesMax / 4);
     this.#plan = planTree(owners);
@@ -149,13 +152,13 @@ class SlicedAllReduce implements AllReduce {
   }
 
   #listen(): () => void {
-    const { transport, subjectPrefix, rank } = this.#options;
+    const { transport, rank } = this.#options;
     const subscriptions = [
-      transport.subscribe(`${subjectPrefix}.reduce.${rank}`, ({ data }) => {
-        this.#receive(data, (chunk) => this.#receivePartial(chunk));
+      transport.subscribe(this.#subjects.partials(anybody, rank), (message) => {
+        this.#receive(message, (chunk) => this.#receivePartial(chunk));
       }),
-      transport.subscribe(`${subjectPrefix}.total`, ({ data }) => {
-        this.#receive(data, (chunk) => this.#receiveTotal(chunk));
+      transport.subscribe(this.#subjects.totals(anybody), (message) => {
+        this.#receive(message, (chunk) => this.#receiveTotal(chunk));
       }),
     ];
     // The transport outlives us and keeps this callback: it must not keep our buffers as well.
@@ -168,7 +171,10 @@ class SlicedAllReduce implements AllReduce {
     };
   }
 
-  #receive(data: Uint8Array, use: (chunk: Chunk) => DropReason | undefined): void {
+  #receive(
+    { subject, data }: Message,
+    use: (chunk: Chunk) => DropReason | undefined,
+  ): void {
     if (this.#failure !== undefined) return;
     let chunk: Chunk;
     try {
@@ -177,8 +183,15 @@ class SlicedAllReduce implements AllReduce {
       this.dropped.malformed++;
       return;
     }
-    const reason = chunk[0] === this.#options.generation ? use(chunk) : "generation";
+    const reason = this.#strangerOf(subject, chunk) ?? use(chunk);
     if (reason !== undefined) this.dropped[reason]++;
+  }
+
+  /** Why a message is not from one of us. */
+  #strangerOf(subject: string, [generation, , sender]: Chunk): DropReason | undefined {
+    if (generation !== this.#options.generation) return "generation";
+    const name = this.#options.members[sender];
+    return name === this.#subjects.senderOf(subject) ? undefined : "sender";
   }
 
   #receivePartial([, step, sender, partial, index, bytes]: Chunk): DropReason | undefined {
@@ -201,7 +214,6 @@ class SlicedAllReduce implements AllReduce {
     // Our own comes back where the connection echoes.
     if (sender === this.#options.rank) return undefined;
     if (step !== this.#step || this.#result === undefined) return "step";
-    if (sender >= this.#options.worldSize) return "sender";
     if (index >= this.#slices[sender].chunkCount) return "malformed";
     const target = this.#totalChunk(sender, index);
     if (target.byteLength !== bytes.length) return "malformed";
@@ -223,20 +235,20 @@ class SlicedAllReduce implements AllReduce {
 
   /** Totals go before partials: others need them to end the step. */
   #nextTotal(buffer: Uint8Array): OutgoingMessage | undefined {
-    const { rank, subjectPrefix } = this.#options;
+    const { rank, members } = this.#options;
     const index = this.#totalsToSend.shift();
     if (index === undefined) return undefined;
     // Where the window was full, this may be all that the step has waited for.
     if (this.#totalsToSend.length === 0) queueMicrotask(() => this.#finishIfDone());
     return {
-      subject: `${subjectPrefix}.total`,
+      subject: this.#subjects.totals(members[rank]),
       data: this.#encode(buffer, 0, index, this.#totalChunk(rank, index)),
     };
   }
 
   /** Each chunk goes to every other rank in turn, so that all of them have work early. */
   #nextPartial(buffer: Uint8Array): OutgoingMessage | undefined {
-    const { rank, worldSize, subjectPrefix } = this.#options;
+    const { rank, worldSize, members } = this.#options;
     // The last slice is one of the longest.
     const messages = this.#slices[worldSize - 1].chunkCount * (worldSize - 1);
     while (this.#partialsToSend.length > 0) {
@@ -249,7 +261,7 @@ class SlicedAllReduce implements AllReduce {
         const { lo, hi } = chunkRange(this.#slices[to], index, this.#chunkElementsMax);
         const values = this.#own.sumOf(partial)!.subarray(lo, hi);
         return {
-          subject: `${subjectPrefix}.reduce.${to}`,
+          subject: this.#subjects.partials(members[rank], to),
           data: this.#encode(buffer, partial, index, values),
         };
       }

@@ -20,6 +20,8 @@ export interface AllReduceOptions {
   /** Begins every subject; the same for all ranks of a run and of no other run. */
   readonly subjectPrefix: string;
   readonly rank: number;
+  /** Names of the workers in the order of their ranks: the token of their subjects. */
+  readonly members: readonly string[];
   /** Membership that these ranks belong to; messages of another one are dropped. */
   readonly generation: number;
   /** Rank that owns each shard; every rank from 0 to the highest owns at least one. */
@@ -42,7 +44,7 @@ export type CheckedOptions = Required<AllReduceOptions> & { readonly worldSize: 
 
 /** @throws {RangeError} naming the option */
 export function checkOptions(options: AllReduceOptions): CheckedOptions {
-  const { owners, rank, elements, transport } = options;
+  const { owners, rank, elements, members, transport } = options;
   const chunkBytesMax = options.chunkBytesMax ?? chunkBytesDefault;
   const inFlightBytesMax = options.inFlightBytesMax ?? inFlightBytesDefault;
   const worldSize = Math.max(-1, ...owners) + 1;
@@ -54,6 +56,16 @@ export function checkOptions(options: AllReduceOptions): CheckedOptions {
   }
   if (!owners.includes(rank) || !owners.every((owner) => isWhole(owner, 0))) {
     throw new RangeError(`Cannot all-reduce: worker ${rank} is not among the owners [${owners}]`);
+  }
+  if (members.length !== worldSize || new Set(members).size !== worldSize) {
+    throw new RangeError(
+      `Cannot all-reduce: expected a name of its own for each of ${worldSize} workers, got [${members}]`,
+    );
+  }
+  for (const name of members) {
+    if (!/^[A-Za-z0-9_-]+$/.test(name)) {
+      throw new RangeError(`Cannot all-reduce: "${name}" cannot be part of a subject`);
+    }
   }
   for (
     const [name, value, min] of [

@@ -34,7 +34,7 @@ export interface DroppedMessages {
   readonly malformed: number;
   /** Of another membership. */
   readonly generation: number;
-  /** From a rank that has no such chunk to send. */
+  /** From a rank that has no such chunk to send, or under another's name. */
   readonly sender: number;
   /** Of a step that is over or has not begun. */
   readonly step: number;

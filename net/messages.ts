@@ -17,7 +17,7 @@ import {
 } from "./schema.ts";
 
 /** Grows with every change that an older worker or coordinator would misunderstand. */
-export const protocolVersion = 2;
+export const protocolVersion = 3;
 
 /** Subjects of a run, all below one token so that runs can share a broker. */
 export function runSubjects(run: string) {

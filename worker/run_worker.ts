@@ -172,6 +172,7 @@ async function runGeneration(
     transport: data,
     subjectPrefix: runSubjects(options.run).data,
     rank,
+    members: start.members,
     generation: start.generation,
     owners,
     elements: opened.reducedElements,

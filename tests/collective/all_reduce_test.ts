@@ -34,14 +34,23 @@ async function cluster(
     () => broker.connect({ noEcho: true }),
   );
   const ranks = transports.map((transport, rank) =>
-    createAllReduce({ ...defaults(transport, rank), owners, elements, clock, ...overrides })
+    createAllReduce({ ...defaults(transport, rank, owners), elements, clock, ...overrides })
   );
   await Promise.all(ranks.map((each) => each.ready()));
   return { clock, broker, ranks, owners, transports };
 }
 
-function defaults(transport: Transport, rank: number) {
-  return { transport, rank, subjectPrefix: "run", generation: 3, firstStep: 0, timeoutMs: 5000 };
+function defaults(transport: Transport, rank: number, owners: readonly number[]) {
+  return {
+    transport,
+    rank,
+    members: Array.from({ length: Math.max(...owners) + 1 }, (_, each) => `w${each}`),
+    owners,
+    subjectPrefix: "run",
+    generation: 3,
+    firstStep: 0,
+    timeoutMs: 5000,
+  };
 }
 
 /** One rank's part of a step: its shards in an order of its own, then the total. */
@@ -121,7 +130,7 @@ Deno.test("all-reduce keeps the partials of a rank that is one step ahead", asyn
 Deno.test("all-reduce sends a partial before the later shards are added", async () => {
   const all = await cluster([0, 0, 1, 0], 8);
   let received = 0;
-  all.transports[1].subscribe("run.reduce.1", () => received++);
+  all.transports[1].subscribe("run.w0.reduce.1", () => received++);
   await all.transports[1].flush();
   const reduction = all.ranks[0].begin(0);
   reduction.add(0, new Float32Array(8));
@@ -142,10 +151,8 @@ Deno.test("all-reduce of one rank never touches the transport", async () => {
     },
   });
   const draw = random(8, "alone");
-  const options = defaults(untouchable, 0);
   const alone = createAllReduce({
-    ...options,
-    owners: [0, 0, 0],
+    ...defaults(untouchable, 0, [0, 0, 0]),
     elements: 9,
     clock: new FakeClock(),
   });
@@ -164,7 +171,7 @@ Deno.test("all-reduce works where the connection echoes", async () => {
   const broker = createMemoryBroker({ clock });
   const owners = [0, 1, 1];
   const ranks = [0, 1].map((rank) =>
-    createAllReduce({ ...defaults(broker.connect(), rank), owners, elements: 12, clock })
+    createAllReduce({ ...defaults(broker.connect(), rank, owners), elements: 12, clock })
   );
   await Promise.all(ranks.map((each) => each.ready()));
   const shards = randomShards(draw, 3, 12);
@@ -185,30 +192,34 @@ Deno.test("all-reduce drops and counts what is not for it, and the sum stays rig
     intruder.publish(`run.${subject}`, encode(chunk));
   const reductions = all.ranks.map((rank) => rank.begin(0));
   // Partials for rank 0, whose slice of four elements is two chunks.
-  send("reduce.0", [2, step, 1, 1, 0, bytes]);
-  send("reduce.0", [4, step, 1, 1, 0, bytes]);
-  send("reduce.0", [generation, 1, 1, 1, 0, bytes]);
-  send("reduce.0", [generation, 9, 1, 1, 0, bytes]);
-  send("reduce.0", [generation, step, 2, 1, 0, bytes]);
-  send("reduce.0", [generation, step, 0, 0, 0, bytes]);
-  send("reduce.0", [generation, step, 1, 5, 0, bytes]);
-  send("reduce.0", [generation, step, 1, 1, 2, bytes]);
-  send("reduce.0", [generation, step, 1, 1, 0, bytes.subarray(4)]);
-  send("reduce.0", [generation, step, 1, 1, 0, new Uint8Array(12)]);
-  send("reduce.0", [generation, step, 1, 1, 0]);
-  send("reduce.0", [generation, step, 1, 1, 0, "eight by"]);
-  send("reduce.0", [generation, step, -1, 1, 0, bytes]);
-  send("reduce.0", [generation, step, 1.5, 1, 0, bytes]);
-  intruder.publish("run.reduce.0", new Uint8Array([0xc1]));
-  intruder.publish("run.reduce.0", new Uint8Array(0));
-  send("total", [generation, step, 9, 0, 0, bytes]);
-  send("total", [generation, step, 1, 0, 2, bytes]);
-  send("total", [generation, step + 1, 1, 0, 0, bytes]);
+  send("w1.reduce.0", [2, step, 1, 1, 0, bytes]);
+  send("w1.reduce.0", [4, step, 1, 1, 0, bytes]);
+  send("w1.reduce.0", [generation, 1, 1, 1, 0, bytes]);
+  send("w1.reduce.0", [generation, 9, 1, 1, 0, bytes]);
+  send("w2.reduce.0", [generation, step, 2, 1, 0, bytes]);
+  send("w0.reduce.0", [generation, step, 0, 0, 0, bytes]);
+  // Under another's name.
+  send("w2.reduce.0", [generation, step, 1, 1, 0, bytes]);
+  send("stranger.reduce.0", [generation, step, 1, 1, 0, bytes]);
+  send("w2.total", [generation, step, 1, 0, 0, bytes]);
+  send("w1.reduce.0", [generation, step, 1, 5, 0, bytes]);
+  send("w1.reduce.0", [generation, step, 1, 1, 2, bytes]);
+  send("w1.reduce.0", [generation, step, 1, 1, 0, bytes.subarray(4)]);
+  send("w1.reduce.0", [generation, step, 1, 1, 0, new Uint8Array(12)]);
+  send("w1.reduce.0", [generation, step, 1, 1, 0]);
+  send("w1.reduce.0", [generation, step, 1, 1, 0, "eight by"]);
+  send("w1.reduce.0", [generation, step, -1, 1, 0, bytes]);
+  send("w1.reduce.0", [generation, step, 1.5, 1, 0, bytes]);
+  intruder.publish("run.w1.reduce.0", new Uint8Array([0xc1]));
+  intruder.publish("run.w1.reduce.0", new Uint8Array(0));
+  send("w1.total", [generation, step, 9, 0, 0, bytes]);
+  send("w1.total", [generation, step, 1, 0, 2, bytes]);
+  send("w1.total", [generation, step + 1, 1, 0, 0, bytes]);
   await settle();
   assert.deepEqual(all.ranks[0].dropped, {
     malformed: 10,
     generation: 2,
-    sender: 4,
+    sender: 7,
     step: 3,
     duplicate: 0,
   });
@@ -217,8 +228,8 @@ Deno.test("all-reduce drops and counts what is not for it, and the sum stays rig
   const totals = await Promise.all(reductions.map((reduction) => reduction.total()));
   for (const total of totals) assert.deepEqual(bitsOf(total), bitsOf(treeSum(shards)));
   // A message of the finished step comes once more.
-  send("total", [generation, step, 1, 0, 0, bytes]);
-  send("reduce.0", [generation, step, 1, 1, 0, bytes]);
+  send("w1.total", [generation, step, 1, 0, 0, bytes]);
+  send("w1.reduce.0", [generation, step, 1, 1, 0, bytes]);
   await settle();
   assert.equal(all.ranks[0].dropped.step, 5);
   for (const total of totals) assert.deepEqual(bitsOf(total), bitsOf(treeSum(shards)));
@@ -230,7 +241,7 @@ Deno.test("all-reduce ignores a chunk that comes twice", async () => {
   const shards = randomShards(draw, 2, 6);
   // Everything that goes to rank 0 is sent again, as after a repeated delivery.
   const repeater = all.broker.connect();
-  repeater.subscribe("run.reduce.0", ({ subject, data }) => {
+  repeater.subscribe("run.*.reduce.0", ({ subject, data }) => {
     if (repeated++ < 3) repeater.publish(subject, data);
   });
   let repeated = 0;
@@ -252,7 +263,7 @@ Deno.test("total() fails naming the ranks and the chunks that are missing", asyn
     reduction.add(rank, new Float32Array(24));
   }
   const intruder = all.broker.connect();
-  intruder.publish("run.reduce.0", encode([3, 0, 2, 2, 1, new Uint8Array(8)]));
+  intruder.publish("run.w2.reduce.0", encode([3, 0, 2, 2, 1, new Uint8Array(8)]));
   await settle();
   const failing = assert.rejects(reductions[0].total(), (error: unknown) => {
     assert.ok(error instanceof AllReduceError);
@@ -300,7 +311,7 @@ Deno.test("total() waits longer than timeoutMs while chunks keep coming", async 
   for (let chunk = 0; chunk < 3; chunk++) {
     await settle();
     all.clock.advance(4000);
-    peer.publish("run.reduce.0", encode([3, 0, 1, 1, chunk, new Uint8Array(8)]));
+    peer.publish("run.w1.reduce.0", encode([3, 0, 1, 1, chunk, new Uint8Array(8)]));
   }
   await settle();
   all.clock.advance(4999);
@@ -332,7 +343,7 @@ Deno.test("total() fails when the all-reduce is closed, and close() stops listen
   all.ranks[0].close();
   all.ranks[0].close();
   await failing;
-  all.broker.connect().publish("run.total", new Uint8Array(3));
+  all.broker.connect().publish("run.w1.total", new Uint8Array(3));
   await settle();
   assert.deepEqual(all.ranks[0].dropped, noneDropped);
 });
@@ -355,8 +366,7 @@ Deno.test("all-reduce bounds what is on its way to the broker", async () => {
   };
   const [elements, chunkBytesMax, inFlightBytesMax] = [100_000, 1000, 40_000];
   const allReduce = createAllReduce({
-    ...defaults(slow, 0),
-    owners: [0, 1],
+    ...defaults(slow, 0, [0, 1]),
     elements,
     clock,
     chunkBytesMax,
@@ -391,8 +401,7 @@ Deno.test("createAllReduce() refuses options that contradict each other", () => 
   const transport = createMemoryBroker({ clock, payloadBytesMax: 1000 }).connect();
   const create = (overrides: Overrides) => () =>
     createAllReduce({
-      ...defaults(transport, 0),
-      owners: [0, 1],
+      ...defaults(transport, 0, [0, 1]),
       elements: 10,
       chunkBytesMax: 100,
       clock,
@@ -402,6 +411,9 @@ Deno.test("createAllReduce() refuses options that contradict each other", () => 
   assert.throws(create({ owners: [0, 2] }), /worker 1 of 3 owns no shard/);
   assert.throws(create({ owners: [] }), /worker 0 is not among the owners/);
   assert.throws(create({ rank: 2 }), /worker 2 is not among the owners/);
+  assert.throws(create({ members: ["w0"] }), /a name of its own for each of 2 workers, got \[w0\]/);
+  assert.throws(create({ members: ["w0", "w0"] }), /a name of its own for each of 2 workers/);
+  assert.throws(create({ members: ["w0", "*"] }), /"\*" cannot be part of a subject/);
   assert.throws(create({ elements: 0 }), /elements is 0/);
   assert.throws(create({ chunkBytesMax: 3 }), /chunkBytesMax is 3/);
   assert.throws(create({ chunkBytesMax: 937 }), /chunks of 937 bytes: .* at most 1000/);
@@ -426,7 +438,7 @@ Deno.test({
           ),
         );
         const ranks = transports.map((transport, rank) =>
-          createAllReduce({ ...defaults(transport, rank), owners, elements: 300_001, clock })
+          createAllReduce({ ...defaults(transport, rank, owners), elements: 300_001, clock })
         );
         await Promise.all(ranks.map((each) => each.ready()));
         for (let step = 0; step < 4; step++) {

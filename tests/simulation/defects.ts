@@ -188,8 +188,8 @@ export const defects: readonly Defect[] = [
   {
     what: "gradients of any generation are added",
     file: sum,
-    from: 'chunk[0] === this.#options.generation ? use(chunk) : "generation"',
-    to: "use(chunk)",
+    from: 'if (generation !== this.#options.generation) return "generation";',
+    to: "",
   },
   {
     what: "partial sums of any step are added",

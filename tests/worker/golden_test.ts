@@ -103,6 +103,7 @@ async function reproduce(
     transport: createMemoryBroker({ clock: systemClock }).connect(),
     subjectPrefix: "golden",
     rank: 0,
+    members: ["w0"],
     generation: 1,
     owners: shards.map(() => 0),
     elements: parameterCount(model) + reducedExtras,

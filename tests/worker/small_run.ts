@@ -107,6 +107,7 @@ export async function withTrainers(
       transport: broker.connect({ noEcho: true }),
       subjectPrefix: "small",
       rank,
+      members: Array.from({ length: workers }, (_, each) => `w${each}`),
       generation: 1,
       owners,
       elements: parameterCount(model) + reducedExtras,

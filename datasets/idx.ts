@@ -1,11 +1,14 @@
 /**
  * The IDX format of the MNIST database (Y. LeCun, C. Cortes, C. J. C. Burges): a big-endian magic
- * number 0x0803, the counts of images, rows and columns, then one byte for each pixel.
+ * number, then for images (0x0803) the counts of images, rows and columns and one byte for each
+ * pixel, for labels (0x0801) their count and one byte for each.
  */
 import { DatasetError } from "./dataset.ts";
 
 const headerBytes = 16;
 const imagesMagic = 0x0803;
+const labelsHeaderBytes = 8;
+const labelsMagic = 0x0801;
 
 export interface IdxImages {
   readonly count: number;
@@ -42,4 +45,32 @@ export function parseIdxImages(bytes: Uint8Array, path: string): IdxImages {
     );
   }
   return { count, rows, columns, pixels: bytes.subarray(headerBytes) };
+}
+
+/**
+ * @param path names the file in errors
+ * @throws {DatasetError} if magic number, count and size do not agree
+ */
+export function parseIdxLabels(bytes: Uint8Array, path: string): Uint8Array {
+  if (bytes.length < labelsHeaderBytes) {
+    throw new DatasetError(
+      `Cannot read "${path}": an IDX header of labels has ${labelsHeaderBytes} bytes, found ` +
+        `${bytes.length}`,
+    );
+  }
+  const header = new DataView(bytes.buffer, bytes.byteOffset, labelsHeaderBytes);
+  const [magic, count] = [header.getUint32(0), header.getUint32(4)];
+  if (magic !== labelsMagic) {
+    throw new DatasetError(
+      `Cannot read "${path}": expected the magic number 0x00000801 of IDX labels at offset 0, ` +
+        `found 0x${magic.toString(16).padStart(8, "0")}`,
+    );
+  }
+  if (bytes.length !== labelsHeaderBytes + count) {
+    throw new DatasetError(
+      `Cannot read "${path}": its header announces ${count} labels, ` +
+        `${labelsHeaderBytes + count} bytes in all, but it has ${bytes.length}`,
+    );
+  }
+  return bytes.subarray(labelsHeaderBytes);
 }

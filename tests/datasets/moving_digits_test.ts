@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { drawDigits, moveDigit } from "../../datasets/moving_digits.ts";
+import {
+  classifyPixels,
+  drawDigits,
+  moveDigit,
+  segmentClasses,
+} from "../../datasets/moving_digits.ts";
 import { openNpy } from "../../datasets/npy.ts";
 import { openDigits } from "../../datasets/mnist_digits.ts";
 import walks from "../fixtures/datasets/walks.json" with { type: "json" };
@@ -61,4 +66,28 @@ Deno.test("drawDigits() reproduces the shared sequences bit for bit", shared.tes
     }
   }
   file.close();
+});
+
+Deno.test("classifyPixels() names the digit with the most ink at each pixel", () => {
+  const [strong, weak, faint] = [200, 100, 10].map((ink) => new Uint8Array(784).fill(ink));
+  const at = (top: number, left: number) => Int32Array.from([top, left]);
+  const answers = classifyPixels(
+    [
+      { pixels: weak, label: 3, places: at(0, 0) },
+      { pixels: strong, label: 7, places: at(4, 4) },
+      { pixels: faint, label: 9, places: at(0, 36) },
+    ],
+    { offset: 0, frames: 1 },
+    64,
+  );
+  assert.equal(answers.length, 64 * 64 * 11);
+  assert.equal(answers.reduce((sum, value) => sum + value, 0), 64 * 64, "one class a pixel");
+  const classAt = (row: number, column: number) =>
+    segmentClasses[
+      answers.subarray((row * 64 + column) * 11, (row * 64 + column + 1) * 11).indexOf(1)
+    ];
+  assert.deepEqual(
+    [classAt(0, 0), classAt(10, 10), classAt(31, 31), classAt(0, 40), classAt(50, 50)],
+    ["3", "7", "7", "background", "background"],
+  );
 });

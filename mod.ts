@@ -61,4 +61,10 @@ export { createTrainer, type Trainer, type TrainerOptions } from "./worker/train
 export { runTraining, type TrainingHooks, type TrainingOptions } from "./worker/run_training.ts";
 export { runWorker, type WorkerOptions } from "./worker/run_worker.ts";
 
+export {
+  createEvaluationScores,
+  type EvaluationResult,
+  type EvaluationScores,
+  type EvaluationScoresOptions,
+} from "./metrics/evaluation_scores.ts";
 export { frameScores, videoScores } from "./metrics/video_scores.ts";

@@ -20,6 +20,20 @@ export interface ZRelation {
 export const marshallPalmer: ZRelation = { a: 200, b: 1.6 };
 /** Rain of the Finnish Meteorological Institute's composites. */
 export const fmiRelation: ZRelation = { a: 223, b: 1.53 };
+/** X. Shi et al. 2015 (arXiv 1506.04214), for Hong Kong. */
+export const shiRelation: ZRelation = { a: 118.239, b: 1.5241 };
+/** HKO-7 (X. Shi et al. 2017), its evaluation code. */
+export const hkoRelation: ZRelation = { a: 58.53, b: 1.56 };
+
+/** In mm/h; no rain (-Infinity dBZ) is 0. */
+export function rainRateOfReflectivity(dbz: number, { a, b }: ZRelation): number {
+  return (10 ** (dbz / 10) / a) ** (1 / b);
+}
+
+/** In dBZ; a rate of 0 gives -Infinity. @param rate in mm/h */
+export function reflectivityOfRainRate(rate: number, { a, b }: ZRelation): number {
+  return 10 * Math.log10(a * rate ** b);
+}
 
 /** No rain (-Infinity dBZ) and anything below -10 dBZ is 0, anything above 60 dBZ is 1. */
 export function valueOfReflectivity(dbz: number): number {
@@ -33,10 +47,10 @@ export function reflectivityOfValue(value: number): number {
 
 /** @param rate in mm/h */
 export function valueOfRainRate(rate: number, relation: ZRelation): number {
-  return valueOfReflectivity(10 * Math.log10(relation.a * rate ** relation.b));
+  return valueOfReflectivity(reflectivityOfRainRate(rate, relation));
 }
 
 /** In mm/h; a value of 0 means no rain. */
 export function rainRateOfValue(value: number, relation: ZRelation): number {
-  return (10 ** (reflectivityOfValue(value) / 10) / relation.a) ** (1 / relation.b);
+  return rainRateOfReflectivity(reflectivityOfValue(value), relation);
 }

@@ -3,7 +3,7 @@
  * (batches, workers) are joined frame by frame before the mean, never averaged.
  */
 import { clippedToUnit } from "./clipping.ts";
-import type { FramePair } from "./frame_sequence.ts";
+import { type FramePair, perFrame } from "./frame_sequence.ts";
 import { peakSignalToNoise } from "./peak_signal_to_noise.ts";
 import { absoluteErrors, squaredErrors } from "./pixel_errors.ts";
 import { structuralSimilarity } from "./structural_similarity.ts";
@@ -35,17 +35,20 @@ export interface VideoScores {
 }
 
 /**
+ * @param similarity whether to compute the structural similarity, else it is NaN
  * @throws {RangeError} where the arrays do not hold the same whole number of frames, or a frame is
- * smaller than 7 x 7 pixels
+ * smaller than 7 x 7 pixels and its structural similarity is asked for
  */
-export function frameScores(frames: FramePair): FrameScores {
+export function frameScores(frames: FramePair, { similarity = true } = {}): FrameScores {
   const clipped = clippedToUnit(frames);
+  const ssim = (range: number) =>
+    similarity ? structuralSimilarity(clipped, range) : perFrame(frames, () => NaN);
   return {
     squaredError: squaredErrors(frames),
     absoluteError: absoluteErrors(frames),
     psnr: peakSignalToNoise(frames),
-    ssim: structuralSimilarity(clipped, 1),
-    ssimRange2: structuralSimilarity(clipped, 2),
+    ssim: ssim(1),
+    ssimRange2: ssim(2),
   };
 }
 

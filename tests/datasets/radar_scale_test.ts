@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
 import {
   fmiRelation,
+  hkoRelation,
   marshallPalmer,
+  rainRateOfReflectivity,
   rainRateOfValue,
+  reflectivityOfRainRate,
   reflectivityOfValue,
+  shiRelation,
   valueOfRainRate,
   valueOfReflectivity,
 } from "../../datasets/radar_scale.ts";
@@ -37,6 +41,19 @@ Deno.test("rainRateOfValue() undoes valueOfRainRate(), and 0 is no rain", () => 
     assert.equal(rainRateOfValue(0, relation), 0);
     for (const rate of [0.01, 0.12, 0.5, 2, 30, 100]) {
       assertNear(rainRateOfValue(valueOfRainRate(rate, relation), relation), rate);
+    }
+  }
+});
+
+Deno.test("rainRateOfReflectivity() and reflectivityOfRainRate() undo each other, for each relation", () => {
+  // HKO-7's pixel_to_rainfall() of 0.5, which is 25 dBZ: 10^((25 - 10 log10 58.53) / 15.6).
+  assertNear(rainRateOfReflectivity(25, hkoRelation), 2.9486902325960664);
+  for (const relation of [marshallPalmer, fmiRelation, shiRelation, hkoRelation]) {
+    assert.equal(rainRateOfReflectivity(-Infinity, relation), 0);
+    assert.equal(reflectivityOfRainRate(0, relation), -Infinity);
+    for (const dbz of [-10, 0, 23.5, 60]) {
+      const back = reflectivityOfRainRate(rainRateOfReflectivity(dbz, relation), relation);
+      assert.ok(Math.abs(back - dbz) < 1e-9, `${dbz} dBZ became ${back}`);
     }
   }
 });

@@ -47,16 +47,14 @@ export interface DecoderReport {
   readonly example?: string;
 }
 
-const name = "w0";
 const generation = 3;
 const at = { step: 7, epoch: 1, planStep: 2 };
 const array = { name: "layer0/kernel", shape: [3, 3, 1, 8] };
 
 /** One well-formed message for each schema. */
 export const messageSamples: Readonly<Record<string, readonly [Schema<unknown>, Encodable]>> = {
-  join: [messages.joinSchema, { protocol: messages.protocolVersion, worker: name, where: "here" }],
+  join: [messages.joinSchema, { protocol: messages.protocolVersion, where: "here" }],
   ready: [messages.readySchema, {
-    worker: name,
     engine: "tensorflow",
     engineVersion: "2",
     device: "CPU",
@@ -69,7 +67,7 @@ export const messageSamples: Readonly<Record<string, readonly [Schema<unknown>, 
     states: [array],
     slots: ["adam/m", "adam/v"],
   }],
-  begin: [messages.beginSchema, { worker: name, generation }],
+  begin: [messages.beginSchema, { generation }],
   write: [messages.writeSchema, {
     generation,
     vector: "lane/3",
@@ -78,8 +76,8 @@ export const messageSamples: Readonly<Record<string, readonly [Schema<unknown>, 
     data: new Uint8Array(64),
   }],
   read: [messages.readSchema, { generation, vector: "parameters", offset: 0, bytes: 4096 }],
-  snapshot: [messages.snapshotSchema, { worker: name, generation, save: true, ...at }],
-  rollback: [messages.rollbackSchema, { worker: name, generation, step: 7, fault: "NaN" }],
+  snapshot: [messages.snapshotSchema, { generation, save: true, ...at }],
+  rollback: [messages.rollbackSchema, { generation, step: 7, fault: "NaN" }],
   progress: [messages.progressSchema, {
     generation,
     ...at,
@@ -92,7 +90,6 @@ export const messageSamples: Readonly<Record<string, readonly [Schema<unknown>, 
     paddedShare: 0,
   }],
   finished: [messages.finishedSchema, {
-    worker: name,
     generation,
     reason: "done",
     step: 7,

@@ -2,14 +2,14 @@
  * A run of two workers while a third party, with a worker's login of its own, sends broken messages
  * to the coordinator and into the gradients. Compared with the same run left alone.
  */
-import { workerLogins } from "../launch/broker_permissions.ts";
+import { type Login, workerLogins } from "../launch/broker_permissions.ts";
 import { startLastingBroker } from "../launch/lasting_broker.ts";
 import { runLocalCluster } from "../launch/local_cluster.ts";
 import { setUp } from "../launch/setup.ts";
 import { createChunkCodec } from "../collective/chunk_message.ts";
 import { delay, systemClock } from "../net/clock.ts";
 import { decode, encode } from "../net/codec.ts";
-import { messageBytesMax, runSubjects } from "../net/messages.ts";
+import { messageBytesMax, runSubjects, workerSubjects, type WorkerVerb } from "../net/messages.ts";
 import { connectNats } from "../net/nats_transport.ts";
 import { random, secretToken } from "../net/random.ts";
 import { broken, chunkBytesMax, messageSamples } from "./fuzz_decoders.ts";
@@ -65,8 +65,10 @@ async function trainOnce(messages: number, seed: number) {
   if (!tensorflow || !natsServer) throw new Error(problems.join("; "));
   const out = await Deno.makeTempDir({ prefix: "lockstep-fuzz-" });
   const run = secretToken(6);
-  const [attacker, ...logins] = workerLogins(3);
-  const roles = { run, workers: [attacker, ...logins] };
+  // The run's workers have the first places; the attacker's login is one more.
+  const workers = workerLogins(3);
+  const roles = { run, workers };
+  const [attacker] = workers.slice(2);
   const broker = await startLastingBroker({ binary: natsServer.path, clock: systemClock, roles });
   const memory: Record<string, number> = {};
   const pids = new Map<string, number>();
@@ -86,7 +88,7 @@ async function trainOnce(messages: number, seed: number) {
         run,
         credentials: { user: broker.user, password: broker.password },
       },
-      workerLogins: logins,
+      workerLogins: workers,
       out,
       workers: 2,
       resume: false,
@@ -120,7 +122,7 @@ async function trainOnce(messages: number, seed: number) {
 interface Attack {
   readonly url: string;
   readonly run: string;
-  readonly login: { readonly user: string; readonly password: string };
+  readonly login: Login;
   readonly messages: number;
   readonly seed: number;
   readonly out: string;
@@ -130,13 +132,14 @@ interface Attack {
 /** Sends while the run trains, at a pace that spreads the messages over the steps to attack. */
 async function attack({ url, run, login, messages, seed, out, isOver }: Attack): Promise<number> {
   const transport = await connectNats({ servers: url, name: "attack", credentials: login });
-  const subjects = runSubjects(run);
+  const { data: gradients } = runSubjects(run);
+  const subjects = workerSubjects(run, login.user);
   const draws = random(seed, "attack");
   const chunks = createChunkCodec(chunkBytesMax);
   const buffer = new Uint8Array(chunks.bufferBytes);
   const { workers: _, ...toCoordinator } = messageSamples;
   const control = Object.entries(toCoordinator).map(([name, [schema, value]]) => ({
-    subject: subjects[name as keyof typeof subjects],
+    subject: subjects[name as WorkerVerb],
     sample: new Uint8Array(encode(value)),
     isSound: (bytes: Uint8Array) =>
       doesNotThrow(() => decode(bytes, schema, { bytesMax: messageBytesMax })),
@@ -151,10 +154,9 @@ async function attack({ url, run, login, messages, seed, out, isOver }: Attack):
         // What is still well-formed is no broken message; who may send those is another matter.
         if (!isSound(data)) return { subject, data };
       } else {
-        const places = ["total", "reduce.0", "reduce.1", "reduce.7"].map((place) =>
-          `${login.user}.${place}`
-        );
-        const subject = `${subjects.data}.${places[draws.integer(places.length)]}`;
+        const places = ["total", "reduce.0", "reduce.1", "reduce.7"];
+        const place = places[draws.integer(places.length)];
+        const subject = `${gradients}.${login.user}.${place}`;
         const sample = stale(draws.integer(steps)).slice();
         const data = draws.integer(4) === 0 ? sample : broken(sample, draws);
         if (data === sample || !doesNotThrow(() => chunks.decode(data))) return { subject, data };

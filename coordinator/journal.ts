@@ -12,6 +12,8 @@ export interface JournalEntry {
   readonly step: number;
   /** Generations of the run so far that began because a worker was lost. */
   readonly restarts: number;
+  /** In a line that repeats a generation: a worker that is heard no more, and why. */
+  readonly dropped?: string;
 }
 
 export interface Journal {

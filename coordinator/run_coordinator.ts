@@ -12,6 +12,7 @@ import {
   finishedSchema,
   heartbeatSchema,
   joinSchema,
+  joinVersionSchema,
   leaveSchema,
   messageBytesMax,
   type PictureRequest,
@@ -24,6 +25,7 @@ import {
   type Reply,
   rollbackSchema,
   runSubjects,
+  senderAndVerb,
   type SnapshotRequest,
   snapshotSchema,
   staleGeneration,
@@ -31,6 +33,7 @@ import {
   validatingSchema,
   type ValidationRequest,
   validationSchema,
+  type WorkerVerb,
   writeSchema,
 } from "../net/messages.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
@@ -59,6 +62,7 @@ import {
 import type { RunFolder } from "./run_folder.ts";
 import type { RunReport } from "./run_report.ts";
 import { bytesOf } from "./safetensors.ts";
+import { createStrikes } from "./strikes.ts";
 import { createVectorCollection } from "./vector_collection.ts";
 
 export interface CoordinatorOptions {
@@ -86,6 +90,10 @@ export interface RunEnd {
   /** Generations that began because a worker was lost, under earlier coordinators too. */
   readonly restarts: number;
 }
+
+type FromWorker<T> = T & { readonly worker: string };
+/** What is done with a worker's message. */
+type Handler = (message: Message, worker: string) => void;
 
 /** A run's whole state after a step, as flat vectors. */
 interface Snapshot {
@@ -143,7 +151,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   const readyReports = new Map<string, ReadyRequest>();
   const active = () => membership.active;
   const beginnings = createGathering<null>(active);
-  const snapshots = createGathering<SnapshotRequest>(active);
+  const snapshots = createGathering<FromWorker<SnapshotRequest>>(active);
   const losses = createGathering<ValidationRequest>(active);
   const { journal } = options;
   let membership = initialMembership(
@@ -277,7 +285,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     if (membership.phase !== "ended") endEarly(message, Error);
   };
 
-  const completeSnapshot = ({ values, messages }: Gathered<SnapshotRequest>) => {
+  const completeSnapshot = ({ values, messages }: Gathered<FromWorker<SnapshotRequest>>) => {
     const [{ step, epoch, planStep, save: mustSave }] = values;
     const { generation } = membership;
     try {
@@ -389,94 +397,116 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     );
   };
 
-  const dropped = new Map<string, number>();
-  /** Whoever sends rubbish without end gets a line for each power of ten of it. */
-  const noteDropped = (subject: string, reason: string) => {
-    const count = (dropped.get(subject) ?? 0) + 1;
-    dropped.set(subject, count);
-    if (!/^10*$/.test(`${count}`)) return;
-    const what = count === 1 ? "a message" : `${count} messages`;
-    report.warn(`Dropped ${what} on ${subject}, the last because: ${reason.slice(0, 200)}`);
+  const strikes = createStrikes();
+  /** Whoever sends rubbish is told of once, and once more when it is heard no longer. */
+  const noteMalformed = (worker: string, verb: string, reason: string) => {
+    const why = reason.slice(0, 200);
+    if (!strikes.add(worker, clock.nowMs())) {
+      const isFirst = !malformed.has(worker);
+      if (isFirst && malformed.size < membersMax) {
+        malformed.add(worker);
+        report.warn(`Refused a message of "${worker}" on ${verb}: ${why}`);
+      }
+      return;
+    }
+    const dropped = `"${worker}" is not heard any more: it sent too many malformed messages, ` +
+      `the last on ${verb}: ${why}`;
+    report.warn(dropped);
+    if (membership.phase === "ended") return;
+    try {
+      const { generation, members, restarts } = options.journal;
+      options.journal.append({ generation, members, step: snapshot?.step ?? 0, restarts, dropped });
+    } catch (error) {
+      return fail(sentence(error));
+    }
+    apply({ type: "lost", worker, reason: "it sent too many malformed messages" });
+    // It is told why when it asks to join again.
+    broadcast({ worker, type: "rejoin" });
+  };
+  const malformed = new Set<string>();
+
+  const heard = <T>(
+    verb: WorkerVerb,
+    schema: Schema<T>,
+    handle: (value: T, message: Message, worker: string) => void,
+  ): Handler =>
+  (message, worker) => {
+    let value: T;
+    try {
+      value = decode(message.data, schema, { bytesMax: messageBytesMax, name: verb });
+    } catch (error) {
+      noteMalformed(worker, verb, sentence(error));
+      return reply(message, refused(sentence(error)));
+    }
+    handle(value, message, worker);
   };
 
-  const listen = <T>(
-    subject: string,
-    schema: Schema<T>,
-    handle: (value: T, message: Message) => void,
-  ) =>
-    transport.subscribe(subject, (message) => {
-      let value: T;
-      try {
-        value = decode(message.data, schema, { bytesMax: messageBytesMax, name: subject });
-      } catch (error) {
-        noteDropped(subject, sentence(error));
-        return reply(message, refused(sentence(error)));
-      }
-      handle(value, message);
-    });
-
   /** What belongs to another generation than the newest, or is from no member of it, is refused. */
-  const listenNow = <T extends { readonly generation: number; readonly worker?: string }>(
-    subject: string,
+  const heardNow = <T extends { readonly generation: number }>(
+    verb: WorkerVerb,
     schema: Schema<T>,
-    handle: (value: T, message: Message) => void,
-  ) =>
-    listen(subject, schema, (value, message) => {
+    handle: (value: T, message: Message, worker: string) => void,
+  ): Handler =>
+    heard(verb, schema, (value, message, worker) => {
       const { generation, phase, active } = membership;
-      const isMember = value.worker === undefined || active.includes(value.worker);
-      if (value.generation === generation && phase === "running" && isMember) {
-        return handle(value, message);
+      if (value.generation === generation && phase === "running" && active.includes(worker)) {
+        return handle(value, message, worker);
       }
       reply(message, refused(staleGeneration));
     });
 
-  const subscriptions = [
-    listen(subjects.join, joinSchema, (request, message) => {
-      if (request.protocol !== protocolVersion) {
-        const reason = `it speaks version ${request.protocol} of the protocol, the coordinator ` +
-          `${protocolVersion}; install the same Lockstep everywhere`;
-        return reply(message, refused(reason));
-      }
-      const { members } = membership;
-      if (members.length >= membersMax && !members.some(({ id }) => id === request.worker)) {
-        return reply(message, refused(`there are ${membersMax} workers already`));
-      }
-      asking.set(request.worker, message);
-      const { worker, where, attempt } = request;
-      apply({ type: "join", worker, where, attempt });
+  const hearJoin = heard("join", joinSchema, ({ where, attempt }, message, worker) => {
+    const { members } = membership;
+    if (members.length >= membersMax && !members.some(({ id }) => id === worker)) {
+      return reply(message, refused(`there are ${membersMax} workers already`));
+    }
+    asking.set(worker, message);
+    apply({ type: "join", worker, where, attempt });
+  });
+
+  const handlers: Readonly<Record<WorkerVerb, Handler>> = {
+    // Whatever else another version would say: it is told about the version first.
+    join: heard("join", joinVersionSchema, ({ protocol }, message, worker) => {
+      if (protocol === protocolVersion) return hearJoin(message, worker);
+      reply(message, refused(otherVersion(protocol)));
     }),
-    listen(subjects.ready, readySchema, (request, message) => {
-      if (!membership.members.some(({ id }) => id === request.worker)) {
+    ready: heard("ready", readySchema, (request, message, worker) => {
+      if (!membership.members.some(({ id }) => id === worker)) {
         return reply(message, refused(unknownWorker));
       }
-      readyReports.set(request.worker, request);
-      asking.set(request.worker, message);
-      apply({ type: "ready", worker: request.worker, report: request });
-      answer(request.worker, accepted());
+      readyReports.set(worker, request);
+      asking.set(worker, message);
+      apply({ type: "ready", worker, report: request });
+      answer(worker, accepted());
     }),
-    listenNow(subjects.begin, beginSchema, ({ worker }, message) => {
+    begin: heardNow("begin", beginSchema, (_, message, worker) => {
       const complete = beginnings.add(worker, message, null);
       for (const waiting of complete?.messages ?? []) reply(waiting, accepted());
     }),
-    listen(subjects.heartbeat, heartbeatSchema, ({ worker, generation, attempt = 0 }, message) => {
-      if (membership.members.some((each) => each.id === worker && each.attempt === attempt)) {
-        apply({ type: "heartbeat", worker });
-        const isBehind = membership.active.includes(worker) && generation < membership.generation;
-        if (isBehind && newestStart) broadcast(newestStart);
-      } else if (membership.phase !== "ended") {
-        // It was given up, or this coordinator took over: it may come again.
-        broadcast({ type: "rejoin", worker });
-      }
-      reply(message, accepted());
-    }),
-    listen(subjects.leave, leaveSchema, ({ worker }) => apply({ type: "leave", worker })),
-    listenNow(subjects.progress, progressSchema, (progress) => report.progress(progress)),
-    listenNow(
-      subjects.validating,
+    heartbeat: heard(
+      "heartbeat",
+      heartbeatSchema,
+      ({ generation, attempt = 0 }, message, worker) => {
+        if (membership.members.some((each) => each.id === worker && each.attempt === attempt)) {
+          apply({ type: "heartbeat", worker });
+          const isBehind = membership.active.includes(worker) &&
+            generation < membership.generation;
+          if (isBehind && newestStart) broadcast(newestStart);
+        } else if (membership.phase !== "ended") {
+          // It was given up, or this coordinator took over: it may come again.
+          broadcast({ type: "rejoin", worker });
+        }
+        reply(message, accepted());
+      },
+    ),
+    leave: heard("leave", leaveSchema, (_, __, worker) => apply({ type: "leave", worker })),
+    progress: heardNow("progress", progressSchema, (progress) => report.progress(progress)),
+    validating: heardNow(
+      "validating",
       validatingSchema,
       ({ done, total }) => report.validating(done, total),
     ),
-    listenNow(subjects.write, writeSchema, (part, message) => {
+    write: heardNow("write", writeSchema, (part, message) => {
       try {
         checkVector(part.vector, part.totalBytes);
         uploads.add({ ...part, name: part.vector });
@@ -485,30 +515,34 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         reply(message, refused(sentence(error)));
       }
     }),
-    listenNow(subjects.read, readSchema, ({ vector, offset, bytes }, message) => {
+    read: heardNow("read", readSchema, ({ vector, offset, bytes }, message) => {
       const values = snapshot?.vectors.get(vector);
       if (!values) return reply(message, refused(`there is no vector "${vector}" to read`));
       const data = bytesOf(values).subarray(offset, offset + bytes);
       respond(message, encode({ ...accepted(), totalBytes: values.byteLength, data }));
     }),
-    listenNow(subjects.snapshot, snapshotSchema, (request, message) => {
-      const complete = snapshots.add(request.worker, message, request);
+    snapshot: heardNow("snapshot", snapshotSchema, (request, message, worker) => {
+      const complete = snapshots.add(worker, message, { ...request, worker });
       if (complete) completeSnapshot(complete);
     }),
-    listenNow(subjects.rollback, rollbackSchema, ({ step, fault }, message) => {
+    rollback: heardNow("rollback", rollbackSchema, ({ step, fault }, message) => {
       reply(message, accepted());
       skipUpTo = Math.max(skipUpTo, step);
       const from = snapshot?.step ?? 0;
       const sentence = `Step ${step} was not applied, ${fault}: back to step ${from}`;
       apply({ type: "rollback", sentence });
     }),
-    listenNow(subjects.validation, validationSchema, (request, message) => {
-      const complete = losses.add(request.worker, message, request);
+    validation: heardNow("validation", validationSchema, (request, message, worker) => {
+      const complete = losses.add(worker, message, request);
       if (complete) sumLosses(complete);
     }),
-    listenNow(subjects.pictures, pictureSchema, (request, message) => void draw(message, request)),
-    listen(subjects.finished, finishedSchema, (report, message) => {
-      const { worker, generation, reason, step, parametersSha256, failure } = report;
+    pictures: heardNow(
+      "pictures",
+      pictureSchema,
+      (request, message) => void draw(message, request),
+    ),
+    finished: heard("finished", finishedSchema, (report, message, worker) => {
+      const { generation, reason, step, parametersSha256, failure } = report;
       if (failure !== "") {
         reply(message, accepted());
         return apply({ type: "failed", worker, message: failure });
@@ -516,6 +550,24 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       if (generation !== membership.generation) return reply(message, refused(staleGeneration));
       reply(message, accepted());
       apply({ type: "finished", worker, report: { reason, step, parametersSha256 } });
+    }),
+  };
+
+  const subscriptions = [
+    transport.subscribe(`${subjects.from}.*.*`, (message) => {
+      // The broker lets nobody speak but in its own name; what is in the message is not asked.
+      const { worker, verb } = senderAndVerb(message.subject);
+      if (worker === undefined) return;
+      if (strikes.isOut(worker)) {
+        if (verb === "join") reply(message, refused("it sent too many malformed messages"));
+        return;
+      }
+      const handler = Object.hasOwn(handlers, verb) ? handlers[verb as WorkerVerb] : undefined;
+      if (handler) return handler(message, worker);
+      noteMalformed(worker, "an unknown subject", "nobody is to say anything there");
+    }),
+    transport.subscribe(subjects.joinBefore3, (message) => {
+      reply(message, refused(otherVersion("2 or older")));
     }),
   ];
 
@@ -560,6 +612,11 @@ function checkFinite(vectors: ReadonlyMap<string, Float32Array>, step: number): 
       `Cannot keep a snapshot of step ${step}: "${name}" holds a value that is not finite`,
     );
   }
+}
+
+function otherVersion(found: number | string): string {
+  return `it speaks version ${found} of the protocol, the coordinator ${protocolVersion}; ` +
+    "install the same Lockstep everywhere";
 }
 
 function accepted(text = ""): Reply {

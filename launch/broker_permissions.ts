@@ -1,9 +1,10 @@
 /**
  * What the broker lets each role say and hear. Only the coordinator may speak to all workers, only
- * workers may speak to it and exchange gradients, and nobody hears another login's answers.
+ * workers may speak to it and exchange gradients, each under its own names only, and nobody hears
+ * another login's answers.
  *
- * Workers that share a login can speak for each other: the sender's name is in the message, where
- * the broker does not look. On one machine `train` gives each worker a login of its own.
+ * On one machine `train` gives each worker a login of its own. Workers that share one, as those with
+ * one connection file do, can speak for each other.
  */
 import { runSubjects } from "../net/messages.ts";
 import { inboxPrefix } from "../net/nats_transport.ts";
@@ -20,28 +21,49 @@ export interface Permissions {
   readonly subscribe: { readonly allow: readonly string[] };
 }
 
-/** Logins for as many workers as the broker is to tell apart. */
-export function workerLogins(count: number): Login[] {
-  return Array.from({ length: count }, (_, index) => ({
-    user: `worker-${index}`,
+export interface WorkerLogin extends Login {
+  /** What its worker may be called. @default {anything} */
+  readonly names?: readonly string[];
+}
+
+/** A worker that is killed is started again, but not more often than this. */
+export const livesMax = 100;
+
+/** Name of the worker in a place of the cluster, which another life of it may not have. */
+export function workerNameOf(place: number, life: number): string {
+  return life === 0 ? `w${place}` : `w${place}-${life}`;
+}
+
+/** Logins for as many workers as the broker is to tell apart, each with the names of all its lives. */
+export function workerLogins(count: number): WorkerLogin[] {
+  return Array.from({ length: count }, (_, place) => ({
+    user: workerNameOf(place, 0),
     password: secretToken(24),
+    names: Array.from({ length: livesMax + 1 }, (_, life) => workerNameOf(place, life)),
   }));
+}
+
+/** One login for all workers of a run: the broker cannot tell them apart. */
+export function sharedLogin(): WorkerLogin {
+  return { user: "worker", password: secretToken(24) };
 }
 
 /** Hears what workers say, answers them and speaks to all of them; sees no gradient. */
 export function coordinatorPermissions(run: string, user: string): Permissions {
-  const { workers, data: _, ...fromWorkers } = runSubjects(run);
+  const { workers, from, joinBefore3 } = runSubjects(run);
   return {
     publish: { allow: [workers, `${inboxPrefix(undefined)}.>`] },
-    subscribe: { allow: [...Object.values(fromWorkers), `${inboxPrefix(user)}.>`] },
+    subscribe: { allow: [`${from}.*.*`, joinBefore3, `${inboxPrefix(user)}.>`] },
   };
 }
 
 /** Speaks to the coordinator, hears it, and exchanges gradients with other workers. */
-export function workerPermissions(run: string, user: string): Permissions {
-  const { workers, data, ...toCoordinator } = runSubjects(run);
+export function workerPermissions(run: string, { user, names = ["*"] }: WorkerLogin): Permissions {
+  const { workers, data, from, joinBefore3 } = runSubjects(run);
   return {
-    publish: { allow: [...Object.values(toCoordinator), `${data}.>`] },
+    publish: {
+      allow: [...names.flatMap((name) => [`${from}.${name}.*`, `${data}.${name}.>`]), joinBefore3],
+    },
     subscribe: { allow: [workers, `${data}.>`, `${inboxPrefix(user)}.>`] },
   };
 }

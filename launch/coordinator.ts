@@ -9,7 +9,7 @@ import { delay, systemClock } from "../net/clock.ts";
 import { connectNats, type NatsOptions } from "../net/nats_transport.ts";
 import { type Transport, TransportError } from "../net/transport.ts";
 import { secretToken } from "../net/random.ts";
-import { workerLogins } from "./broker_permissions.ts";
+import { sharedLogin } from "./broker_permissions.ts";
 import {
   caFlag,
   checkBroker,
@@ -120,7 +120,7 @@ async function runCoordinator(
   let broker: NatsServer | undefined;
   try {
     // All workers share what is in the connection file, and with it one login.
-    const [workerLogin] = workerLogins(1);
+    const workerLogin = sharedLogin();
     broker = named ? undefined : await startBroker(given, { run, workers: [workerLogin] });
     const connection: Connection = named ?? {
       url: broker!.url,
@@ -128,7 +128,8 @@ async function runCoordinator(
       credentials: { user: broker!.user, password: broker!.password },
       ca,
     };
-    const forWorkers = named ?? { ...connection, credentials: workerLogin };
+    const { user, password } = workerLogin;
+    const forWorkers = named ?? { ...connection, credentials: { user, password } };
     let removeConnection = () => {};
     let coordinator: Coordinator | undefined;
     onInterrupt({

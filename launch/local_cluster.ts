@@ -4,7 +4,7 @@
  * a pipe from here, so that none outlives this process.
  */
 import { type Clock, delay } from "../net/clock.ts";
-import type { Login } from "./broker_permissions.ts";
+import { livesMax, type Login, workerNameOf } from "./broker_permissions.ts";
 import type { Connection } from "./connection_file.ts";
 import { exitCodes } from "./exit_codes.ts";
 import { onInterrupt } from "./interrupts.ts";
@@ -50,7 +50,7 @@ export interface LocalClusterOptions {
 /** After the coordinator has ended, workers get this long to end by themselves. */
 const workerEndTimeoutMs = 1_000;
 /** Processes that may be started again; what dies more often has a reason that this does not mend. */
-const restartsMax = 100;
+const restartsMax = livesMax;
 /** What is kept of a worker's standard error, for the message about its end. */
 const tailCharactersMax = 8192;
 const tailLinesMax = 3;
@@ -104,7 +104,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   const workers: { process: Deno.ChildProcess; ended: Promise<void> }[] = [];
   const startWorker = (index: number, life: number) => {
     // Another process is another worker: what the old one had is lost.
-    const name = life === 0 ? `w${index}` : `w${index}-${life}`;
+    const name = workerNameOf(index, life);
     const gpu = gpus ? { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : undefined;
     const broker = brokerOf(name);
     const args = [...common(broker), "--name", name, "--join-timeout", "300"];

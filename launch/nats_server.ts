@@ -10,7 +10,12 @@
  */
 import { type Clock, delay, systemClock } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
-import { coordinatorPermissions, type Login, workerPermissions } from "./broker_permissions.ts";
+import {
+  coordinatorPermissions,
+  type Login,
+  type WorkerLogin,
+  workerPermissions,
+} from "./broker_permissions.ts";
 
 export interface NatsServerOptions {
   /** Path of the nats-server binary, or its name on PATH. */
@@ -23,7 +28,7 @@ export interface NatsServerOptions {
   readonly roles?: {
     readonly run: string;
     /** One for each; as many as may be told apart. */
-    readonly workers: readonly Login[];
+    readonly workers: readonly WorkerLogin[];
   };
   /** Files in PEM; with them the server speaks TLS only. */
   readonly tls?: { readonly certificatePath: string; readonly keyPath: string };
@@ -161,8 +166,9 @@ function serverConfiguration(
   const users = roles === undefined ? [{ user, password }] : [
     { user, password, permissions: coordinatorPermissions(roles.run, user) },
     ...roles.workers.map((login) => ({
-      ...login,
-      permissions: workerPermissions(roles.run, login.user),
+      user: login.user,
+      password: login.password,
+      permissions: workerPermissions(roles.run, login),
     })),
   ];
   return [

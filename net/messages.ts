@@ -12,6 +12,7 @@ import {
   number,
   object,
   optional,
+  partOf,
   string,
   union,
 } from "./schema.ts";
@@ -19,31 +20,59 @@ import {
 /** Grows with every change that an older worker or coordinator would misunderstand. */
 export const protocolVersion = 3;
 
+/** What a worker says to its coordinator: requests, answered with a `Reply`, and then notices. */
+export const workerVerbs = [
+  "join",
+  "ready",
+  "begin",
+  "read",
+  "write",
+  "snapshot",
+  "rollback",
+  "validation",
+  "pictures",
+  "finished",
+  "heartbeat",
+  "leave",
+  "progress",
+  "validating",
+] as const;
+export type WorkerVerb = typeof workerVerbs[number];
+
 /** Subjects of a run, all below one token so that runs can share a broker. */
 export function runSubjects(run: string) {
   const prefix = `lockstep.${run}`;
   return {
-    /** Worker to coordinator, answered with a `Reply`. */
-    join: `${prefix}.join`,
-    ready: `${prefix}.ready`,
-    begin: `${prefix}.begin`,
-    read: `${prefix}.read`,
-    write: `${prefix}.write`,
-    snapshot: `${prefix}.snapshot`,
-    rollback: `${prefix}.rollback`,
-    validation: `${prefix}.validation`,
-    pictures: `${prefix}.pictures`,
-    finished: `${prefix}.finished`,
-    /** Worker to coordinator, unanswered. */
-    heartbeat: `${prefix}.heartbeat`,
-    leave: `${prefix}.leave`,
-    progress: `${prefix}.progress`,
-    validating: `${prefix}.validating`,
+    /** Prefix of what workers say to the coordinator: `<from>.<worker>.<verb>`. */
+    from: `${prefix}.from`,
     /** Coordinator to all workers. */
     workers: `${prefix}.workers`,
-    /** Prefix of the gradients' subjects. */
+    /** Prefix of the gradients' subjects: `<data>.<worker>.…`. */
     data: `${prefix}.data`,
+    /** Where versions before 3 of the protocol ask to join: they are told why they may not. */
+    joinBefore3: `${prefix}.join`,
   };
+}
+
+/**
+ * Subjects on which one worker speaks to its coordinator. Its name is a part of them, so that the
+ * broker sees to it that no login speaks in another's name; no message says who sent it.
+ */
+export function workerSubjects(run: string, worker: string): Readonly<Record<WorkerVerb, string>> {
+  const { from } = runSubjects(run);
+  const subjects = workerVerbs.map((verb) => [verb, `${from}.${worker}.${verb}`]);
+  return Object.fromEntries(subjects) as Record<WorkerVerb, string>;
+}
+
+/** Who says what on a subject below `<from>`; no name where it is none that a worker can have. */
+export function senderAndVerb(subject: string): { worker: string | undefined; verb: string } {
+  const [worker, verb] = subject.split(".").slice(-2);
+  return { worker: isWorkerName(worker) ? worker : undefined, verb };
+}
+
+/** A worker's name is shown on terminals and is a token of subjects. */
+export function isWorkerName(name: string): boolean {
+  return name.length <= nameLengthMax && workerNameForm.test(name);
 }
 
 const nameLengthMax = 64;
@@ -59,8 +88,8 @@ const arraySpecs = array(
   { lengthMax: 4096 },
 );
 const name = string({ lengthMax: nameLengthMax });
-/** Of a worker: it is shown on terminals and becomes part of other names. */
-const workerName = string({ lengthMax: nameLengthMax, form: /^[A-Za-z0-9-]+$/ });
+const workerNameForm = /^[A-Za-z0-9-]+$/;
+const workerName = string({ lengthMax: nameLengthMax, form: workerNameForm });
 const sentence = string({ lengthMax: sentenceLengthMax });
 const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const byteCount = integer({ min: 0, max: 2 ** 40 });
@@ -84,9 +113,11 @@ export const readReplySchema = object({
   data: optional(bytes({ lengthMax: 1 << 23 })),
 });
 
+/** Of a request to join, what every version has and may not change. */
+export const joinVersionSchema = partOf({ protocol: count });
+
 export const joinSchema = object({
   protocol: count,
-  worker: workerName,
   /** Host and process. */
   where: string({ lengthMax: 256 }),
   /** Counts this process's connections: a message that an earlier one sent may still come. */
@@ -95,7 +126,6 @@ export const joinSchema = object({
 
 /** What a worker opened; the coordinator checks that all agree. */
 export const readySchema = object({
-  worker: workerName,
   engine: name,
   engineVersion: string({ lengthMax: 256 }),
   device: string({ lengthMax: 256 }),
@@ -113,17 +143,13 @@ export const readySchema = object({
 export type ReadyRequest = Infer<typeof readySchema>;
 
 /** Ready to receive gradients; answered when every worker is. */
-export const beginSchema = object({ worker: workerName, generation: count });
+export const beginSchema = object({ generation: count });
 
 /** With the newest generation that the worker has heard of: a start that was lost is said again. */
-export const heartbeatSchema = object({
-  worker: workerName,
-  generation: count,
-  attempt: optional(count),
-});
+export const heartbeatSchema = object({ generation: count, attempt: optional(count) });
 
 /** The worker would like to go at the next snapshot. */
-export const leaveSchema = object({ worker: workerName });
+export const leaveSchema = object({});
 
 /** One step, as the worker of rank 0 reports it. */
 export const progressSchema = object({
@@ -166,7 +192,6 @@ export const readSchema = object({
 
 /** All vectors of this worker for a snapshot at this position have been written. */
 export const snapshotSchema = object({
-  worker: workerName,
   generation: count,
   /** Whether it is to be a checkpoint on disk, which is then waited for. */
   save: boolean(),
@@ -178,14 +203,12 @@ export type SnapshotRequest = Infer<typeof snapshotSchema>;
 
 /** A step was not finite: back to the last snapshot, to do the steps since then again. */
 export const rollbackSchema = object({
-  worker: workerName,
   generation: count,
   step: count,
   fault: sentence,
 });
 
 export const validationSchema = object({
-  worker: workerName,
   generation: count,
   step: count,
   epoch: count,
@@ -212,7 +235,6 @@ export interface ValidationResult {
 
 /** Sample predictions to draw; their frames were written as `sample/<i>/truth` and `.../predictions`. */
 export const pictureSchema = object({
-  worker: workerName,
   generation: count,
   step: count,
   height: count,
@@ -227,7 +249,6 @@ export type PictureRequest = Infer<typeof pictureSchema>;
 
 /** `failure` is empty unless the worker failed. */
 export const finishedSchema = object({
-  worker: workerName,
   generation: count,
   reason: literal("done", "stopped"),
   step: count,

@@ -156,6 +156,22 @@ export type Fields<F> =
   & { readonly [K in Exclude<keyof F, OptionalKeys<F>>]: Infer<F[K]> }
   & { readonly [K in OptionalKeys<F>]?: Infer<F[K]> };
 
+/** An object with these fields, whatever else it has. */
+export function partOf<const F extends Record<string, Schema<unknown>>>(
+  fields: F,
+): Schema<Fields<F>> {
+  const exact = object(fields);
+  return {
+    check(value, path) {
+      const given = plainObject(value, path);
+      const part = Object.keys(fields).filter((key) => key in given).map((
+        key,
+      ) => [key, given[key]]);
+      return exact.check(Object.fromEntries(part), path);
+    },
+  };
+}
+
 /** An object with exactly these fields. */
 export function object<const F extends Record<string, Schema<unknown>>>(
   fields: F,

@@ -23,6 +23,7 @@ import {
   type StepProgress,
   unknownWorker,
   type ValidationProgress,
+  workerSubjects,
 } from "../net/messages.ts";
 import { type Transport, TransportError } from "../net/transport.ts";
 import { Interruption } from "./interruption.ts";
@@ -48,7 +49,7 @@ export interface CoordinatorClient {
   /** Waits for a coordinator to appear. @returns the run's configuration as JSON */
   join(where: string, waitMs: number): Promise<string>;
   /** @param heartbeatMs between the signs of life from now on */
-  ready(report: Omit<ReadyRequest, "worker">, heartbeatMs: number): Promise<void>;
+  ready(report: ReadyRequest, heartbeatMs: number): Promise<void>;
   /** Asks to be let go at the next snapshot. */
   leave(): void;
   /** The first generation after `generation` that begins. */
@@ -78,7 +79,7 @@ export interface GenerationClient {
   /** Asks for a new generation from the last snapshot, and waits for it. */
   rollback(step: number, fault: string): Promise<never>;
   validation(position: Position, shards: readonly ShardLoss[]): Promise<void>;
-  picture(request: Omit<PictureRequest, "worker" | "generation">): Promise<void>;
+  picture(request: Omit<PictureRequest, "generation">): Promise<void>;
   finished(
     end: { reason: "done" | "stopped"; step: number; parametersSha256: string },
   ): Promise<void>;
@@ -107,7 +108,7 @@ const barrierTimeoutMs = 600_000;
 
 export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const { control, data, run, worker, clock, attempt = 0 } = options;
-  const subjects = runSubjects(run);
+  const subjects = workerSubjects(run, worker);
   const partBytesMax = Math.floor((control.payloadBytesMax - 4096) / 4) * 4;
   const over = new Interruption();
   let hasJoined = false;
@@ -115,7 +116,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   let onStart: (() => void)[] = [];
   let stop = false;
   let closed = false;
-  const subscription = control.subscribe(subjects.workers, ({ data }) => {
+  const subscription = control.subscribe(runSubjects(run).workers, ({ data }) => {
     let message: CoordinatorMessage;
     try {
       message = decode(data, coordinatorMessageSchema, { bytesMax: messageBytesMax });
@@ -176,7 +177,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     return reply;
   };
 
-  const signOfLife = () => ({ worker, attempt, generation: newest?.generation ?? 0 });
+  const signOfLife = () => ({ attempt, generation: newest?.generation ?? 0 });
   /** No step waits for the coordinator, so that it is gone would otherwise show much later. */
   const watchCoordinator = async () => {
     while (!closed) {
@@ -215,7 +216,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     async join(where, waitMs) {
       await control.flush();
       const deadline = clock.nowMs() + waitMs;
-      const body = { protocol: protocolVersion, worker, where, attempt };
+      const body = { protocol: protocolVersion, where, attempt };
       for (;;) {
         try {
           const timeoutMs = Math.max(1, Math.min(joinTimeoutMs, deadline - clock.nowMs()));
@@ -240,7 +241,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     async ready(report, heartbeatMs) {
       // The first start that counts is one that knows of this worker.
       newest = undefined;
-      await request(subjects.ready, { ...report, worker }, over);
+      await request(subjects.ready, { ...report }, over);
       const beat = () => {
         if (closed) return;
         publish(subjects.heartbeat, signOfLife());
@@ -248,7 +249,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       };
       beat();
     },
-    leave: () => publish(subjects.leave, { worker }),
+    leave: () => publish(subjects.leave, {}),
     generation(start) {
       const { generation } = start;
       const interruption = new Interruption();
@@ -261,7 +262,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       return {
         interrupted,
         async begin() {
-          await request(subjects.begin, { worker, generation }, interruption, barrierTimeoutMs);
+          await request(subjects.begin, { generation }, interruption, barrierTimeoutMs);
         },
         progress: (step) => publish(subjects.progress, { ...step, generation }),
         validating: (progress) => publish(subjects.validating, { ...progress, generation }),
@@ -300,32 +301,32 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
           return new Float32Array(values.buffer);
         },
         async snapshot(position, save) {
-          const body = { worker, generation, save, ...position };
+          const body = { generation, save, ...position };
           await request(subjects.snapshot, body, interruption, barrierTimeoutMs);
         },
         async rollback(step, fault) {
-          await request(subjects.rollback, { worker, generation, step, fault }, interruption);
+          await request(subjects.rollback, { generation, step, fault }, interruption);
           return await interrupted;
         },
         async validation({ step, epoch }, losses) {
           const shards = losses.map((shard) => ({ ...shard }));
-          const body = { worker, generation, step, epoch, shards };
+          const body = { generation, step, epoch, shards };
           await request(subjects.validation, body, interruption, barrierTimeoutMs);
         },
         async picture(picture) {
           const samples = picture.samples.map((sample) => ({ ...sample }));
-          const body = { ...picture, samples, worker, generation };
+          const body = { ...picture, samples, generation };
           await request(subjects.pictures, body, interruption, barrierTimeoutMs);
         },
         async finished(end) {
-          const body = { worker, generation, ...end, failure: "" };
+          const body = { generation, ...end, failure: "" };
           await request(subjects.finished, body, interruption);
         },
       };
     },
     async failed(failure) {
       const end = { reason: "stopped", step: 0, parametersSha256: "" };
-      const body = { worker, generation: newest?.generation ?? 0, ...end, failure };
+      const body = { generation: newest?.generation ?? 0, ...end, failure };
       await request(subjects.finished, body, over).catch(() => {});
     },
     close() {

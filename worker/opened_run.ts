@@ -81,7 +81,7 @@ export interface GenerationTrainer {
 
 export interface OpenedRun {
   /** What the coordinator compares between workers. */
-  readonly report: Omit<ReadyRequest, "worker">;
+  readonly report: ReadyRequest;
   /** Length of the vector that is summed over all workers. */
   readonly reducedElements: number;
   readonly dataset: Dataset;

@@ -15,12 +15,13 @@ import {
   runSubjects,
   staleGeneration,
   type StartMessage,
+  workerSubjects,
+  type WorkerVerb,
 } from "../../net/messages.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 import type { Transport } from "../../net/transport.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
-const subjects = runSubjects("r1");
 const configuration: RunConfiguration = { ...defaultRun, lanes: 2, shards: 2, workers: 2 };
 const vectors = { parameters: 3, "lane/0": 1, "lane/1": 1 };
 const stale: Reply = { ok: false, text: staleGeneration };
@@ -34,8 +35,10 @@ interface Opened {
   readonly order: string[];
   readonly starts: StartMessage[];
   readonly told: string[];
-  ask(subject: string, body: Encodable): Promise<Reply>;
-  publish(subject: string, body: Encodable): void;
+  ask(worker: string, verb: WorkerVerb, body: Encodable): Promise<Reply>;
+  publish(worker: string, verb: WorkerVerb, body: Encodable): void;
+  /** What is no message of ours. */
+  publishBytes(worker: string, verb: string, bytes: Uint8Array): void;
   join(...workers: string[]): Promise<void>;
   ready(worker: string, change?: Record<string, Encodable>): Promise<Reply>;
   write(generation: number): Promise<void>;
@@ -53,7 +56,7 @@ async function withCoordinator(
   const broker = createMemoryBroker({ clock });
   const [transport, workers] = [broker.connect(), broker.connect({ noEcho: true })];
   const [order, starts, told]: [string[], StartMessage[], string[]] = [[], [], []];
-  workers.subscribe(subjects.workers, ({ data }) => {
+  workers.subscribe(runSubjects("r1").workers, ({ data }) => {
     const message = decode(data, coordinatorMessageSchema, { bytesMax: messageBytesMax });
     if (message.type === "start") starts.push(message);
     order.push(message.type === "start" ? `start ${message.generation}` : message.type);
@@ -89,7 +92,8 @@ async function withCoordinator(
     fileSystem,
   });
   await settle();
-  const ask = async (subject: string, request: Encodable) => {
+  const ask = async (worker: string, verb: WorkerVerb, request: Encodable) => {
+    const subject = workerSubjects("r1", worker)[verb];
     const answer = await workers.request(subject, encode(request), { timeoutMs: 1000 });
     return decode(answer, replySchema, { bytesMax: messageBytesMax });
   };
@@ -102,23 +106,26 @@ async function withCoordinator(
       starts,
       told,
       ask,
-      publish: (subject, message) => workers.publish(subject, encode(message)),
+      publish: (worker, verb, message) =>
+        workers.publish(workerSubjects("r1", worker)[verb], encode(message)),
+      publishBytes: (worker, verb, bytes) =>
+        workers.publish(`${runSubjects("r1").from}.${worker}.${verb}`, bytes),
       async join(...names) {
         for (const worker of names) {
           const where = `process of ${worker}`;
-          await ask(subjects.join, { protocol: protocolVersion, worker, where });
+          await ask(worker, "join", { protocol: protocolVersion, where });
         }
       },
-      ready: (worker, change = {}) => ask(subjects.ready, { ...readyMessage, worker, ...change }),
+      ready: (worker, change = {}) => ask(worker, "ready", { ...readyMessage, ...change }),
       async write(generation) {
         for (const [vector, length] of Object.entries(vectors)) {
           const data = new Uint8Array(4 * length);
           const part = { generation, vector, totalBytes: data.length, offset: 0, data };
-          assert.deepEqual(await ask(subjects.write, part), accepted);
+          assert.deepEqual(await ask("a", "write", part), accepted);
         }
       },
       snapshot: (worker, generation, step, save = false) =>
-        ask(subjects.snapshot, { worker, generation, save, step, epoch: 0, planStep: step }),
+        ask(worker, "snapshot", { generation, save, step, epoch: 0, planStep: step }),
     });
   } finally {
     broker.stop();
@@ -194,7 +201,7 @@ Deno.test("startCoordinator says a start again to a member that has not heard of
   withCoordinator(async (opened) => {
     await begin(opened);
     const beat = async (worker: string, generation: number) => {
-      opened.publish(subjects.heartbeat, { worker, generation });
+      opened.publish(worker, "heartbeat", { generation });
       await settle();
     };
     await beat("a", 1);
@@ -227,7 +234,7 @@ Deno.test("startCoordinator begins each generation from the last snapshot that w
       [[0, false], [10, true]],
     );
     const part = { vector: "parameters", totalBytes: 12, offset: 0, data: new Uint8Array(12) };
-    assert.deepEqual(await opened.ask(subjects.write, { generation: 1, ...part }), stale);
+    assert.deepEqual(await opened.ask("a", "write", { generation: 1, ...part }), stale);
     await opened.write(2);
     assert.deepEqual(await opened.snapshot("a", 2, 20), accepted);
   }));
@@ -239,7 +246,7 @@ Deno.test("startCoordinator counts no request of somebody who is no member", () 
     await opened.ready("c");
     await opened.write(1);
     assert.deepEqual(await opened.snapshot("c", 1, 10), stale);
-    assert.deepEqual(await opened.ask(subjects.begin, { worker: "c", generation: 1 }), stale);
+    assert.deepEqual(await opened.ask("c", "begin", { generation: 1 }), stale);
     assert.equal(opened.starts.length, 1);
   }));
 

@@ -7,7 +7,6 @@ import { readMetrics } from "../../report/metrics_log.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 const ready: ReadyRequest = {
-  worker: "w0",
   engine: "tensorflow",
   engineVersion: "TensorFlow 2.21.0",
   device: "CPU (1 thread)",

@@ -16,9 +16,11 @@ import {
   replySchema,
   rollbackSchema,
   runSubjects,
+  senderAndVerb,
   snapshotSchema,
   validatingSchema,
   validationSchema,
+  workerSubjects,
   writeSchema,
 } from "../../net/messages.ts";
 import type { Schema } from "../../net/schema.ts";
@@ -34,9 +36,8 @@ const position = { step: 12, epoch: 1, planStep: 3 };
 const messages: readonly (readonly [name: string, schema: Schema<unknown>, message: Fields])[] = [
   ["reply", replySchema, { ok: true, text: "" }],
   ["readReply", readReplySchema, { ok: true, text: "", totalBytes: 4, data: bytes }],
-  ["join", joinSchema, { protocol: 1, worker: "w0", where: "process 7 on host" }],
+  ["join", joinSchema, { protocol: 1, where: "process 7 on host" }],
   ["ready", readySchema, {
-    worker: "w0",
     engine: "tensorflow",
     engineVersion: "TensorFlow 2.21.0",
     device: "CPU",
@@ -49,9 +50,9 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     states: [spec],
     slots: ["adam/m", "adam/v"],
   }],
-  ["begin", beginSchema, { worker: "w0", generation: 3 }],
-  ["heartbeat", heartbeatSchema, { worker: "w0", generation: 3 }],
-  ["leave", leaveSchema, { worker: "w0" }],
+  ["begin", beginSchema, { generation: 3 }],
+  ["heartbeat", heartbeatSchema, { generation: 3 }],
+  ["leave", leaveSchema, {}],
   ["progress", progressSchema, {
     generation: 3,
     ...position,
@@ -72,17 +73,15 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     data: bytes,
   }],
   ["read", readSchema, { generation: 3, vector: "lane/3", offset: 0, bytes: 1024 }],
-  ["snapshot", snapshotSchema, { worker: "w0", generation: 3, save: true, ...position }],
-  ["rollback", rollbackSchema, { worker: "w0", generation: 3, step: 12, fault: "its loss is NaN" }],
+  ["snapshot", snapshotSchema, { generation: 3, save: true, ...position }],
+  ["rollback", rollbackSchema, { generation: 3, step: 12, fault: "its loss is NaN" }],
   ["validation", validationSchema, {
-    worker: "w0",
     generation: 3,
     step: 12,
     epoch: 1,
     shards: [{ shard: 0, lossSum: 0.5, persistenceSum: 1.5, weightSum: 4096 }],
   }],
   ["picture", pictureSchema, {
-    worker: "w0",
     generation: 3,
     step: 12,
     height: 64,
@@ -91,7 +90,6 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     samples: [{ label: "test/000001", frames: 20, firstPredicted: 1 }],
   }],
   ["finished", finishedSchema, {
-    worker: "w0",
     generation: 3,
     reason: "done",
     step: 12,
@@ -139,13 +137,13 @@ for (const [name, schema, message] of messages) {
 
 Deno.test("messages have limits: values beyond them are refused", () => {
   const beyond: [Schema<unknown>, Fields][] = [
-    [heartbeatSchema, { worker: "w".repeat(65), generation: 1 }],
-    [heartbeatSchema, { worker: "w", generation: 2 ** 53 }],
-    [snapshotSchema, { worker: "w0", generation: 1, save: true, ...position, step: -1 }],
-    [snapshotSchema, { worker: "w0", generation: 1, save: true, ...position, step: 1.5 }],
+    [coordinatorMessageSchema, { type: "rejoin", worker: "w".repeat(65) }],
+    [heartbeatSchema, { generation: 2 ** 53 }],
+    [snapshotSchema, { generation: 1, save: true, ...position, step: -1 }],
+    [snapshotSchema, { generation: 1, save: true, ...position, step: 1.5 }],
     [finishedSchema, { ...messages.find(([name]) => name === "finished")![2], reason: "other" }],
     [coordinatorMessageSchema, { type: "other" }],
-    [joinSchema, { protocol: 1, worker: "w", where: "x".repeat(257) }],
+    [joinSchema, { protocol: 1, where: "x".repeat(257) }],
     [coordinatorMessageSchema, { type: "end", reason: "x".repeat(4097) }],
     [readSchema, { generation: 1, vector: "a", offset: 0, bytes: (1 << 23) + 1 }],
     [readSchema, { generation: 1, vector: "a", offset: 0, bytes: 0 }],
@@ -175,11 +173,25 @@ Deno.test("messages have limits: values beyond them are refused", () => {
 });
 
 Deno.test("runSubjects are valid, distinct and apart from those of other runs", () => {
-  const subjects = Object.values(runSubjects("a1b2"));
+  const all = (run: string) => [
+    ...Object.values(runSubjects(run)),
+    ...["w0", "w1"].flatMap((worker) => Object.values(workerSubjects(run, worker))),
+  ];
+  const subjects = all("a1b2");
   assert.equal(new Set(subjects).size, subjects.length);
   for (const subject of subjects) {
     assert.ok(isPublishSubject(subject), subject);
     assert.ok(subjectMatches("lockstep.a1b2.>", subject), subject);
   }
-  assert.ok(Object.values(runSubjects("a1b")).every((subject) => !subjects.includes(subject)));
+  assert.ok(all("a1b").every((subject) => !subjects.includes(subject)));
+});
+
+Deno.test("senderAndVerb() reads a subject, and knows no sender whose name none could have", () => {
+  const subjects = workerSubjects("a1b2", "host-12-ab3");
+  for (const [verb, subject] of Object.entries(subjects)) {
+    assert.deepEqual(senderAndVerb(subject), { worker: "host-12-ab3", verb });
+  }
+  for (const name of ["a*", "a b", "\x1b[2J", "w\n", "é", "a/b", "x".repeat(65)]) {
+    assert.equal(senderAndVerb(`lockstep.a1b2.from.${name}.join`).worker, undefined, name);
+  }
 });

@@ -1,9 +1,7 @@
 import assert from "node:assert/strict";
-import { createDecoders, fuzzDecoder, messageSamples } from "../../benchmarks/fuzz_decoders.ts";
+import { createDecoders, fuzzDecoder } from "../../benchmarks/fuzz_decoders.ts";
 import { vectorBytes } from "../../coordinator/checkpoint_vectors.ts";
 import { systemClock } from "../../net/clock.ts";
-import { decode, encode } from "../../net/codec.ts";
-import { joinSchema, messageBytesMax } from "../../net/messages.ts";
 import { random } from "../../net/random.ts";
 
 Deno.test("every decoder takes or refuses whatever comes, with its own kind of error", async () => {
@@ -21,20 +19,6 @@ Deno.test("every decoder takes or refuses whatever comes, with its own kind of e
     }
   } finally {
     await Deno.remove(folder, { recursive: true });
-  }
-});
-
-Deno.test("a worker's name holds nothing that a terminal or a subject would take for more", () => {
-  const [, sample] = messageSamples.join;
-  const join = (worker: string) =>
-    decode(encode({ ...sample as { protocol: number; where: string }, worker }), joinSchema, {
-      bytesMax: messageBytesMax,
-    });
-  assert.equal(join("host-12-ab3").worker, "host-12-ab3");
-  for (
-    const worker of ["", "a.b", "a*", ">", "a b", "\x1b[2J", "w\n", "é", "a/b", "x".repeat(65)]
-  ) {
-    assert.throws(() => join(worker), /SchemaError/, JSON.stringify(worker));
   }
 });
 

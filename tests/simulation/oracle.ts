@@ -22,7 +22,7 @@ export interface Oracle {
   faultOfPosition(at: { step: number; epoch: number; planStep: number }): string | undefined;
 }
 
-type Report = Omit<ReadyRequest, "worker">;
+type Report = ReadyRequest;
 
 export async function createOracle(
   configuration: RunConfiguration,

@@ -10,6 +10,7 @@ import {
   runSubjects,
   staleGeneration,
   type StartMessage,
+  workerSubjects,
   writeSchema,
 } from "../../net/messages.ts";
 import {
@@ -20,7 +21,7 @@ import {
 } from "../../worker/coordinator_client.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
-const subjects = runSubjects("r1");
+const subjects = { ...workerSubjects("r1", "w0"), workers: runSubjects("r1").workers };
 const accepted = { ok: true, text: "" };
 
 /** A client, and the coordinator's side of its transport to answer by hand. */
@@ -133,7 +134,6 @@ Deno.test("a worker beats from when it is ready until it closes", async () => {
   const generations: number[] = [];
   answer(subjects.heartbeat, (data) => {
     const message = decode(data, heartbeatSchema, { bytesMax: messageBytesMax });
-    assert.equal(message.worker, "w0");
     generations.push(message.generation);
     return undefined;
   });
@@ -382,8 +382,8 @@ Deno.test("failed never throws, and says why in the newest generation", async ()
   await settle();
   await client.failed("Cannot read frames.npy: it is cut short");
   assert.deepEqual(
-    said.map(({ worker, generation, failure }) => [worker, generation, failure]),
-    [["w0", 3, "Cannot read frames.npy: it is cut short"]],
+    said.map(({ generation, failure }) => [generation, failure]),
+    [[3, "Cannot read frames.npy: it is cut short"]],
   );
   broker.stop();
   await client.failed("and now there is nobody to tell");

@@ -59,6 +59,12 @@ export function createTrainer(options: TrainerOptions): Trainer {
   let step = 0;
   let parameters = flatTensor(concatenate(model.initialize(seed), count));
   let slots = optimizer.slots.map(() => flatTensor(new Float32Array(count)));
+  // A thread's gradient on its way into the sum, which takes a copy: one array for all steps, because
+  // garbage outside of V8's heap is collected late.
+  const reduced = Array.from(
+    { length: engine.threads },
+    () => new Float32Array(count + reducedExtras),
+  );
 
   const replace = (next: { parameters: Tensor; slots: readonly Tensor[] }) => {
     parameters.dispose();
@@ -81,7 +87,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
       let left = shards.length;
       // Shards are independent, so each thread works through its own: that keeps threads busier than
       // sharing every op among them, and a shard's bits do not depend on how many threads there are.
-      const workThrough = async () => {
+      const workThrough = async (values: Float32Array) => {
         while (left-- > 0) {
           const batch = await next();
           const windows = uploadWindows(batch, model, lanesPerShard);
@@ -91,7 +97,6 @@ export function createTrainer(options: TrainerOptions): Trainer {
             windows,
           );
           states.replace(batch.shard, state);
-          const values = new Float32Array(count + reducedExtras);
           values.set(flat.dataSync() as Float32Array);
           values[count + 2] = stop && batch.shard === shards[0] ? 1 : 0;
           tf.dispose([flat, windows.frames, windows.resets, windows.weights]);
@@ -99,7 +104,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
         }
       };
       // Whoever fails, nothing computes any more when this throws: the caller may dispose everything.
-      const ends = await Promise.allSettled(Array.from({ length: engine.threads }, workThrough));
+      const ends = await Promise.allSettled(reduced.map(workThrough));
       for (const end of ends) if (end.status === "rejected") throw end.reason;
       const total = await reduction.total();
       const report = { loss: total[count], stop: total[count + 2] > 0 };
@@ -107,7 +112,8 @@ export function createTrainer(options: TrainerOptions): Trainer {
       // The total has the same bits on every worker, so all of them decide the same.
       const fault = faultOf(total, count);
       if (fault !== undefined) return { ...report, fault, lanesReset: states.resetNonFinite() };
-      const gradient = flatTensor(total.slice(0, count));
+      // Uploaded as it is: the sum is not written again before the next step begins.
+      const gradient = flatTensor(total.subarray(0, count));
       const learningRate = tf.scalar(schedule(step));
       const biasCorrection = tf.tensor1d(optimizer.biasCorrection(step));
       const { magnitude, ...updated } = await functions.update(parameters, slots, gradient, {

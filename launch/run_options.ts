@@ -2,6 +2,7 @@
  * From the command line of `train` or `coordinator` to a resolved run: which folder, whether it
  * resumes, and under which configuration.
  */
+import { digitSize } from "../datasets/mnist_digits.ts";
 import { locateTensorFlow } from "../engine/tensorflow/locate.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import {
@@ -11,6 +12,7 @@ import {
   parseFlags,
   UsageError,
 } from "./flags.ts";
+import { checkIdleFlags } from "./idle_flags.ts";
 import { configureRun, defaultRun, runFlags } from "./run_flags.ts";
 
 export const commandFlags = {
@@ -113,8 +115,20 @@ function configure(
     { ...flags, engine, workers: flags.workers ?? saved?.workers ?? 1 },
     saved ?? defaultRun,
   );
+  checkIdleFlags(flags, configuration);
+  checkSize(configuration);
   if (flags.workers !== undefined || saved) return configuration;
   return { ...configuration, workers: Math.min(defaultWorkers(), configuration.shards) };
+}
+
+/** @throws {UsageError} for a canvas that no digit fits on */
+function checkSize({ dataset: { name, path, frameSize } }: RunConfiguration): void {
+  const drawsDigits = name === "moving-mnist" && !path?.endsWith(".npy");
+  if (!drawsDigits || frameSize >= digitSize) return;
+  throw new UsageError(
+    `Cannot draw digits with --size ${frameSize}: a digit is ${digitSize} pixels high and wide; ` +
+      `give at least ${digitSize}`,
+  );
 }
 
 async function isMissing(path: string): Promise<boolean> {

@@ -3,6 +3,7 @@ import { natsServerMissing } from "../support/nats_server.ts";
 import {
   assertNothingLeft,
   assertSentence,
+  engine,
   inFolder,
   longRun,
   run,
@@ -67,7 +68,7 @@ Deno.test({
       ["--dataset radar --data rain", /: Cannot .*rain/],
     ];
     for (const [args, pattern] of broken) {
-      const all = [...smallRun, "--steps", "2", "--workers", "2", ...args.split(" ")];
+      const all = ["--engine", engine, "--filters", "2", "--workers", "2", ...args.split(" ")];
       assertSentence(await run("train", all, { cwd }), 1, pattern);
     }
     assert.deepEqual([...Deno.readDirSync(`${cwd}/runs`)], []);

@@ -137,6 +137,64 @@ Deno.test("resolveRun --resume without a run says where it looked", () =>
     });
   }));
 
+Deno.test("resolveRun refuses a flag that does nothing for what the run is made of, and names both", () =>
+  inFolder(async () => {
+    const refused: [args: string, message: string][] = [
+      [
+        "--input-frames 5",
+        "--input-frames 5 does nothing with --model convlstm; leave it out",
+      ],
+      [
+        "--model encoder-forecaster --sequence-frames 20 --window 5",
+        "--window 5 does nothing with --model encoder-forecaster; leave it out",
+      ],
+      ["--dataset radar --digits 3", "--digits 3 does nothing with --dataset radar; leave it out"],
+      [
+        "--data a.npy --sequences 10",
+        "--sequences 10 does nothing with --data a.npy, which holds whole sequences; leave it out",
+      ],
+      [
+        "--dataset radar --data rain --endless",
+        "--endless does nothing with --data rain, which is recorded radar; leave it out",
+      ],
+      [
+        "--dataset radar --on-bad-file skip",
+        "--on-bad-file skip does nothing with generated rain: name a folder with --data; leave it out",
+      ],
+      ["--weight-decay 0", "--weight-decay 0 does nothing with --optimizer adam; leave it out"],
+    ];
+    for (const [args, message] of refused) {
+      await assert.rejects(resolve(args), { name: "UsageError", message });
+    }
+    for (
+      const args of [
+        "--model encoder-forecaster --sequence-frames 20 --input-frames 5 --output-frames 5",
+        "--data digits --digits 3 --sequences 10",
+        "--dataset radar --sequences 10 --endless",
+        "--dataset radar --data rain --on-bad-file skip",
+        "--optimizer adamw --weight-decay 0.1",
+      ]
+    ) await resolve(args);
+    // What the run to go on with was made with is not what was given now.
+    await saveRun("runs/saved", "--seed 5 --input-frames 7");
+    await resolve("--resume --out runs/saved");
+    await assert.rejects(resolve("--resume --out runs/saved --input-frames 7"), {
+      name: "UsageError",
+    });
+  }));
+
+Deno.test("resolveRun refuses a canvas on which no digit has room", () =>
+  inFolder(async () => {
+    await assert.rejects(resolve("--size 16"), {
+      name: "UsageError",
+      message: "Cannot draw digits with --size 16: a digit is 28 pixels high and wide; " +
+        "give at least 28",
+    });
+    await resolve("--size 28");
+    await resolve("--size 16 --dataset radar");
+    await resolve("--size 16 --data sequences.npy");
+  }));
+
 Deno.test("visibleGpus reads CUDA_VISIBLE_DEVICES as CUDA does", async () => {
   await withGpus("0,GPU-1f", () => assert.deepEqual(visibleGpus(), ["0", "GPU-1f"]));
   await withGpus("GPU-8932f937", () => assert.deepEqual(visibleGpus(), ["GPU-8932f937"]));

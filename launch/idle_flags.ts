@@ -1,0 +1,54 @@
+/**
+ * Flags that were given and would do nothing for the dataset, model and rules that a run is made of:
+ * who gives one expects something of it.
+ */
+import type { RunConfiguration } from "../net/run_configuration.ts";
+import { type GivenFlags, UsageError } from "./flags.ts";
+import type { RunFlag } from "./run_flags.ts";
+
+/** What makes a flag idle, in the words of the flag that would have to be another; else undefined. */
+type Idle = (run: RunConfiguration) => string | undefined;
+
+/** Radar is generated where no folder of it is named, and digits where no file of frames is. */
+const readsRadar: Idle = ({ dataset: { name, path } }) =>
+  name === "radar" && path !== null ? `--data ${path}, which is recorded radar` : undefined;
+const readsFrames: Idle = (run) =>
+  run.dataset.name === "moving-mnist" && run.dataset.path?.endsWith(".npy")
+    ? `--data ${run.dataset.path}, which holds whole sequences`
+    : readsRadar(run);
+const hasNoDigits: Idle = (run) =>
+  run.dataset.name === "moving-mnist" ? readsFrames(run) : `--dataset ${run.dataset.name}`;
+const readsNoRadar: Idle = ({ dataset: { name, path } }) => {
+  if (name !== "radar") return `--dataset ${name}`;
+  return path === null ? "generated rain: name a folder with --data" : undefined;
+};
+const modelIsNot = (wanted: RunConfiguration["model"]["name"]): Idle => ({ model: { name } }) =>
+  name === wanted ? undefined : `--model ${name}`;
+
+const idle: Partial<Record<RunFlag, Idle>> = {
+  "on-bad-file": readsNoRadar,
+  digits: hasNoDigits,
+  "sequence-frames": readsFrames,
+  "sequence-frames-min": readsFrames,
+  sequences: readsFrames,
+  "validation-sequences": readsFrames,
+  "test-sequences": readsFrames,
+  endless: readsFrames,
+  "input-frames": modelIsNot("encoder-forecaster"),
+  "output-frames": modelIsNot("encoder-forecaster"),
+  window: modelIsNot("convlstm"),
+  "weight-decay": ({ optimizer: { name } }) => name === "adamw" ? undefined : `--optimizer ${name}`,
+};
+
+/** @throws {UsageError} naming the first flag that does nothing, and what makes it so */
+export function checkIdleFlags(given: GivenFlags, run: RunConfiguration): void {
+  for (const [name, isIdle] of Object.entries(idle) as [RunFlag, Idle][]) {
+    const value = given[name];
+    if (value === undefined) continue;
+    const why = isIdle(run);
+    if (why === undefined) continue;
+    throw new UsageError(
+      `--${name}${value === true ? "" : ` ${value}`} does nothing with ${why}; leave it out`,
+    );
+  }
+}

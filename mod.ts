@@ -61,6 +61,8 @@ export { createTrainer, type Trainer, type TrainerOptions } from "./worker/train
 export { runTraining, type TrainingHooks, type TrainingOptions } from "./worker/run_training.ts";
 export { runWorker, type WorkerOptions } from "./worker/run_worker.ts";
 
+export { persistence } from "./baselines/persistence.ts";
+export { radarExtrapolation } from "./baselines/radar_extrapolation.ts";
 export {
   createEvaluationScores,
   type EvaluationResult,

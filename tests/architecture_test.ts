@@ -13,7 +13,7 @@ const layers = [
   ["benchmarks"],
   ["launch"],
   ["coordinator", "worker"],
-  ["collective", "models", "datasets", "metrics", "report"],
+  ["collective", "models", "datasets", "baselines", "metrics", "report"],
   ["engine", "net"],
 ] as const;
 /** Imports within a layer. What a dataset is, in typed arrays, is known to all who use one. */
@@ -65,8 +65,8 @@ Deno.test("worker never reaches the coordinator", () => {
   assert.deepEqual(reached(["worker"], ["coordinator"]), []);
 });
 
-Deno.test("collective, net, datasets, metrics and report never reach a tensor", () => {
-  const typedArraysOnly = ["collective", "net", "datasets", "metrics", "report"];
+Deno.test("collective, net, datasets, baselines, metrics and report never reach a tensor", () => {
+  const typedArraysOnly = ["collective", "net", "datasets", "baselines", "metrics", "report"];
   assert.deepEqual(reached(typedArraysOnly, ["engine", "models"]), []);
 });
 

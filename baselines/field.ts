@@ -1,0 +1,77 @@
+/** Fields of numbers on a grid: how they are smoothed, halved, and read between grid points. */
+
+export interface Field {
+  readonly height: number;
+  readonly width: number;
+  /** Row by row. */
+  readonly values: Float64Array;
+}
+
+export function field(height: number, width: number, values?: ArrayLike<number>): Field {
+  return {
+    height,
+    width,
+    values: values ? Float64Array.from(values) : new Float64Array(height * width),
+  };
+}
+
+/** Linear interpolation; beyond the edge the value at the edge. */
+export function valueAt({ height, width, values }: Field, row: number, column: number): number {
+  const y = Math.min(Math.max(row, 0), height - 1);
+  const x = Math.min(Math.max(column, 0), width - 1);
+  const [top, left] = [Math.floor(y), Math.floor(x)];
+  const [down, across] = [y - top, x - left];
+  const at = top * width + left;
+  // The neighbour may not be there, nor be finite, where it has no weight.
+  const upper = across === 0 ? values[at] : values[at] * (1 - across) + values[at + 1] * across;
+  if (down === 0) return upper;
+  const below = at + width;
+  const lower = across === 0
+    ? values[below]
+    : values[below] * (1 - across) + values[below + 1] * across;
+  return upper * (1 - down) + lower * down;
+}
+
+/** Gaussian smoothing, the field mirrored at its edges; `deviation` in pixels. */
+export function smooth({ height, width, values }: Field, deviation: number): Field {
+  const reach = Math.ceil(3 * deviation);
+  const weights = Float64Array.from(
+    { length: 2 * reach + 1 },
+    (_, i) => Math.exp(-(((i - reach) / deviation) ** 2) / 2),
+  );
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  const along = (from: Float64Array, count: number, length: number, step: number, next: number) => {
+    const into = new Float64Array(from.length);
+    for (let line = 0; line < count; line++) {
+      for (let i = 0; i < length; i++) {
+        let sum = 0;
+        for (let k = -reach; k <= reach; k++) {
+          sum += weights[k + reach] * from[line * next + mirrored(i + k, length) * step];
+        }
+        into[line * next + i * step] = sum / total;
+      }
+    }
+    return into;
+  };
+  const across = along(values, height, width, 1, width);
+  return { height, width, values: along(across, width, height, width, 1) };
+}
+
+/** Half as many rows and columns, smoothed first. */
+export function halved(from: Field): Field {
+  const smoothed = smooth(from, 1);
+  const into = field(Math.ceil(from.height / 2), Math.ceil(from.width / 2));
+  for (let row = 0; row < into.height; row++) {
+    for (let column = 0; column < into.width; column++) {
+      into.values[row * into.width + column] = smoothed.values[2 * row * from.width + 2 * column];
+    }
+  }
+  return into;
+}
+
+function mirrored(index: number, length: number): number {
+  if (length === 1) return 0;
+  const period = 2 * (length - 1);
+  const folded = ((index % period) + period) % period;
+  return folded < length ? folded : period - folded;
+}

@@ -123,7 +123,6 @@ Deno.test(
     for (const [threshold, theirs] of Object.entries(pysteps.csi)) {
       for (let lead = 0; lead < leads; lead++) {
         const [ours, repeated] = [flow, last].map((each) => csi(each, lead, Number(threshold)));
-          }
         assert.ok(Math.abs(repeated - theirs.persistence[lead]) < 1e-3);
         assert.ok(
           ours > theirs.optical_flow[lead] - 0.02 && ours > repeated + 0.05,

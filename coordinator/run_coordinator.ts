@@ -356,9 +356,16 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     const sum = (read: (shard: typeof shards[number]) => number) =>
       shards.reduce((total, shard) => total + read(shard), 0);
     const weight = sum((shard) => shard.weightSum);
+    const mean = (read: (shard: typeof shards[number]) => number | undefined) =>
+      shards.every((shard) => read(shard) !== undefined)
+        ? sum((shard) => read(shard)!) / weight
+        : undefined;
+    const persistenceLoss = mean((shard) => shard.persistenceSum);
+    const accuracy = mean((shard) => shard.correctSum);
     const result = {
       validationLoss: sum((shard) => shard.lossSum) / weight,
-      persistenceLoss: sum((shard) => shard.persistenceSum) / weight,
+      ...(persistenceLoss === undefined ? {} : { persistenceLoss }),
+      ...(accuracy === undefined ? {} : { accuracy }),
     };
     if (Object.values(result).every(Number.isFinite)) validation = result;
     const [{ step, epoch }] = values;

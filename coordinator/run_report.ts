@@ -19,6 +19,7 @@ export interface RunFigures {
   readonly paddedShare: number | null;
   readonly validationLoss: number | null;
   readonly persistenceLoss: number | null;
+  readonly accuracy: number | null;
   /** Steps of which nothing was applied, because they were not finite. */
   readonly skippedSteps: number;
 }
@@ -171,13 +172,19 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     },
     validated(result) {
       validation = result;
-      const { step, validationLoss, persistenceLoss } = result;
-      const share = (100 * validationLoss / persistenceLoss).toFixed(1);
-      line.end(
-        `validation ${formatLoss(validationLoss)} · repeating the last frame ` +
-          `${formatLoss(persistenceLoss)} · ${share} % of it`,
-      );
-      log({ step, validationLoss, persistenceLoss });
+      const { step, epoch: _, ...means } = result;
+      const { validationLoss, persistenceLoss, accuracy } = means;
+      const fields = [`validation ${formatLoss(validationLoss)}`];
+      if (persistenceLoss !== undefined) {
+        const share = (100 * validationLoss / persistenceLoss).toFixed(1);
+        fields.push(
+          `repeating the last frame ${formatLoss(persistenceLoss)}`,
+          `${share} % of it`,
+        );
+      }
+      if (accuracy !== undefined) fields.push(`accuracy ${(100 * accuracy).toFixed(1)} %`);
+      line.end(fields.join(" · "));
+      log({ step, ...means });
     },
     checkpointed(step) {
       log({ step, checkpoint: true });
@@ -212,6 +219,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       paddedShare: last?.paddedShare ?? null,
       validationLoss: validation?.validationLoss ?? null,
       persistenceLoss: validation?.persistenceLoss ?? null,
+      accuracy: validation?.accuracy ?? null,
       skippedSteps: skipped.size,
     }),
     close() {

@@ -148,6 +148,7 @@ function summary(
     loss: figures.loss,
     validationLoss: figures.validationLoss,
     persistenceLoss: figures.persistenceLoss,
+    ...(figures.accuracy === null ? {} : { accuracy: figures.accuracy }),
     parametersSha256: end.parametersSha256,
     workers: configuration.workers,
     engine: end.ready.engine,

@@ -135,7 +135,12 @@ export const runFlags = {
     help: "frames that gradients flow through (truncated BPTT)",
     defaultText: "10",
   },
-  loss: { kind: "choice", choices: lossNames, help: "error to minimize", defaultText: "mse" },
+  loss: {
+    kind: "choice",
+    choices: lossNames,
+    help: "error to minimize",
+    defaultText: "the model's own",
+  },
   optimizer: {
     kind: "choice",
     choices: optimizerNames,
@@ -352,7 +357,7 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
       inputFrames: read("input-frames", base.model.inputFrames),
       outputFrames: read("output-frames", base.model.outputFrames),
     },
-    loss: read("loss", base.loss),
+    loss: readOrNull("loss", base.loss),
     optimizer: {
       name: read("optimizer", base.optimizer.name),
       learningRate: read("learning-rate", base.optimizer.learningRate),
@@ -423,7 +428,7 @@ export const defaultRun: RunConfiguration = {
     inputFrames: 10,
     outputFrames: 10,
   },
-  loss: "mse",
+  loss: null,
   optimizer: {
     name: "adam",
     learningRate: 0.01,

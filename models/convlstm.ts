@@ -50,6 +50,7 @@ export function convLstm(options: ConvLstmOptions): Model {
   return {
     name: "convlstm",
     frameShape,
+    outputShape: frameShape,
     parameters,
     state: stackState(stack, frameShape),
     window: {
@@ -59,7 +60,7 @@ export function convLstm(options: ConvLstmOptions): Model {
       carriesState: true,
     },
     initialize: (seed) => initializeParameters(parameters, seed),
-    apply(values, state, frames) {
+    apply(values, state, { frames }) {
       const lanes = frames.shape[0];
       const inputs = timeMajor(frames, 0, windowFrames);
       const stackValues = values.slice(0, stackSpecs.length);

@@ -56,11 +56,12 @@ export function encoderForecaster(options: EncoderForecasterOptions): Model {
   return {
     name: "encoder-forecaster",
     frameShape,
+    outputShape: frameShape,
     parameters,
     state: stackState(encoder, frameShape),
     window: { frames, advance: frames, predictions: outputFrames, carriesState: false },
     initialize: (seed) => initializeParameters(parameters, seed),
-    apply(values, state, window) {
+    apply(values, state, { frames: window }) {
       const lanes = window.shape[0];
       const inputs = timeMajor(window, 0, inputFrames);
       const afterEncoder = encoderSpecs.length;

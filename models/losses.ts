@@ -6,16 +6,31 @@
 import { type Tensor, tf } from "../engine/tf.ts";
 import type { LossName } from "../net/run_configuration.ts";
 
-/** How far binary cross-entropy keeps predictions from 0 and 1, as Keras. */
+/** Minimized where neither the run nor the model names another. */
+export const defaultLoss: LossName = "mse";
+
+/** How far the cross-entropies keep predictions from 0 and 1, as Keras. */
 const CLIP_EPSILON = 1e-7;
 
 /**
- * The sum over all frames of weight × error, where a frame's error is summed over its height, width
- * and channels: squared difference (`mse`), absolute difference (`mae`) or binary cross-entropy in
- * nats with predictions clipped to [1e-7, 1 - 1e-7] (`bce`), as in Keras 3.
- * @param predictions [lanes, predictions, height, width, channels]
+ * Errors that add up to one prediction's: one for each of its values, or for each of its classes'
+ * distributions. With it a step's divisor is sum(weight) × this.
+ */
+export function errorsPerPrediction(loss: LossName, outputShape: readonly number[]): number {
+  const counted = loss === "cross-entropy" ? outputShape.slice(0, -1) : outputShape;
+  return counted.reduce((product, side) => product * side, 1);
+}
+
+/**
+ * The sum over all predictions of weight × error, where a prediction's error is summed over all its
+ * values: squared difference (`mse`), absolute difference (`mae`), binary cross-entropy in nats with
+ * predictions clipped to [1e-7, 1 - 1e-7] (`bce`), or the cross-entropy of the classes along the last
+ * axis in nats, with probabilities made to add up to 1 and clipped likewise (`cross-entropy`), as in
+ * Keras 3.
+ * @param predictions [lanes, predictions, ...outputShape]
  * @param targets of the same shape
  * @param weights [lanes, predictions]
+ * @param penalty [lanes, predictions], added to each prediction's error
  * @returns a scalar
  */
 export function lossSum(
@@ -23,15 +38,34 @@ export function lossSum(
   predictions: Tensor,
   targets: Tensor,
   weights: Tensor,
+  penalty?: Tensor,
 ): Tensor {
-  const frameErrors = tf.sum(errors[loss](predictions, targets), [2, 3, 4]);
-  return tf.sum(tf.mul(frameErrors, weights));
+  const all = errors[loss](predictions, targets);
+  const axes = all.shape.map((_, axis) => axis).slice(2);
+  const summed = axes.length === 0 ? all : tf.sum(all, axes);
+  return tf.sum(tf.mul(penalty ? tf.add(summed, penalty) : summed, weights));
+}
+
+/**
+ * The sum of weight × answers whose likeliest class is the true one, for predictions with classes
+ * along the last axis.
+ * @returns a scalar
+ */
+export function correctSum(predictions: Tensor, targets: Tensor, weights: Tensor): Tensor {
+  const isCorrect = tf.cast(
+    tf.equal(tf.argMax(predictions, -1), tf.argMax(targets, -1)),
+    "float32",
+  );
+  const axes = isCorrect.shape.map((_, axis) => axis).slice(2);
+  const counts = axes.length === 0 ? isCorrect : tf.sum(isCorrect, axes);
+  return tf.sum(tf.mul(counts, weights));
 }
 
 const errors: { readonly [loss in LossName]: (predictions: Tensor, targets: Tensor) => Tensor } = {
   mse: (predictions, targets) => tf.squaredDifference(predictions, targets),
   mae: (predictions, targets) => absolute(tf.sub(predictions, targets)),
   bce: binaryCrossEntropy,
+  "cross-entropy": categoricalCrossEntropy,
 };
 
 /** TensorFlow.js says that |x| falls with slope -1 at 0; PyTorch and TensorFlow take slope 0. */
@@ -48,4 +82,10 @@ function binaryCrossEntropy(predictions: Tensor, targets: Tensor): Tensor {
   const ones = tf.mul(targets, tf.log(clipped));
   const zeros = tf.mul(tf.sub(1, targets), tf.log(tf.sub(1, clipped)));
   return tf.neg(tf.add(ones, zeros));
+}
+
+function categoricalCrossEntropy(predictions: Tensor, targets: Tensor): Tensor {
+  const shares = tf.div(predictions, tf.sum(predictions, -1, true));
+  const clipped = tf.clipByValue(shares, CLIP_EPSILON, 1 - CLIP_EPSILON);
+  return tf.neg(tf.sum(tf.mul(targets, tf.log(clipped)), -1));
 }

@@ -1,11 +1,13 @@
 /**
  * A model is a value: named parameters in one fixed order, a state for each lane, and a pure
- * function of (parameters, state, frames). Nothing is kept inside, so that the trainer owns the
- * recurrent state of every lane and can carry, reset, save and move it.
+ * function of (parameters, state, inputs). Nothing is kept inside, so that the trainer owns the
+ * recurrent state of every lane and can carry, reset, save and move it; and nothing draws random
+ * numbers, so that the trainer can give every lane the same ones wherever it is computed.
  */
 import type { Tensor } from "../engine/tf.ts";
 import type { FrameShape } from "../datasets/dataset.ts";
 import type { WindowShape } from "../datasets/window_shape.ts";
+import type { LossName } from "../net/run_configuration.ts";
 
 export interface ParameterSpec {
   readonly name: string;
@@ -18,30 +20,71 @@ export interface StateSpec {
   readonly shape: readonly number[];
 }
 
+/** Random numbers that a model takes for each window: for sampling, for dropout. */
+export interface NoiseSpec {
+  readonly name: string;
+  /** Of one lane. */
+  readonly shape: readonly number[];
+  /** Standard normal, or uniform in [0, 1). */
+  readonly distribution: "normal" | "uniform";
+}
+
+export interface ModelInputs {
+  /** [lanes, window.frames, height, width, channels] */
+  readonly frames: Tensor;
+  /**
+   * In the order of `Model.noise`, each [lanes, ...shape]. In training drawn anew at each step; in
+   * evaluation the middle of the distribution: 0 for normal, 0.5 for uniform.
+   */
+  readonly noise: readonly Tensor[];
+  /** Whether parameters are being fitted: false in validation, evaluation and prediction. */
+  readonly training: boolean;
+}
+
 export interface ModelOutput {
-  /** [lanes, predictions, height, width, channels] */
+  /** [lanes, window.predictions, ...outputShape] */
   readonly predictions: Tensor;
   /** In the order of `Model.state`, each [lanes, ...shape]. */
   readonly state: Tensor[];
+  /**
+   * Added to each prediction's summed error before it is weighted, e.g. a Kullback-Leibler
+   * divergence: [lanes, window.predictions].
+   */
+  readonly penalty?: Tensor;
+  /** What an autoencoder squeezes a frame into: [lanes, window.predictions, n]. */
+  readonly latent?: Tensor;
 }
 
 export interface Model {
   readonly name: string;
   readonly frameShape: FrameShape;
+  /** Of one prediction: [height, width, channels] where frames are predicted. */
+  readonly outputShape: readonly number[];
   /** In the order of checkpoints, the flat gradient and the SHA-256. */
   readonly parameters: readonly ParameterSpec[];
   readonly state: readonly StateSpec[];
+  readonly noise?: readonly NoiseSpec[];
   readonly window: WindowShape;
+  /** The published loss, minimized where no other is asked for. @default {"mse"} */
+  readonly loss?: LossName;
   /** One array for each parameter, the same on every machine for the same seed. */
   initialize(seed: number): Float32Array[];
   /**
    * @param parameters in the order of `parameters`
    * @param state in the order of `state`, each [lanes, ...shape], already reset where asked
-   * @param frames [lanes, window.frames, height, width, channels]
    */
-  apply(parameters: readonly Tensor[], state: readonly Tensor[], frames: Tensor): ModelOutput;
-  /** The forecast to beat, repeating the last frame seen: shaped as the predictions. */
-  persistence(frames: Tensor): Tensor;
-  /** The frames to predict: [lanes, predictions, height, width, channels], cut from `frames`. */
-  targets(frames: Tensor): Tensor;
+  apply(parameters: readonly Tensor[], state: readonly Tensor[], inputs: ModelInputs): ModelOutput;
+  /**
+   * What predictions are compared with, shaped as they are.
+   * @param frames [lanes, window.frames, height, width, channels]
+   * @param given the dataset's answers, [lanes, window.frames, ...targetShape], where it has them
+   */
+  targets(frames: Tensor, given?: Tensor): Tensor;
+  /**
+   * The forecast to beat, repeating the last frame seen: shaped as the predictions. Left out where
+   * nothing is forecast.
+   */
+  persistence?(frames: Tensor): Tensor;
+  /** Autoencoders: points [n, latent] to frames [n, height, width, channels]. */
+  decode?(parameters: readonly Tensor[], latent: Tensor): Tensor;
 }

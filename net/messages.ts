@@ -217,7 +217,10 @@ export const validationSchema = object({
       shard: integer({ min: 0, max: shardsMax }),
       /** Not finite where the data or the network's answers are not. */
       lossSum: number({ finite: false }),
-      persistenceSum: number({ finite: false }),
+      /** Left out where the model forecasts nothing. */
+      persistenceSum: optional(number({ finite: false })),
+      /** Left out where answers are no classes. */
+      correctSum: optional(number({ finite: false })),
       weightSum: number(),
     }),
     { lengthMax: shardsMax },
@@ -230,7 +233,10 @@ export interface ValidationResult {
   readonly step: number;
   readonly epoch: number;
   readonly validationLoss: number;
-  readonly persistenceLoss: number;
+  /** Of repeating the last frame; left out where the model forecasts nothing. */
+  readonly persistenceLoss?: number;
+  /** Share of answers whose class is right; left out where there are no classes. */
+  readonly accuracy?: number;
 }
 
 /** Sample predictions to draw; their frames were written as `sample/<i>/truth` and `.../predictions`. */

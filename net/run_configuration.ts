@@ -4,7 +4,7 @@
  */
 export const datasetNames = ["moving-mnist", "radar"] as const;
 export const modelNames = ["convlstm", "encoder-forecaster"] as const;
-export const lossNames = ["mse", "mae", "bce"] as const;
+export const lossNames = ["mse", "mae", "bce", "cross-entropy"] as const;
 export const optimizerNames = ["sgd", "rmsprop", "adam", "adamw"] as const;
 export const scheduleNames = ["constant", "cosine", "one-cycle"] as const;
 export const engineNames = ["tensorflow", "wasm"] as const;
@@ -77,7 +77,8 @@ export interface MembershipConfiguration {
 export interface RunConfiguration {
   readonly dataset: DatasetConfiguration;
   readonly model: ModelConfiguration;
-  readonly loss: LossName;
+  /** Null for the model's own. */
+  readonly loss: LossName | null;
   readonly optimizer: OptimizerConfiguration;
   readonly lanes: number;
   readonly shards: number;

@@ -9,8 +9,9 @@ import { tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
 import { createLaneStates } from "./lane_states.ts";
 import type { ShardLoss } from "./opened_run.ts";
-import { type Trainer, uploadWindows } from "./trainer.ts";
-import { frameSize, readWindows, type WindowSource } from "./window_batch.ts";
+import type { EvaluatedSum } from "./step_functions.ts";
+import { disposeWindows, type Trainer, uploadWindows } from "./trainer.ts";
+import { readWindows, type WindowSource } from "./window_batch.ts";
 
 export interface EvaluationOptions {
   readonly trainer: Trainer;
@@ -31,6 +32,7 @@ export interface EvaluationOptions {
 export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLoss[]> {
   const { trainer, model, dataset, split, lanes, lanesPerShard, shards, aheadMax } = options;
   const { isGivenUp = () => false, onProgress = () => {} } = options;
+  const { evaluated, errorsPerPrediction } = trainer.functions;
   const plan = planEpoch({
     sequences: dataset.catalogue(split, 0),
     window: model.window,
@@ -48,8 +50,8 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
     lanesPerShard,
   };
   const states = createLaneStates(model.state, shards, lanesPerShard);
-  const size = frameSize(dataset);
-  const sums = new Map(shards.map((shard) => [shard, { lossSum: 0, persistenceSum: 0 }]));
+  type Sums = { lossSum: number } & { [sum in EvaluatedSum]?: number };
+  const sums = new Map(shards.map((shard): [number, Sums] => [shard, { lossSum: 0 }]));
   const weightSums = new Map(shards.map((shard) => [shard, 0]));
   const reads = function* () {
     for (let step = 0; step < plan.steps; step++) {
@@ -66,13 +68,14 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
         windows,
       );
       states.replace(batch.shard, state);
-      const [lossSum, persistenceSum] = losses.dataSync();
       const sum = sums.get(batch.shard)!;
-      sum.lossSum += lossSum;
-      sum.persistenceSum += persistenceSum;
+      losses.dataSync().forEach((value, index) => {
+        sum[evaluated[index]] = (sum[evaluated[index]] ?? 0) + value;
+      });
       const weight = batch.weights.reduce((total, value) => total + value, 0);
-      weightSums.set(batch.shard, weightSums.get(batch.shard)! + weight * size);
-      tf.dispose([losses, predictions, windows.frames, windows.resets, windows.weights]);
+      weightSums.set(batch.shard, weightSums.get(batch.shard)! + weight * errorsPerPrediction);
+      tf.dispose([losses, predictions]);
+      disposeWindows(windows);
       if (batch.shard === shards.at(-1)) onProgress(batch.step + 1, plan.steps);
     }
   } finally {

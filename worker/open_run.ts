@@ -4,6 +4,7 @@ import { openDataset } from "../datasets/open_dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open_engine.ts";
 import { buildModel } from "../models/build_model.ts";
+import { defaultLoss } from "../models/losses.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { buildSchedule } from "../models/schedules.ts";
 import { type Clock, delay } from "../net/clock.ts";
@@ -28,13 +29,15 @@ export async function openRun(
   configuration: RunConfiguration,
   clock: Clock,
 ): Promise<OpenedRun> {
-  const { threads, precision, seed, lanes, shards: shardCount, loss, epochs } = configuration;
+  const { threads, precision, seed, lanes, shards: shardCount, epochs } = configuration;
   let engine: Engine | undefined;
   let dataset: Dataset | undefined;
   try {
     engine = await openEngine(configuration.engine, { threads, precision });
     dataset = await openDataset(configuration.dataset, seed);
-    const model = buildModel(configuration.model, dataset.frameShape, configuration.windowFrames);
+    const model = buildModel(configuration.model, dataset, configuration.windowFrames);
+    const loss = configuration.loss ?? model.loss ?? defaultLoss;
+    const hasTargets = dataset.targetShape !== undefined;
     const optimizer = buildOptimizer(configuration.optimizer);
     // Compiled once: a new generation must not cost new traces.
     const functions = createStepFunctions({
@@ -42,6 +45,7 @@ export async function openRun(
       model,
       loss,
       optimizer,
+      hasTargets,
       pause: engine.name === "wasm" ? turnEventLoop(clock) : undefined,
     });
     const totalSteps = epochs === null
@@ -50,7 +54,9 @@ export async function openRun(
     const schedule = buildSchedule(configuration.optimizer, totalSteps);
     const lanesPerShard = lanes / shardCount;
     // What the wasm engine computes is computed anew each time: there is nothing to warm up.
-    if (engine.name === "tensorflow") await warmUp(functions, model, optimizer, lanesPerShard);
+    if (engine.name === "tensorflow") {
+      await warmUp(functions, model, optimizer, lanesPerShard, dataset);
+    }
     const opened = { engine, dataset };
     return {
       report: {
@@ -62,6 +68,7 @@ export async function openRun(
         fingerprint: fingerprint(
           ...model.initialize(seed),
           JSON.stringify([dataset.catalogue("train", 0), dataset.catalogue("validation", 0)]),
+          JSON.stringify([loss, dataset.targetShape ?? [], dataset.classes ?? []]),
         ),
         dataset: dataset.description,
         frameShape: [...model.frameShape],

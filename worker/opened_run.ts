@@ -33,6 +33,8 @@ export interface RunTrainer {
   readonly step: number;
   /** Names of the optimizer's slots, each one value for each parameter. */
   readonly slotNames: readonly string[];
+  /** Errors that add up to one prediction's: times the weights, the divisor of a step's loss. */
+  readonly errorsPerPrediction: number;
   /**
    * One step: gradients of the owned shards, their sum with everybody's, one update.
    * @param next gives the windows of each owned shard in ascending order
@@ -51,8 +53,10 @@ export interface ShardLoss {
   readonly shard: number;
   /** sum(weight * error) over the shard's windows, for the model and for the last frame repeated. */
   readonly lossSum: number;
-  readonly persistenceSum: number;
-  /** sum(weight) * height * width * channels */
+  readonly persistenceSum?: number;
+  /** sum(weight * answers whose class is right), where there are classes. */
+  readonly correctSum?: number;
+  /** sum(weight) * errors that add up to one prediction's */
   readonly weightSum: number;
 }
 

@@ -11,7 +11,7 @@ import type { WindowShape } from "../datasets/window_shape.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import type { Position } from "./position.ts";
 import type { RunTrainer } from "./opened_run.ts";
-import { frameSize, readWindows, type WindowBatch, type WindowSource } from "./window_batch.ts";
+import { readWindows, type WindowBatch, type WindowSource } from "./window_batch.ts";
 
 /** Reads of windows in flight ahead of the compute; enough to hide decoding, small in memory. */
 const readAheadMax = 4;
@@ -157,7 +157,7 @@ export function planTraining(
 }
 
 function readAhead(
-  { configuration, dataset, window, shards }: TrainingOptions,
+  { configuration, dataset, window, trainer, shards }: TrainingOptions,
   plan: Plan,
   position: Position,
 ): AsyncGenerator<WindowBatch> {
@@ -169,10 +169,9 @@ function readAhead(
     window,
     lanesPerShard: configuration.lanes / configuration.shards,
   };
-  const size = frameSize(dataset);
   const reads = function* () {
     for (let step = position.planStep; step < plan.steps; step++) {
-      const divisor = plan.weightSum(step) * size;
+      const divisor = plan.weightSum(step) * trainer.errorsPerPrediction;
       for (const shard of shards) yield () => readWindows(source, step, shard, divisor);
     }
   };

@@ -251,13 +251,14 @@ async function runGeneration(
   }
 }
 
-/** Sample predictions, for the coordinator to draw. */
+/** Sample predictions, where there are any, for the coordinator to draw. */
 async function sendPicture(
   conversation: GenerationClient,
   samples: readonly SequencePrediction[],
   [height, width, channels]: readonly number[],
   { step }: Position,
 ): Promise<void> {
+  if (samples.length === 0) return;
   for (const [index, { truth, predictions }] of samples.entries()) {
     await conversation.writeVector(`sample/${index}/truth`, truth);
     await conversation.writeVector(`sample/${index}/predictions`, predictions);

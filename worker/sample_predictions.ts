@@ -8,8 +8,8 @@ import { tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
 import type { SequencePrediction } from "./opened_run.ts";
 import { createLaneStates } from "./lane_states.ts";
-import { type Trainer, uploadWindows } from "./trainer.ts";
-import { frameSize } from "./window_batch.ts";
+import { disposeWindows, type Trainer, uploadWindows } from "./trainer.ts";
+import { emptyTargets, frameSize } from "./window_batch.ts";
 
 export interface SampleOptions {
   readonly trainer: Trainer;
@@ -21,8 +21,10 @@ export interface SampleOptions {
   readonly framesMax: number;
 }
 
+/** Nothing where the model's answers are no frames. */
 export async function samplePredictions(options: SampleOptions): Promise<SequencePrediction[]> {
   const { trainer, model, dataset, lanesPerShard, sequencesMax, framesMax } = options;
+  if (`${model.outputShape}` !== `${dataset.frameShape}`) return [];
   const catalogue = dataset.catalogue("test", 0);
   // All of one length, so that they stand below each other in one picture.
   const longest = Math.max(0, ...catalogue.map((entry) => entry.frames));
@@ -40,7 +42,7 @@ export async function samplePredictions(options: SampleOptions): Promise<Sequenc
     });
     const sequence = { label: entry.id, frames, truth };
     samples.push(
-      await predictSequence(trainer, model, lanesPerShard, frameSize(dataset), sequence),
+      await predictSequence(trainer, model, lanesPerShard, dataset, sequence),
     );
   }
   return samples;
@@ -51,10 +53,11 @@ async function predictSequence(
   trainer: Trainer,
   model: Model,
   lanesPerShard: number,
-  size: number,
+  dataset: Dataset,
   sequence: { label: string; frames: number; truth: Float32Array },
 ): Promise<SequencePrediction> {
   const { window } = model;
+  const size = frameSize(dataset);
   const context = window.frames - window.predictions;
   // A window-based model predicts one window here; a stateful one goes along the sequence.
   const windows = window.carriesState ? windowCount(sequence.frames, window) : 1;
@@ -70,6 +73,8 @@ async function predictSequence(
         frames: new Float32Array(lanesPerShard * window.frames * size),
         resets: new Float32Array(lanesPerShard).fill(index === 0 ? 1 : 0),
         weights: new Float32Array(lanesPerShard * window.predictions),
+        // With no weight: of what is answered here, no error is taken.
+        targets: emptyTargets(dataset, lanesPerShard * window.frames),
       };
       batch.frames.set(
         sequence.truth.subarray(offset * size, Math.min(frames, offset + window.frames) * size),
@@ -85,13 +90,8 @@ async function predictSequence(
         .subarray(0, window.predictions * size);
       const start = offset * size;
       predictions.set(firstLane.subarray(0, predictions.length - start), start);
-      tf.dispose([
-        result.losses,
-        result.predictions,
-        windowTensors.frames,
-        windowTensors.resets,
-        windowTensors.weights,
-      ]);
+      tf.dispose([result.losses, result.predictions]);
+      disposeWindows(windowTensors);
     }
   } finally {
     states.dispose();

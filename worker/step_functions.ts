@@ -7,8 +7,8 @@
  */
 import type { CompiledFunction, Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
-import { lossSum } from "../models/losses.ts";
-import type { Model } from "../models/model.ts";
+import { correctSum, errorsPerPrediction, lossSum } from "../models/losses.ts";
+import type { Model, ModelInputs } from "../models/model.ts";
 import type { Optimizer, UpdateScalars } from "../models/optimizers/optimizer.ts";
 import type { LossName } from "../net/run_configuration.ts";
 
@@ -18,8 +18,12 @@ export interface ShardWindows {
   readonly frames: Tensor;
   /** [lanes] of 0 or 1: whether the lane's state becomes zero first. */
   readonly resets: Tensor;
-  /** [lanes, predictions], divided by the step's sum(weight) * height * width * channels. */
+  /** [lanes, predictions], divided by the step's sum(weight) * errors of a prediction. */
   readonly weights: Tensor;
+  /** [lanes, window frames, ...targetShape], where the dataset has answers. */
+  readonly targets?: Tensor;
+  /** In the order of `Model.noise`, each [lanes, ...shape]; for `gradients` alone. */
+  readonly noise: readonly Tensor[];
 }
 
 export interface GradientResult {
@@ -33,9 +37,9 @@ export interface GradientResult {
 }
 
 export interface EvaluationResult {
-  /** [2]: the model's weighted error, and that of repeating the last frame seen. */
+  /** One weighted sum for each of `StepFunctions.evaluated`. */
   readonly losses: Tensor;
-  /** [lanes, predictions, height, width, channels] */
+  /** [lanes, predictions, ...outputShape] */
   readonly predictions: Tensor;
   readonly state: Tensor[];
 }
@@ -47,8 +51,17 @@ export interface UpdateResult {
   readonly slots: Tensor[];
 }
 
+/**
+ * What an evaluation sums: the model's errors; those of repeating the last frame seen, where the
+ * model forecasts; answers whose class is right, where the loss is of classes.
+ */
+export type EvaluatedSum = "lossSum" | "persistenceSum" | "correctSum";
+
 /** All inputs stay the caller's; all results become the caller's. */
 export interface StepFunctions {
+  readonly evaluated: readonly EvaluatedSum[];
+  /** Errors that add up to one prediction's. */
+  readonly errorsPerPrediction: number;
   gradients(
     parameters: Tensor,
     state: readonly Tensor[],
@@ -74,6 +87,8 @@ export interface StepOptions {
   readonly model: Model;
   readonly loss: LossName;
   readonly optimizer: Optimizer;
+  /** Whether the windows bring the dataset's answers. */
+  readonly hasTargets?: boolean;
   readonly mode?: ExecutionMode;
   /** Awaited before each call; for an engine that would never let the event loop turn. */
   readonly pause?: () => Promise<void>;
@@ -83,17 +98,29 @@ const noPause = () => Promise.resolve();
 
 export function createStepFunctions(options: StepOptions): StepFunctions {
   const { engine, model, loss, optimizer, mode, pause = noPause } = options;
+  const { hasTargets = false } = options;
   const stateCount = model.state.length;
+  const evaluated: EvaluatedSum[] = [
+    "lossSum",
+    ...(model.persistence ? ["persistenceSum" as const] : []),
+    ...(loss === "cross-entropy" ? ["correctSum" as const] : []),
+  ];
+  const inputsOf = ([parameters, frames, resets, weights, ...rest]: Tensor[]) => {
+    const given = hasTargets ? rest.shift() : undefined;
+    const noise = rest.splice(0, rest.length - stateCount);
+    return { parameters, frames, resets, weights, given, noise, state: rest };
+  };
 
   const gradients = engine.compile("gradients", (inputs) => {
-    const [parameters, frames, resets, weights, ...state] = inputs;
+    const { parameters, frames, resets, weights, given, noise, state } = inputsOf(inputs);
     const initial = resetLanes(state, resets);
     let newState: Tensor[] = [];
     const objective = (...values: Tensor[]) => {
-      const output = model.apply(values, initial, frames);
+      const output = model.apply(values, initial, { frames, noise, training: true });
       // The state leaves the gradient's scope beside the loss, so it must outlive that scope.
       newState = output.state.map((tensor) => tf.keep(tf.clone(tensor)));
-      return lossSum(loss, output.predictions, model.targets(frames), weights);
+      const { predictions, penalty } = output;
+      return lossSum(loss, predictions, model.targets(frames, given), weights, penalty);
     };
     const { value, grads } = tf.valueAndGrads(objective)(splitParameters(model, parameters));
     const parts = [
@@ -105,15 +132,22 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
   }, { mode });
 
   const evaluate = engine.compile("evaluate", (inputs) => {
-    const [parameters, frames, resets, weights, ...state] = inputs;
+    const { parameters, frames, resets, weights, given, state } = inputsOf(inputs);
     const values = splitParameters(model, parameters);
-    const output = model.apply(values, resetLanes(state, resets), frames);
-    const targets = model.targets(frames);
-    const losses = tf.stack([
-      lossSum(loss, output.predictions, targets, weights),
-      lossSum(loss, model.persistence(frames), targets, weights),
-    ]);
-    return [losses, output.predictions, ...output.state];
+    const output = model.apply(values, resetLanes(state, resets), {
+      frames,
+      noise: middleNoise(model, frames.shape[0]),
+      training: false,
+    });
+    const { predictions, penalty } = output;
+    const targets = model.targets(frames, given);
+    const sums: { readonly [sum in EvaluatedSum]: () => Tensor } = {
+      lossSum: () => lossSum(loss, predictions, targets, weights, penalty),
+      persistenceSum: () => lossSum(loss, model.persistence!(frames), targets, weights),
+      correctSum: () => correctSum(predictions, targets, weights),
+    };
+    const losses = tf.stack(evaluated.map((sum) => sums[sum]()));
+    return [losses, predictions, ...output.state];
   }, { mode });
 
   const update = engine.compile("update", (inputs) => {
@@ -126,6 +160,8 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
   }, { mode });
 
   return {
+    evaluated,
+    errorsPerPrediction: errorsPerPrediction(loss, model.outputShape),
     async gradients(parameters, state, windows) {
       await pause();
       const [flat, ...newState] = await gradients(windowInputs(parameters, state, windows));
@@ -133,7 +169,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     },
     async evaluate(parameters, state, windows) {
       await pause();
-      const outputs = await evaluate(windowInputs(parameters, state, windows));
+      const outputs = await evaluate(windowInputs(parameters, state, { ...windows, noise: [] }));
       const [losses, predictions] = outputs;
       return { losses, predictions, state: outputs.slice(2, 2 + stateCount) };
     },
@@ -172,9 +208,16 @@ function release(kept: Tensor): Tensor {
 function windowInputs(
   parameters: Tensor,
   state: readonly Tensor[],
-  { frames, resets, weights }: ShardWindows,
+  { frames, resets, weights, targets, noise }: ShardWindows,
 ): Tensor[] {
-  return [parameters, frames, resets, weights, ...state];
+  return [parameters, frames, resets, weights, ...(targets ? [targets] : []), ...noise, ...state];
+}
+
+/** What stands for a model's noise where nothing is drawn. */
+export function middleNoise({ noise = [] }: Model, lanes: number): ModelInputs["noise"] {
+  return noise.map(({ shape, distribution }) =>
+    tf.fill([lanes, ...shape], distribution === "normal" ? 0 : 0.5)
+  );
 }
 
 /** Zero states where a lane starts a sequence; exact zeros whatever the state held. */

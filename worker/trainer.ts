@@ -11,9 +11,10 @@ import type { Optimizer } from "../models/optimizers/optimizer.ts";
 import type { Schedule } from "../models/schedules.ts";
 import { isAllFinite } from "../net/finite.ts";
 import type { LossName } from "../net/run_configuration.ts";
+import { drawNoise } from "./lane_noise.ts";
 import { createLaneStates, type LaneStates } from "./lane_states.ts";
 import { createStepFunctions, type ShardWindows, type StepFunctions } from "./step_functions.ts";
-import type { WindowBatch } from "./window_batch.ts";
+import { sizeOf, type WindowBatch } from "./window_batch.ts";
 
 export interface TrainerOptions {
   readonly engine: Engine;
@@ -26,6 +27,8 @@ export interface TrainerOptions {
   /** The shards that this worker owns. */
   readonly shards: readonly number[];
   readonly allReduce: AllReduce;
+  /** Whether the windows bring the dataset's answers. */
+  readonly hasTargets?: boolean;
   /** The engine's own where none is given. */
   readonly mode?: ExecutionMode;
   /** Compiled before, and disposed by who did; compiled here where none are given. */
@@ -44,16 +47,13 @@ export interface Trainer extends RunTrainer {
 export const reducedExtras = 3;
 
 export function parameterCount(model: Model): number {
-  return model.parameters.reduce(
-    (sum, { shape }) => sum + shape.reduce((size, side) => size * side, 1),
-    0,
-  );
+  return model.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
 }
 
 export function createTrainer(options: TrainerOptions): Trainer {
   const { engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, mode } = options;
   const functions = options.functions ??
-    createStepFunctions({ engine, model, loss, optimizer, mode });
+    createStepFunctions({ engine, model, loss, optimizer, hasTargets: options.hasTargets, mode });
   const states = createLaneStates(model.state, shards, lanesPerShard);
   const count = parameterCount(model);
   let step = 0;
@@ -81,6 +81,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
     },
     parameterCount: count,
     slotNames: optimizer.slots,
+    errorsPerPrediction: functions.errorsPerPrediction,
     parameters: () => parameters,
     async trainStep(next, stop) {
       const reduction = options.allReduce.begin(step + 1);
@@ -90,7 +91,9 @@ export function createTrainer(options: TrainerOptions): Trainer {
       const workThrough = async (values: Float32Array) => {
         while (left-- > 0) {
           const batch = await next();
-          const windows = uploadWindows(batch, model, lanesPerShard);
+          const ownLanes = { first: batch.shard * lanesPerShard, count: lanesPerShard };
+          const noise = drawNoise(model.noise ?? [], seed, step + 1, ownLanes);
+          const windows = uploadWindows(batch, model, lanesPerShard, noise);
           const { flat, state } = await functions.gradients(
             parameters,
             states.ofShard(batch.shard),
@@ -99,7 +102,8 @@ export function createTrainer(options: TrainerOptions): Trainer {
           states.replace(batch.shard, state);
           values.set(flat.dataSync() as Float32Array);
           values[count + 2] = stop && batch.shard === shards[0] ? 1 : 0;
-          tf.dispose([flat, windows.frames, windows.resets, windows.weights]);
+          flat.dispose();
+          disposeWindows(windows);
           reduction.add(batch.shard, values);
         }
       };
@@ -155,18 +159,32 @@ function faultOf(total: Float32Array, count: number): string | undefined {
   return Number.isFinite(magnitude) ? undefined : "the state of a lane is not finite";
 }
 
-/** A shard's windows as tensors, which the caller disposes. */
+/**
+ * A shard's windows as tensors, which the caller disposes.
+ * @param noise in the order of `Model.noise`; none for an evaluation
+ */
 export function uploadWindows(
   batch: WindowBatch,
   model: Model,
   lanesPerShard: number,
+  noise: readonly Float32Array[] = [],
 ): ShardWindows {
   const { frames, predictions } = model.window;
+  const { targets } = batch;
   return {
     frames: tf.tensor(batch.frames, [lanesPerShard, frames, ...model.frameShape], "float32"),
     resets: tf.tensor(batch.resets, [lanesPerShard], "float32"),
     weights: tf.tensor(batch.weights, [lanesPerShard, predictions], "float32"),
+    targets: targets &&
+      tf.tensor(targets.values, [lanesPerShard, frames, ...targets.shape], "float32"),
+    noise: noise.map((values, index) =>
+      tf.tensor(values, [lanesPerShard, ...model.noise![index].shape], "float32")
+    ),
   };
+}
+
+export function disposeWindows({ frames, resets, weights, targets, noise }: ShardWindows): void {
+  tf.dispose([frames, resets, weights, ...(targets ? [targets] : []), ...noise]);
 }
 
 function flatTensor(values: Float32Array): Tensor {

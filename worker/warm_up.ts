@@ -3,31 +3,35 @@
  * traces, which keeps the event loop, and with it the signs of life, from their turn: for seconds
  * where a window is long. A worker does that before it is ready, when nobody waits for it.
  */
+import type { Dataset } from "../datasets/dataset.ts";
 import { tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
 import type { Optimizer } from "../models/optimizers/optimizer.ts";
 import { createLaneStates } from "./lane_states.ts";
 import type { StepFunctions } from "./step_functions.ts";
-import { parameterCount, uploadWindows } from "./trainer.ts";
+import { disposeWindows, parameterCount, uploadWindows } from "./trainer.ts";
+import { emptyTargets, sizeOf } from "./window_batch.ts";
 
 export async function warmUp(
   functions: StepFunctions,
   model: Model,
   optimizer: Optimizer,
   lanesPerShard: number,
+  { targetShape }: Pick<Dataset, "targetShape"> = {},
 ): Promise<void> {
   const count = parameterCount(model);
-  const frameSize = model.frameShape.reduce((size, side) => size * side, 1);
   const windows = uploadWindows(
     {
       step: 0,
       shard: 0,
-      frames: new Float32Array(lanesPerShard * model.window.frames * frameSize),
+      frames: new Float32Array(lanesPerShard * model.window.frames * sizeOf(model.frameShape)),
       resets: new Float32Array(lanesPerShard),
       weights: new Float32Array(lanesPerShard * model.window.predictions),
+      targets: emptyTargets({ targetShape }, lanesPerShard * model.window.frames),
     },
     model,
     lanesPerShard,
+    (model.noise ?? []).map(({ shape }) => new Float32Array(lanesPerShard * sizeOf(shape))),
   );
   const states = createLaneStates(model.state, [0], lanesPerShard);
   const parameters = tf.zeros([count]);
@@ -51,6 +55,7 @@ export async function warmUp(
       updated.parameters,
     ],
     ...[evaluated.losses, evaluated.predictions, ...evaluated.state, ...slots, ...state],
-    ...[windows.frames, windows.resets, windows.weights, updated.magnitude, ...updated.slots],
+    ...[updated.magnitude, ...updated.slots],
   ]);
+  disposeWindows(windows);
 }

@@ -15,6 +15,15 @@ export interface WindowBatch {
   readonly resets: Float32Array;
   /** [lanes, predictions], already divided by `divisor` */
   readonly weights: Float32Array;
+  /** The dataset's answers, where it has some. */
+  readonly targets?: WindowTargets;
+}
+
+export interface WindowTargets {
+  /** Of one frame's answer. */
+  readonly shape: readonly number[];
+  /** [lanes, window frames, ...shape] */
+  readonly values: Float32Array;
 }
 
 export interface WindowSource {
@@ -26,16 +35,20 @@ export interface WindowSource {
   readonly lanesPerShard: number;
 }
 
+/** Values in an array of this shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((product, side) => product * side, 1);
+}
+
 /** Values in a frame. */
 export function frameSize(dataset: Dataset): number {
-  const [height, width, channels] = dataset.frameShape;
-  return height * width * channels;
+  return sizeOf(dataset.frameShape);
 }
 
 /**
  * @param divisor what the weights are divided by: for training the step's
- *   sum(weight) * height * width * channels over all lanes, so that shards' losses add up to the
- *   step's loss
+ *   sum(weight) * errors of a prediction over all lanes, so that shards' losses add up to the step's
+ *   loss
  */
 export async function readWindows(
   source: WindowSource,
@@ -50,14 +63,28 @@ export async function readWindows(
   const frames = new Float32Array(lanesPerShard * window.frames * size);
   const resets = new Float32Array(lanesPerShard);
   const weights = new Float32Array(lanesPerShard * window.predictions);
+  const targets = emptyTargets(dataset, lanesPerShard * window.frames);
   await Promise.all(tasks.map(async (task, lane) => {
     resets[lane] = task.reset ? 1 : 0;
     const start = lane * window.predictions;
     weights.fill(1 / divisor, start, start + task.validPredictions);
     if (task.sequence < 0) return;
     const { sequence, offset } = task;
-    const read = await dataset.read({ split, epoch, sequence, offset, frames: task.frames });
+    const request = { split, epoch, sequence, offset, frames: task.frames };
+    const [read, answers] = await Promise.all([
+      dataset.read(request),
+      targets && dataset.readTargets!(request),
+    ]);
     frames.set(read, lane * window.frames * size);
+    if (answers) targets!.values.set(answers, lane * window.frames * sizeOf(targets!.shape));
   }));
-  return { step, shard, frames, resets, weights };
+  return { step, shard, frames, resets, weights, ...(targets && { targets }) };
+}
+
+/** Room for the answers to so many frames; undefined for a dataset without any. */
+export function emptyTargets(
+  { targetShape: shape }: Pick<Dataset, "targetShape">,
+  frames: number,
+): WindowTargets | undefined {
+  return shape && { shape, values: new Float32Array(frames * sizeOf(shape)) };
 }

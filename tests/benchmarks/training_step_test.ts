@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { prepareStep, stepFlops } from "../../benchmarks/training_step.ts";
 import { tf } from "../../engine/tf.ts";
 import { convLstm } from "../../models/convlstm.ts";
+import { evaluationInputs } from "../models/evaluation_inputs.ts";
 import { testOnEngines } from "../worker/small_run.ts";
 
 const workload = { filters: [3, 2], lanes: 4, shards: 2, window: 3, size: 8, headKernelSize: 3 };
@@ -27,7 +28,7 @@ testOnEngines("stepFlops counts what the model's own convolutions compute", asyn
       const { predictions } = model.apply(
         tensors.slice(0, count),
         tensors.slice(count, -1),
-        tensors[tensors.length - 1],
+        evaluationInputs(tensors[tensors.length - 1]),
       );
       return tf.keep(tf.clone(predictions));
     })

@@ -85,6 +85,20 @@ Deno.test("createRunReport says what the run is made of when it begins", async (
   }, { workers: 2 });
 });
 
+Deno.test("createRunReport shows the loss alone where nothing is forecast, and the accuracy of classes", async () => {
+  await withReport(async ({ report, folder, lines }) => {
+    report.validated({ step: 4, epoch: 0, validationLoss: 0.25 });
+    assert.equal(lines().at(-1), "validation 0.2500");
+    report.validated({ step: 8, epoch: 1, validationLoss: 0.125, accuracy: 0.875 });
+    assert.equal(lines().at(-1), "validation 0.1250 · accuracy 87.5 %");
+    assert.deepEqual([report.figures().persistenceLoss, report.figures().accuracy], [null, 0.875]);
+    assert.deepEqual(await readMetrics(`${folder}/metrics.jsonl`), [
+      { step: 4, validationLoss: 0.25 },
+      { step: 8, validationLoss: 0.125, accuracy: 0.875 },
+    ]);
+  });
+});
+
 Deno.test("createRunReport shows each epoch's end with its mean rate, and every step in the log", async () => {
   await withReport(async ({ report, folder, clock, lines }) => {
     for (const planStep of [1, 2, 3, 4]) {
@@ -108,6 +122,7 @@ Deno.test("createRunReport shows each epoch's end with its mean rate, and every 
       paddedShare: 0.25,
       validationLoss: 0.01,
       persistenceLoss: 0.04,
+      accuracy: null,
       skippedSteps: 0,
     });
     const metrics = await readMetrics(`${folder}/metrics.jsonl`);

@@ -3,6 +3,7 @@ import { type Tensor, tf } from "../../engine/tf.ts";
 import { convLstm } from "../../models/convlstm.ts";
 import { assertClose } from "./close_to.ts";
 import { testOnEachEngine } from "./each_engine.ts";
+import { evaluationInputs } from "./evaluation_inputs.ts";
 import {
   formulaHead,
   formulaStack,
@@ -48,9 +49,9 @@ testOnEachEngine(
       const run = compile("convlstm", ([window, ...tensors]) => {
         const values = tensors.slice(0, parameters.length);
         const before = tensors.slice(parameters.length);
-        const output = model.apply(values, before, window);
+        const output = model.apply(values, before, evaluationInputs(window));
         const scalar = (...values: Tensor[]) => {
-          const { predictions } = model.apply(values, before, window);
+          const { predictions } = model.apply(values, before, evaluationInputs(window));
           return tf.sum(tf.mul(predictions, formulaTensor(predictions.shape, 80, 1))) as tf.Scalar;
         };
         return [output.predictions, ...output.state, ...tf.grads(scalar)(values)];
@@ -69,7 +70,11 @@ testOnEachEngine(
 testOnEachEngine("convLstm never sees the frame that it predicts last", async (compile) => {
   const model = convLstm({ frameShape: [3, 4, 1], filters: [2], kernelSize: 3, windowFrames: 3 });
   const run = compile("convlstm", ([window, ...tensors]) => {
-    const { predictions, state } = model.apply(tensors.slice(0, 5), tensors.slice(5), window);
+    const { predictions, state } = model.apply(
+      tensors.slice(0, 5),
+      tensors.slice(5),
+      evaluationInputs(window),
+    );
     return [predictions, ...state];
   });
   const tensors = [
@@ -97,7 +102,7 @@ testOnEachEngine(
   "convLstm's targets are the frames after its inputs, and persistence the inputs themselves",
   async (compile) => {
     const model = convLstm({ frameShape: [2, 3, 2], filters: [2], kernelSize: 3, windowFrames: 4 });
-    const cut = compile("cut", ([window]) => [model.targets(window), model.persistence(window)]);
+    const cut = compile("cut", ([window]) => [model.targets(window), model.persistence!(window)]);
     const window = formulaTensor([3, 5, 2, 3, 2], 1, 1);
     const [targets, persistence] = await cut([window]);
     const values = window.dataSync();

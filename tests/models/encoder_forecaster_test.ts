@@ -3,6 +3,7 @@ import { type Tensor, tf } from "../../engine/tf.ts";
 import { encoderForecaster } from "../../models/encoder_forecaster.ts";
 import { assertClose } from "./close_to.ts";
 import { testOnEachEngine } from "./each_engine.ts";
+import { evaluationInputs } from "./evaluation_inputs.ts";
 import { forecasts, formulaHead, formulaStack, formulaTensor, numbers } from "./keras_fixture.ts";
 
 testOnEachEngine(
@@ -34,9 +35,9 @@ testOnEachEngine(
       const run = compile("forecast", ([window, ...tensors]) => {
         const values = tensors.slice(0, parameters.length);
         const state = tensors.slice(parameters.length);
-        const output = model.apply(values, state, window);
+        const output = model.apply(values, state, evaluationInputs(window));
         const scalar = (...values: Tensor[]) => {
-          const { predictions } = model.apply(values, state, window);
+          const { predictions } = model.apply(values, state, evaluationInputs(window));
           return tf.sum(tf.mul(predictions, formulaTensor(predictions.shape, 220, 1))) as tf.Scalar;
         };
         return [output.predictions, ...output.state, ...tf.grads(scalar)(values)];
@@ -62,7 +63,7 @@ testOnEachEngine(
       inputFrames: 2,
       outputFrames: 3,
     });
-    const cut = compile("cut", ([window]) => [model.targets(window), model.persistence(window)]);
+    const cut = compile("cut", ([window]) => [model.targets(window), model.persistence!(window)]);
     const window = formulaTensor([2, 5, 2, 3, 1], 1, 1);
     const [targets, persistence] = await cut([window]);
     const values = window.dataSync();

@@ -48,7 +48,7 @@ Deno.test("orthogonal has orthonormal columns, or rows where it is wider than ta
 Deno.test("initialize gives the same values for a seed, others for another, and Keras' biases", () => {
   for (const name of modelNames) {
     const configuration = { ...defaultRun.model, name, filters: [3, 4] };
-    const model = buildModel(configuration, [8, 8, 1], 5);
+    const model = buildModel(configuration, { frameShape: [8, 8, 1] }, 5);
     const [first, again, other] = [model.initialize(7), model.initialize(7), model.initialize(8)];
     assert.deepEqual(first, again);
     model.parameters.forEach(({ name, shape }, index) => {

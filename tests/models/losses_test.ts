@@ -1,14 +1,21 @@
+import assert from "node:assert/strict";
 import { type Tensor, tf } from "../../engine/tf.ts";
-import { lossSum } from "../../models/losses.ts";
-import { lossNames } from "../../net/run_configuration.ts";
+import { correctSum, errorsPerPrediction, lossSum } from "../../models/losses.ts";
+import type { LossName } from "../../net/run_configuration.ts";
 import keras from "../fixtures/optimizers/keras.json" with { type: "json" };
 import { assertClose } from "./close_to.ts";
 import { testOnEachEngine } from "./each_engine.ts";
 
-const { shape, predictions, targets, weights } = keras.losses;
+const { mse, mae, bce, ...values } = keras.losses;
+const cases: readonly (typeof values & typeof mse & { loss: LossName })[] = [
+  { loss: "mse", ...values, ...mse },
+  { loss: "mae", ...values, ...mae },
+  { loss: "bce", ...values, ...bce },
+  { loss: "cross-entropy", ...keras.classes },
+];
 
 testOnEachEngine("lossSum and its gradient are those of Keras", async (compile) => {
-  for (const loss of lossNames) {
+  for (const { loss, shape, predictions, targets, weights, sum, gradient } of cases) {
     const compiled = compile(loss, ([predictions, targets, weights]) => {
       const objective = (values: Tensor) => lossSum(loss, values, targets, weights);
       const { value, grad } = tf.valueAndGrad(objective)(predictions);
@@ -19,12 +26,54 @@ testOnEachEngine("lossSum and its gradient are those of Keras", async (compile) 
       tf.tensor(targets, shape),
       tf.tensor(weights, shape.slice(0, 2)),
     ];
-    const [sum, gradient] = await compiled(inputs);
-    assertClose(sum.dataSync(), [keras.losses[loss].sum], loss, { relative: 1e-6 });
-    assertClose(gradient.dataSync(), keras.losses[loss].gradient, `gradient of ${loss}`, {
-      relative: 1e-6,
-    });
-    tf.dispose([sum, gradient, ...inputs]);
+    const results = await compiled(inputs);
+    assertClose(results[0].dataSync(), [sum], loss, { relative: 1e-6 });
+    assertClose(results[1].dataSync(), gradient, `gradient of ${loss}`, { relative: 1e-6 });
+    tf.dispose([results, inputs]);
     compiled.dispose();
   }
+});
+
+testOnEachEngine(
+  "lossSum adds a penalty to each prediction before it is weighted",
+  async (compile) => {
+    const run = compile("penalized", ([predictions, targets, weights, penalty]) => [
+      lossSum("mae", predictions, targets, weights, penalty),
+    ]);
+    const inputs = [
+      tf.tensor([1, 2, 3, 4], [1, 2, 2]),
+      tf.tensor([0, 0, 0, 0], [1, 2, 2]),
+      tf.tensor([0.5, 2], [1, 2]),
+      tf.tensor([10, 100], [1, 2]),
+    ];
+    const [sum] = await run(inputs);
+    assert.equal(sum.dataSync()[0], 0.5 * (3 + 10) + 2 * (7 + 100));
+    tf.dispose([sum, inputs]);
+    run.dispose();
+  },
+);
+
+testOnEachEngine(
+  "correctSum weighs the answers whose likeliest class is right",
+  async (compile) => {
+    const run = compile("correct", ([predictions, targets, weights]) => [
+      correctSum(predictions, targets, weights),
+    ]);
+    const inputs = [
+      // [lanes 1, predictions 2, pixels 2, classes 3]
+      tf.tensor([0.1, 0.7, 0.2, 0.5, 0.3, 0.2, 0.2, 0.2, 0.6, 0.4, 0.3, 0.3], [1, 2, 2, 3]),
+      tf.tensor([0, 1, 0, 1, 0, 0, 0, 0, 1, 0, 1, 0], [1, 2, 2, 3]),
+      tf.tensor([1, 4], [1, 2]),
+    ];
+    const [sum] = await run(inputs);
+    assert.equal(sum.dataSync()[0], 2 * 1 + 1 * 4);
+    tf.dispose([sum, inputs]);
+    run.dispose();
+  },
+);
+
+Deno.test("errorsPerPrediction counts values, or distributions over classes", () => {
+  assert.equal(errorsPerPrediction("mse", [4, 5, 3]), 60);
+  assert.equal(errorsPerPrediction("cross-entropy", [4, 5, 3]), 20);
+  assert.equal(errorsPerPrediction("cross-entropy", [4]), 1);
 });

@@ -342,6 +342,7 @@ class Simulation {
         return {
           ...own,
           trainer: {
+            errorsPerPrediction: trainer.errorsPerPrediction,
             states: {
               readLane: (lane) => trainer.states.readLane(lane),
               writeLanes: (values) => {

@@ -138,6 +138,7 @@ export function openTinyRun(
         return step;
       },
       slotNames: ["momentum"],
+      errorsPerPrediction: frameValues,
       async trainStep(next, stop) {
         const reduction = allReduce.begin(step + 1);
         for (let count = 0; count < shards.length; count++) {

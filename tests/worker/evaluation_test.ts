@@ -56,7 +56,7 @@ testOnEngines(
         for (
           const [found, wanted] of [
             [sum(({ lossSum }) => lossSum), expected.loss],
-            [sum(({ persistenceSum }) => persistenceSum), expected.persistence],
+            [sum(({ persistenceSum }) => persistenceSum!), expected.persistence],
           ]
         ) {
           assert.ok(Math.abs(found - wanted) < 1e-5 * wanted, `${loss}: ${found}, ${wanted}`);

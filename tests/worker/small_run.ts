@@ -13,6 +13,7 @@ import { locateTensorFlow } from "../../engine/tensorflow/locate.ts";
 import { tf } from "../../engine/tf.ts";
 import { defaultRun } from "../../launch/run_flags.ts";
 import { buildModel } from "../../models/build_model.ts";
+import { defaultLoss } from "../../models/losses.ts";
 import type { Model } from "../../models/model.ts";
 import { buildOptimizer } from "../../models/optimizers/build_optimizer.ts";
 import { systemClock } from "../../net/clock.ts";
@@ -77,8 +78,8 @@ export function noiseDataset(
 }
 
 export function smallModel(configuration: RunConfiguration = smallRun): Model {
-  const { frameShape } = noiseDataset(configuration.dataset);
-  return buildModel(configuration.model, frameShape, configuration.windowFrames);
+  const data = noiseDataset(configuration.dataset);
+  return buildModel(configuration.model, data, configuration.windowFrames);
 }
 
 /** One trainer of `workers`; they share a broker inside this process. */
@@ -93,13 +94,15 @@ export async function withTrainers(
   engine: Engine,
   workers: number,
   body: (members: readonly Member[]) => Promise<void>,
-  { configuration = smallRun, firstStep = 1, mode }: {
-    configuration?: RunConfiguration;
-    firstStep?: number;
-    mode?: ExecutionMode;
-  } = {},
+  { configuration = smallRun, firstStep = 1, mode, model = smallModel(configuration), hasTargets }:
+    {
+      configuration?: RunConfiguration;
+      firstStep?: number;
+      mode?: ExecutionMode;
+      model?: Model;
+      hasTargets?: boolean;
+    } = {},
 ): Promise<void> {
-  const model = smallModel(configuration);
   const broker = createMemoryBroker({ clock: systemClock });
   const owners = assignShards(configuration.shards, workers);
   const reduces = Array.from({ length: workers }, (_, rank) =>
@@ -124,13 +127,14 @@ export async function withTrainers(
     const trainer = createTrainer({
       engine,
       model,
-      loss,
+      loss: loss ?? model.loss ?? defaultLoss,
       optimizer: buildOptimizer(optimizer),
       schedule: () => optimizer.learningRate,
       seed,
       lanesPerShard: lanes / configuration.shards,
       shards,
       allReduce,
+      hasTargets,
       mode,
     });
     return { trainer, shards, rank };

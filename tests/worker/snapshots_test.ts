@@ -18,6 +18,7 @@ function trainerAt(state: { step: number }, lanes: readonly number[]): RunTraine
       writeLanes: notAsked,
     },
     step: state.step,
+    errorsPerPrediction: 1,
     slotNames: ["m", "v"],
     trainStep: notAsked,
     readParameters: () => value(3, 0),

@@ -34,12 +34,16 @@ export async function wholeSequenceLosses(
     if (frames < 2) continue;
     const truth = await dataset.read({ split, epoch: 0, sequence, offset: 0, frames });
     // One window that is as long as the sequence.
-    const model = buildModel(configuration.model, dataset.frameShape, frames - 1);
+    const model = buildModel(configuration.model, dataset, frames - 1);
     const predictions = tf.tidy(() => {
       const state = model.state.map(({ shape }) => tf.zeros([1, ...shape]));
       const parameters = splitParameters(model, trainer.parameters());
       const window = tf.tensor(truth, [1, frames, ...dataset.frameShape], "float32");
-      return model.apply(parameters, state, window).predictions.dataSync();
+      return model.apply(parameters, state, {
+        frames: window,
+        noise: [],
+        training: false,
+      }).predictions.dataSync();
     });
     for (let index = 0; index < predictions.length; index++) {
       // The target of a frame is the one after it.

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import type { NoiseSpec } from "../../models/model.ts";
+import { drawNoise } from "../../worker/lane_noise.ts";
+
+const specs: readonly NoiseSpec[] = [
+  { name: "sampling", shape: [3, 200], distribution: "normal" },
+  { name: "dropout", shape: [500], distribution: "uniform" },
+];
+
+Deno.test("drawNoise gives a lane the same numbers however lanes are grouped", () => {
+  const all = drawNoise(specs, 7, 12, { first: 0, count: 6 });
+  for (const count of [1, 2, 3]) {
+    for (let first = 0; first < 6; first += count) {
+      const part = drawNoise(specs, 7, 12, { first, count });
+      part.forEach((values, index) => {
+        const size = all[index].length / 6;
+        assert.deepEqual(values, all[index].subarray(first * size, (first + count) * size));
+      });
+    }
+  }
+});
+
+Deno.test("drawNoise draws anew for another seed, name, step and lane", () => {
+  const lane = { first: 3, count: 1 };
+  const [before] = drawNoise(specs, 7, 12, lane);
+  const renamed = [{ ...specs[0], name: "other" }];
+  for (
+    const [other] of [
+      drawNoise(specs, 8, 12, lane),
+      drawNoise(specs, 7, 13, lane),
+      drawNoise(specs, 7, 12, { first: 4, count: 1 }),
+      drawNoise(renamed, 7, 12, lane),
+    ]
+  ) {
+    assert.ok(before.every((value, i) => value !== other[i]));
+  }
+});
+
+Deno.test("drawNoise draws from the distributions that it is asked for", () => {
+  const [normal, uniform] = drawNoise(specs, 7, 1, { first: 0, count: 40 });
+  const mean = (values: Float32Array) => values.reduce((sum, x) => sum + x, 0) / values.length;
+  const variance = (values: Float32Array) => mean(values.map((x) => (x - mean(values)) ** 2));
+  // Four standard errors of 24,000 and of 20,000 values.
+  assert.ok(Math.abs(mean(normal)) < 0.026 && Math.abs(variance(normal) - 1) < 0.037);
+  assert.ok(Math.abs(mean(uniform) - 0.5) < 0.0082);
+  assert.ok(uniform.every((x) => x >= 0 && x < 1) && Math.abs(variance(uniform) - 1 / 12) < 0.003);
+});

@@ -67,7 +67,7 @@ export const messageSamples: Readonly<Record<string, readonly [Schema<unknown>, 
     states: [array],
     slots: ["adam/m", "adam/v"],
   }],
-  begin: [messages.beginSchema, { generation }],
+  begin: [messages.beginSchema, { generation, where: "here" }],
   write: [messages.writeSchema, {
     generation,
     vector: "lane/3",

@@ -7,6 +7,8 @@
  * the last snapshot; those who come later are taken in at the next snapshot, so that a joiner costs
  * no work. When too few are left, the run waits for others, up to a limit.
  */
+import { nameIsTaken } from "../net/messages.ts";
+
 export interface MembershipLimits {
   /** How long the run waits for its first workers to join and to be ready. */
   readonly startTimeoutMs: number;
@@ -220,11 +222,7 @@ function join(
 ): MembershipChange {
   const twin = state.members.find((member) => member.id === worker);
   if (twin && twin.where !== where) {
-    return refuse(
-      state,
-      worker,
-      `a worker named "${worker}" has already joined from ${twin.where}; give another --name`,
-    );
+    return refuse(state, worker, nameIsTaken(worker, twin.where));
   }
   // The worker has joined again since.
   if (twin && attempt < twin.attempt) return same(state);

@@ -15,6 +15,7 @@ import {
   joinVersionSchema,
   leaveSchema,
   messageBytesMax,
+  nameIsTaken,
   type PictureRequest,
   pictureSchema,
   progressSchema,
@@ -486,22 +487,28 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       apply({ type: "ready", worker, report: request });
       answer(worker, accepted());
     }),
-    begin: heardNow("begin", beginSchema, (_, message, worker) => {
+    begin: heardNow("begin", beginSchema, ({ where }, message, worker) => {
+      const member = membership.members.find(({ id }) => id === worker);
+      // One that was given up, stood still meanwhile and now hears its name called.
+      if (member?.where !== where) {
+        return reply(message, refused(nameIsTaken(worker, member?.where ?? "elsewhere")));
+      }
       const complete = beginnings.add(worker, message, null);
       for (const waiting of complete?.messages ?? []) reply(waiting, accepted());
     }),
     heartbeat: heard(
       "heartbeat",
       heartbeatSchema,
-      ({ generation, attempt = 0 }, message, worker) => {
-        if (membership.members.some((each) => each.id === worker && each.attempt === attempt)) {
+      ({ generation, where, attempt = 0 }, message, worker) => {
+        const member = membership.members.find(({ id }) => id === worker);
+        if (member?.attempt === attempt && member.where === where) {
           apply({ type: "heartbeat", worker });
           const isBehind = membership.active.includes(worker) &&
             generation < membership.generation;
           if (isBehind && newestStart) broadcast(newestStart);
         } else if (membership.phase !== "ended") {
           // It was given up, or this coordinator took over: it may come again.
-          broadcast({ type: "rejoin", worker });
+          broadcast({ type: "rejoin", worker, where });
         }
         reply(message, accepted());
       },

@@ -123,7 +123,8 @@ async function startWorker(
     leave,
     run,
     name,
-    where: `process ${Deno.pid} on ${hostname()}`,
+    // Two machines may have one name, and the same process ids.
+    where: `process ${Deno.pid} on ${hostname()}, session ${secretToken(3)}`,
     joinTimeoutMs: 1000 * (given["join-timeout"] as number | undefined ?? 60),
     clock: systemClock,
     waitsForBroker: given["with-parent"] === true,

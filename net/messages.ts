@@ -100,6 +100,11 @@ export const staleGeneration = "The generation is over";
 /** Why a worker is refused that was given up in between: it may join again. */
 export const unknownWorker = "No worker of this name has joined";
 
+/** Why a worker is refused whose name is in use. */
+export function nameIsTaken(worker: string, where: string): string {
+  return `a worker named "${worker}" has already joined from ${where}; give another --name`;
+}
+
 /** Answer to every request: whether it was taken, and the reason where not. */
 export const replySchema = object({ ok: boolean(), text: string({ lengthMax: 1 << 20 }) });
 export type Reply = Infer<typeof replySchema>;
@@ -113,13 +118,15 @@ export const readReplySchema = object({
   data: optional(bytes({ lengthMax: 1 << 23 })),
 });
 
+/** Host and process, the same for as long as the process lives and never that of another one. */
+const where = string({ lengthMax: 256 });
+
 /** Of a request to join, what every version has and may not change. */
 export const joinVersionSchema = partOf({ protocol: count });
 
 export const joinSchema = object({
   protocol: count,
-  /** Host and process. */
-  where: string({ lengthMax: 256 }),
+  where,
   /** Counts this process's connections: a message that an earlier one sent may still come. */
   attempt: optional(count),
 });
@@ -143,10 +150,10 @@ export const readySchema = object({
 export type ReadyRequest = Infer<typeof readySchema>;
 
 /** Ready to receive gradients; answered when every worker is. */
-export const beginSchema = object({ generation: count });
+export const beginSchema = object({ generation: count, where });
 
 /** With the newest generation that the worker has heard of: a start that was lost is said again. */
-export const heartbeatSchema = object({ generation: count, attempt: optional(count) });
+export const heartbeatSchema = object({ generation: count, where, attempt: optional(count) });
 
 /** The worker would like to go at the next snapshot. */
 export const leaveSchema = object({});
@@ -282,7 +289,12 @@ export const coordinatorMessageSchema = union("type", {
   }),
   stop: object({ type: literal("stop") }),
   /** The coordinator has given this worker up, or is a new one; it joins again or ends. */
-  rejoin: object({ type: literal("rejoin"), worker: workerName }),
+  rejoin: object({
+    type: literal("rejoin"),
+    worker: workerName,
+    /** Which of several of this name, where not all are meant. */
+    where: optional(where),
+  }),
   end: object({ type: literal("end"), reason: sentence }),
 });
 export type CoordinatorMessage = Infer<typeof coordinatorMessageSchema>;

@@ -111,7 +111,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const subjects = workerSubjects(run, worker);
   const partBytesMax = Math.floor((control.payloadBytesMax - 4096) / 4) * 4;
   const over = new Interruption();
-  let hasJoined = false;
+  /** Where this process is, once it has joined. */
+  let joinedFrom: string | undefined;
   let newest: StartMessage | undefined;
   let onStart: (() => void)[] = [];
   let stop = false;
@@ -131,7 +132,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     }
     if (message.type === "stop") stop = true;
     // What was said before the join was heard is about an earlier connection.
-    if (message.type === "rejoin" && message.worker === worker && hasJoined) {
+    if (message.type === "rejoin" && message.worker === worker && joinedFrom !== undefined) {
+      if (message.where !== undefined && message.where !== joinedFrom) return;
       over.interrupt(new ConnectionLostError("The coordinator does not know this worker any more"));
     }
     if (message.type === "end") over.interrupt(new RunEndedError(message.reason));
@@ -177,7 +179,11 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     return reply;
   };
 
-  const signOfLife = () => ({ attempt, generation: newest?.generation ?? 0 });
+  const signOfLife = () => ({
+    attempt,
+    where: joinedFrom ?? "",
+    generation: newest?.generation ?? 0,
+  });
   /** No step waits for the coordinator, so that it is gone would otherwise show much later. */
   const watchCoordinator = async () => {
     while (!closed) {
@@ -221,7 +227,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
         try {
           const timeoutMs = Math.max(1, Math.min(joinTimeoutMs, deadline - clock.nowMs()));
           const reply = await request(subjects.join, body, over, timeoutMs);
-          hasJoined = true;
+          joinedFrom = where;
           void watchCoordinator();
           return reply.text;
         } catch (error) {
@@ -262,7 +268,12 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       return {
         interrupted,
         async begin() {
-          await request(subjects.begin, { generation }, interruption, barrierTimeoutMs);
+          await request(
+            subjects.begin,
+            { generation, where: joinedFrom ?? "" },
+            interruption,
+            barrierTimeoutMs,
+          );
         },
         progress: (step) => publish(subjects.progress, { ...step, generation }),
         validating: (progress) => publish(subjects.validating, { ...progress, generation }),

@@ -35,6 +35,7 @@ interface Opened {
   readonly order: string[];
   readonly starts: StartMessage[];
   readonly told: string[];
+  readonly rejoins: { worker: string; where?: string }[];
   ask(worker: string, verb: WorkerVerb, body: Encodable): Promise<Reply>;
   publish(worker: string, verb: WorkerVerb, body: Encodable): void;
   /** What is no message of ours. */
@@ -56,9 +57,14 @@ async function withCoordinator(
   const broker = createMemoryBroker({ clock });
   const [transport, workers] = [broker.connect(), broker.connect({ noEcho: true })];
   const [order, starts, told]: [string[], StartMessage[], string[]] = [[], [], []];
+  const rejoins: Opened["rejoins"] = [];
   workers.subscribe(runSubjects("r1").workers, ({ data }) => {
     const message = decode(data, coordinatorMessageSchema, { bytesMax: messageBytesMax });
     if (message.type === "start") starts.push(message);
+    if (message.type === "rejoin") {
+      const { type: _, ...whom } = message;
+      rejoins.push(whom);
+    }
     order.push(message.type === "start" ? `start ${message.generation}` : message.type);
   });
   let generation = 0;
@@ -105,6 +111,7 @@ async function withCoordinator(
       order,
       starts,
       told,
+      rejoins,
       ask,
       publish: (worker, verb, message) =>
         workers.publish(workerSubjects("r1", worker)[verb], encode(message)),
@@ -201,7 +208,7 @@ Deno.test("startCoordinator says a start again to a member that has not heard of
   withCoordinator(async (opened) => {
     await begin(opened);
     const beat = async (worker: string, generation: number) => {
-      opened.publish(worker, "heartbeat", { generation });
+      opened.publish(worker, "heartbeat", { generation, where: `process of ${worker}` });
       await settle();
     };
     await beat("a", 1);
@@ -246,7 +253,10 @@ Deno.test("startCoordinator counts no request of somebody who is no member", () 
     await opened.ready("c");
     await opened.write(1);
     assert.deepEqual(await opened.snapshot("c", 1, 10), stale);
-    assert.deepEqual(await opened.ask("c", "begin", { generation: 1 }), stale);
+    assert.deepEqual(
+      await opened.ask("c", "begin", { generation: 1, where: "process of c" }),
+      stale,
+    );
     assert.equal(opened.starts.length, 1);
   }));
 
@@ -304,4 +314,56 @@ Deno.test("startCoordinator survives the loss of its broker at any moment", () =
     clock.advance(250);
     await closing;
     await assert.rejects(coordinator.ended, { name: "BrokerLostError" });
+  }));
+
+Deno.test("startCoordinator keeps a cloned identity out of the generation that calls its name", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    const clone = { generation: 1, where: "process of another a" };
+    const taken = 'a worker named "a" has already joined from process of a; give another --name';
+    assert.deepEqual(await opened.ask("a", "begin", clone), { ok: false, text: taken });
+    opened.publish("a", "heartbeat", clone);
+    await settle();
+    assert.deepEqual(opened.rejoins, [{ worker: "a", where: clone.where }]);
+    const joined = await opened.ask("a", "join", { protocol: protocolVersion, where: clone.where });
+    assert.deepEqual(joined, { ok: false, text: taken });
+    // The one that joined first has lost nothing.
+    const begun = ["a", "b"].map((worker) =>
+      opened.ask(worker, "begin", { generation: 1, where: `process of ${worker}` })
+    );
+    assert.deepEqual(await Promise.all(begun), [accepted, accepted]);
+    assert.equal(opened.starts.length, 1);
+  }));
+
+Deno.test("startCoordinator gives up a member that sends malformed messages, and says so once", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    for (let sent = 0; sent < 100; sent++) opened.publishBytes("b", "read", new Uint8Array([0xc1]));
+    await settle();
+    assert.deepEqual(opened.told.map((sentence) => sentence.replace(/: Cannot.*/, "")), [
+      'Warning: Refused a message of "b" on read',
+      'Warning: "b" is not heard any more: it sent too many malformed messages, the last on read',
+      'Lost worker "b": it sent too many malformed messages; going on with 1',
+    ]);
+    assert.deepEqual(opened.order, [
+      "journal 1",
+      "start 1",
+      "journal 1",
+      "journal 2",
+      "start 2",
+      "rejoin",
+    ]);
+    assert.deepEqual(opened.starts.map(({ members }) => members), [["a", "b"], ["a"]]);
+    const again = await opened.ask("b", "join", { protocol: protocolVersion, where: "anywhere" });
+    assert.deepEqual(again, { ok: false, text: "it sent too many malformed messages" });
+  }));
+
+Deno.test("startCoordinator counts what comes on subjects that nobody is to use", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    for (let sent = 0; sent < 20; sent++) {
+      opened.publishBytes("b", "constructor", new Uint8Array(1));
+    }
+    await settle();
+    assert.match(opened.told[1], /^Warning: "b" is not heard any more: .* on an unknown subject: /);
   }));

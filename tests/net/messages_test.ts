@@ -50,8 +50,8 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     states: [spec],
     slots: ["adam/m", "adam/v"],
   }],
-  ["begin", beginSchema, { generation: 3 }],
-  ["heartbeat", heartbeatSchema, { generation: 3 }],
+  ["begin", beginSchema, { generation: 3, where: "process 7 on host" }],
+  ["heartbeat", heartbeatSchema, { generation: 3, where: "process 7 on host" }],
   ["leave", leaveSchema, {}],
   ["progress", progressSchema, {
     generation: 3,
@@ -104,13 +104,13 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     restore: true,
     skipUpTo: 0,
   }],
-  ["rejoin", coordinatorMessageSchema, { type: "rejoin", worker: "w0" }],
+  ["rejoin", coordinatorMessageSchema, { type: "rejoin", worker: "w0", where: "process 7" }],
   ["stop", coordinatorMessageSchema, { type: "stop" }],
   ["end", coordinatorMessageSchema, { type: "end", reason: "a worker failed" }],
 ];
 
 /** What a refusal says nothing of. */
-const leftOut = ["readReply.totalBytes", "readReply.data"];
+const leftOut = ["readReply.totalBytes", "readReply.data", "rejoin.where"];
 
 function roundTrip<T>(schema: Schema<T>, message: Encodable): T {
   return decode(encode(message), schema, { bytesMax: messageBytesMax });
@@ -138,7 +138,7 @@ for (const [name, schema, message] of messages) {
 Deno.test("messages have limits: values beyond them are refused", () => {
   const beyond: [Schema<unknown>, Fields][] = [
     [coordinatorMessageSchema, { type: "rejoin", worker: "w".repeat(65) }],
-    [heartbeatSchema, { generation: 2 ** 53 }],
+    [heartbeatSchema, { generation: 2 ** 53, where: "" }],
     [snapshotSchema, { generation: 1, save: true, ...position, step: -1 }],
     [snapshotSchema, { generation: 1, save: true, ...position, step: 1.5 }],
     [finishedSchema, { ...messages.find(([name]) => name === "finished")![2], reason: "other" }],

@@ -77,7 +77,7 @@ export const defects: readonly Defect[] = [
   {
     what: "a worker that was given up is not asked to join again",
     file: coordinator,
-    from: 'broadcast({ type: "rejoin", worker });',
+    from: 'broadcast({ type: "rejoin", worker, where });',
     to: "",
   },
   {

@@ -1,40 +1,103 @@
 /**
- * Reads and decodes radar composites beside the main thread, so that neither unpacking nor HDF5
- * ever holds up a training step. Answers each `DecodeRequest` with a `DecodeReply`.
+ * Reads and decodes files beside the main thread, so that neither unpacking nor HDF5 ever holds up a
+ * training step. Answers each `DecodeMessage` with a `DecodeReply`.
  */
 import { parentPort } from "node:worker_threads";
 import { DatasetError } from "./dataset.ts";
 import { readBytes } from "./files.ts";
 import { parseFmiComposite } from "./fmi_composite.ts";
 import type { RadarFrame } from "./radar_frame.ts";
+import type { ImageSize } from "./resample.ts";
+import type { SevirFile } from "./sevir_file.ts";
 
-export interface DecodeRequest {
+/** What may be asked for, and what comes of it. */
+export interface Decodings {
+  /** A radar composite. */
+  readonly radar: { readonly request: { readonly path: string }; readonly result: RadarFrame };
+  /** A picture in [0, 1], [rows, columns, channels]. */
+  readonly image: {
+    readonly request: {
+      readonly path: string;
+      readonly size: ImageSize;
+      readonly channels: 1 | 3;
+    };
+    readonly result: Float32Array<ArrayBuffer>;
+  };
+  /** What a file of SEVIR holds. */
+  readonly sevir: { readonly request: { readonly path: string }; readonly result: SevirFile };
+  /** Frames of one of its events in [0, 1], [frames, rows, columns]. */
+  readonly sevirFrames: {
+    readonly request: {
+      readonly path: string;
+      readonly event: number;
+      readonly offset: number;
+      readonly frames: number;
+      readonly size: ImageSize;
+    };
+    readonly result: Float32Array<ArrayBuffer>;
+  };
+}
+
+export type Kind = keyof Decodings;
+
+export interface DecodeMessage<K extends Kind = Kind> {
   readonly id: number;
-  readonly path: string;
+  readonly kind: K;
+  readonly request: Decodings[K]["request"];
 }
 
 export type DecodeReply =
-  | { readonly id: number; readonly frame: RadarFrame }
+  | { readonly id: number; readonly result: Decodings[Kind]["result"] }
   | { readonly id: number; readonly failure: string };
 
-parentPort?.on("message", (request: DecodeRequest) => void answer(request));
+parentPort?.on("message", (message: DecodeMessage) => void answer(message));
 
-async function answer({ id, path }: DecodeRequest): Promise<void> {
+async function answer({ id, kind, request }: DecodeMessage): Promise<void> {
   try {
-    const frame = await decode(path);
-    parentPort?.postMessage({ id, frame } satisfies DecodeReply, [frame.codes.buffer]);
+    const { result, transfer } = await decode(kind, request);
+    parentPort?.postMessage({ id, result } satisfies DecodeReply, transfer);
   } catch (error) {
     const failure = error instanceof DatasetError
       ? error.message
-      : `Cannot decode "${path}": ${error}`;
+      : `Cannot decode "${request.path}": ${error}`;
     parentPort?.postMessage({ id, failure } satisfies DecodeReply);
   }
 }
 
-async function decode(path: string): Promise<RadarFrame> {
+interface Decoded {
+  readonly result: Decodings[Kind]["result"];
+  /** Buffers that need not be copied. */
+  readonly transfer: ArrayBuffer[];
+}
+
+/** Formats are loaded where they are needed, because starting the HDF5 library takes 80 ms. */
+async function decode(kind: Kind, request: DecodeMessage["request"]): Promise<Decoded> {
+  switch (kind) {
+    case "radar": {
+      const result = await decodeRadar(request.path);
+      return { result, transfer: [result.codes.buffer] };
+    }
+    case "image": {
+      const { path, size, channels } = request as Decodings["image"]["request"];
+      const { decodePicture } = await import("./picture_file.ts");
+      const result = decodePicture(await readBytes(path), path, size, channels);
+      return { result, transfer: [result.buffer] };
+    }
+    case "sevir": {
+      const { surveySevirFile } = await import("./sevir_file.ts");
+      return { result: surveySevirFile(request.path), transfer: [] };
+    }
+    case "sevirFrames": {
+      const { readSevirFrames } = await import("./sevir_file.ts");
+      const result = readSevirFrames(request as Decodings["sevirFrames"]["request"]);
+      return { result, transfer: [result.buffer] };
+    }
+  }
+}
+
+async function decodeRadar(path: string): Promise<RadarFrame> {
   const bytes = await readBytes(path);
-  if (!path.endsWith(".h5")) return parseFmiComposite(bytes, path);
-  // Only where it is needed, because starting the HDF5 library takes 80 ms.
-  const { parseKnmiComposite } = await import("./knmi_composite.ts");
-  return parseKnmiComposite(bytes, path);
+  if (!/\.(h5|hdf|hdf5)$/.test(path)) return parseFmiComposite(bytes, path);
+  const { parseHdf5Composite } = await import("./hdf5_composite.ts");
+  return parseHdf5Composite(bytes, path);
 }

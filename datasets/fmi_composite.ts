@@ -37,7 +37,7 @@ export function parseFmiComposite(bytes: Uint8Array<ArrayBuffer>, path: string):
         `offset ${end} on, found ${bytes.length - end}`,
     );
   }
-  return { rows, columns, codes: bytes.slice(end), calibration };
+  return { product: "FMI", rows, columns, codes: bytes.slice(end), calibration };
 }
 
 /** Columns, rows and maximum, and where the pixels start: one white space after the maximum. */

@@ -6,7 +6,7 @@ import { syntheticRain, type SyntheticRainOptions } from "./synthetic_rain.ts";
 const cacheBytesMaxDefault = 256 * 1024 * 1024;
 
 export interface RadarOptions extends SyntheticRainOptions {
-  /** Folder of FMI PGM or KNMI HDF5 composites; null generates rain. */
+  /** Folder of FMI PGM, KNMI HDF5 or ODIM HDF5 composites; null generates rain. */
   readonly path: string | null;
   /**
    * Decoded composites kept in memory, about 1 MB each.

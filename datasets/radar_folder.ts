@@ -5,10 +5,8 @@ import { scanMinutes } from "./scan_times.ts";
 
 const formats = {
   FMI: { pattern: /\.pgm(\.gz)?$/, endings: ".pgm.gz or .pgm" },
-  KNMI: { pattern: /\.h5$/, endings: ".h5" },
+  "KNMI or ODIM": { pattern: /\.(h5|hdf|hdf5)$/, endings: ".h5, .hdf or .hdf5" },
 };
-
-export type RadarFormat = keyof typeof formats;
 
 export interface RadarScan {
   readonly path: string;
@@ -23,10 +21,10 @@ export interface RadarScan {
  */
 export async function listRadarScans(
   folder: string,
-): Promise<{ readonly format: RadarFormat; readonly scans: readonly RadarScan[] }> {
+): Promise<readonly RadarScan[]> {
   const names = await fileNames(folder);
   const found = Object.entries(formats).map(([format, { pattern }]) => ({
-    format: format as RadarFormat,
+    format,
     names: names.filter((name) => pattern.test(name)),
   })).filter(({ names }) => names.length > 0);
   if (found.length === 0) {
@@ -43,7 +41,7 @@ export async function listRadarScans(
         "; put them into folders of their own",
     );
   }
-  const [{ format, names: composites }] = found;
+  const [{ names: composites }] = found;
   if (composites.length < 2) {
     throw new DatasetError(
       `Cannot make sequences from "${folder}": it holds 1 composite, at least 2 are needed`,
@@ -53,5 +51,5 @@ export async function listRadarScans(
     const path = `${folder}/${name}`;
     return { path, minutes: scanMinutes(name, path) };
   });
-  return { format, scans: scans.sort((one, two) => one.minutes - two.minutes) };
+  return scans.sort((one, two) => one.minutes - two.minutes);
 }

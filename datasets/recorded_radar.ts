@@ -9,10 +9,10 @@
  */
 import { ByteLimitedCache } from "./byte_limited_cache.ts";
 import { DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
+import { Decoder } from "./decoder.ts";
 import { prefetch } from "./prefetch.ts";
-import { RadarDecoder } from "./radar_decoder.ts";
-import { listRadarScans, type RadarFormat, type RadarScan } from "./radar_folder.ts";
-import { type RadarFrame, valuesOfCodes } from "./radar_frame.ts";
+import { listRadarScans, type RadarScan } from "./radar_folder.ts";
+import { type RadarFrame, type RadarProduct, valuesOfCodes } from "./radar_frame.ts";
 import { radarUnit } from "./radar_scale.ts";
 import { cutTile, observedTiles, type Tile, tileGrid } from "./radar_tiles.ts";
 import type { RainDataset } from "./rain_dataset.ts";
@@ -24,7 +24,7 @@ import { splitRanges } from "./split_ranges.ts";
 const decodesAheadMax = 4;
 
 export interface RecordedRadarOptions {
-  /** Folder of FMI PGM or KNMI HDF5 composites. */
+  /** Folder of composites: FMI PGM, KNMI HDF5 or ODIM HDF5. */
   readonly path: string;
   /** Rows and columns of a tile. */
   readonly frameSize: number;
@@ -45,15 +45,15 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
         `found ${frameSize}`,
     );
   }
-  const { format, scans } = await listRadarScans(path);
-  const decoder = new RadarDecoder();
+  const scans = await listRadarScans(path);
+  const decoder = new Decoder();
   const frames: Frames = new ByteLimitedCache({
-    load: (scan) => decoder.decode(scans[scan].path),
+    load: (scan) => decoder.decode("radar", { path: scans[scan].path }),
     bytesOf: (frame) => frame.codes.byteLength,
   }, cacheBytesMax);
   try {
     const survey = await surveyScans(scans, frames, frameSize, onBadFile);
-    return datasetOf({ options, format, scans, frames, survey, close: () => decoder.close() });
+    return datasetOf({ options, scans, frames, survey, close: () => decoder.close() });
   } catch (error) {
     decoder.close();
     throw error;
@@ -68,6 +68,7 @@ interface TileRun {
 }
 
 interface Survey {
+  readonly product: RadarProduct;
   readonly intervalMinutes: number;
   readonly relation: RainDataset["relation"];
   /** Value of each code, NaN where not observed. */
@@ -104,7 +105,7 @@ async function surveyScans(
     }
     first = await decode(firstScan);
   }
-  const { calibration, codes, rows, columns } = first;
+  const { product, calibration, codes, rows, columns } = first;
   const values = valuesOfCodes(calibration, 2 ** (8 * codes.BYTES_PER_ELEMENT));
   const tiles = tileGrid(rows, columns, frameSize);
   const nothing = new Uint8Array(tiles.length);
@@ -121,6 +122,7 @@ async function surveyScans(
       .map(({ first, end }) => ({ tile, first, frames: end - first }))
   );
   return {
+    product,
     intervalMinutes,
     relation: calibration.relation,
     values,
@@ -154,14 +156,13 @@ function checkAlike(frame: RadarFrame, first: RadarFrame, path: string, firstPat
 
 interface Recorded {
   readonly options: RecordedRadarOptions;
-  readonly format: RadarFormat;
   readonly scans: readonly RadarScan[];
   readonly frames: Frames;
   readonly survey: Survey;
   close(): void;
 }
 
-function datasetOf({ options, format, scans, frames, survey, close }: Recorded): RainDataset {
+function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDataset {
   const { path, frameSize, cacheBytesMax } = options;
   const size = `${frameSize}x${frameSize}`;
   const ranges = splitRanges(
@@ -174,7 +175,7 @@ function datasetOf({ options, format, scans, frames, survey, close }: Recorded):
   const runs = { train: runsOf("train"), validation: runsOf("validation"), test: runsOf("test") };
   const entriesOf = (split: Split): SequenceEntry[] =>
     runs[split].map(({ tile, first, frames }) => ({
-      id: `${format.toLowerCase()}/${minutesText(scans[first].minutes)}/` +
+      id: `${survey.product.toLowerCase()}/${minutesText(scans[first].minutes)}/` +
         `tile-${tile.row}-${tile.column}`,
       frames,
     }));
@@ -188,7 +189,7 @@ function datasetOf({ options, format, scans, frames, survey, close }: Recorded):
   return {
     name: "radar",
     frameShape: [frameSize, frameSize, 1],
-    description: `${format} radar composites from ${path}, ${scans.length} scans every ` +
+    description: `${survey.product} radar composites from ${path}, ${scans.length} scans every ` +
       `${survey.intervalMinutes} min from ${minutesText(scans[0].minutes)} to ` +
       `${minutesText(scans[scans.length - 1].minutes)} UTC, ${survey.tiles.length} fully ` +
       `observed tiles of ${size} pixels, split from north to south into ${counts[0]} for ` +

@@ -2,11 +2,12 @@
 import { DatasetError } from "./dataset.ts";
 
 /**
- * Minutes since 1970 of a file name that holds YYYYMMDDHHMM in UTC, as FMI's and KNMI's do.
+ * Minutes since 1970 of a file name that holds YYYYMMDDHHMM in UTC, as FMI's and KNMI's do, or with
+ * seconds, as OPERA's do.
  * @throws {DatasetError} if there is no such time in it
  */
 export function scanMinutes(name: string, path: string): number {
-  const [, ...digits] = /(?<!\d)(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?!\d)/.exec(name) ?? [];
+  const [, ...digits] = /(?<!\d)(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?:\d\d)?(?!\d)/.exec(name) ?? [];
   const [year, month, day, hour, minute] = digits.map(Number);
   const time = Date.UTC(year, month - 1, day, hour, minute);
   const same = new Date(time);

@@ -1,5 +1,5 @@
 /** A picture in memory: rectangles, text and enlarged frames on RGB pixels, written as a PNG. */
-import { encode } from "fast-png";
+import { encodePng } from "../datasets/png.ts";
 import { GLYPH_ROWS, glyphColumns, textColumns } from "./bitmap_font.ts";
 import type { Colour, ColourScale } from "./colour_scale.ts";
 
@@ -61,7 +61,7 @@ export class Raster {
 
   /** 8 bits for each of red, green and blue. */
   toPng(): Uint8Array {
-    return encode({
+    return encodePng({
       width: this.width,
       height: this.height,
       data: this.#pixels,

@@ -20,6 +20,7 @@ const layers = [
 const withinLayer = [
   ["models", "datasets"],
   ["metrics", "datasets"],
+  ["report", "datasets"],
 ];
 const productFolders: readonly string[] = layers.flat().filter((folder) => folder !== "tests");
 

@@ -73,7 +73,7 @@ const radar: readonly Broken[] = [
   {
     what: "no files",
     files: {},
-    message: /none of its 0 files ends as FMI \.pgm\.gz .* KNMI \.h5/,
+    message: /none of its 0 files ends as FMI \.pgm\.gz .* KNMI or ODIM \.h5/,
   },
   { what: "no composites", files: { "a.txt": "x" }, message: /none of its 1 files ends as/ },
   { what: "no folder", files: {}, open: "absent", message: /absent": no such file or folder/ },

@@ -1,6 +1,6 @@
 /** Scores of rain forecasts against pysteps' figures: of a committed case, and of real radar. */
 import assert from "node:assert/strict";
-import { RadarDecoder } from "../../datasets/radar_decoder.ts";
+import { Decoder } from "../../datasets/decoder.ts";
 import type { RadarFrame } from "../../datasets/radar_frame.ts";
 import { rainRateOfReflectivity } from "../../datasets/radar_scale.ts";
 import {
@@ -210,9 +210,9 @@ for (const set of ["radar-fmi-20160928", "radar-knmi-20100826"]) {
         .replace(/\bNaN\b/g, "null"),
     );
     const crop = golden.crop_row_col_h_w;
-    const decoder = new RadarDecoder();
+    const decoder = new Decoder();
     const rates = async (name: string) =>
-      cropRates(await decoder.decode(shared.path(`${set}/${name}`)), crop);
+      cropRates(await decoder.decode("radar", { path: shared.path(`${set}/${name}`) }), crop);
     const prediction = await rates(golden.forecast_file);
     const observed = await rates(golden.obs_file);
     const members = await Promise.all(

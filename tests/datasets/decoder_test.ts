@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { parseFmiComposite } from "../../datasets/fmi_composite.ts";
-import { RadarDecoder } from "../../datasets/radar_decoder.ts";
+import { Decoder } from "../../datasets/decoder.ts";
 import { valuesOfCodes } from "../../datasets/radar_frame.ts";
 import { rainRateOfValue } from "../../datasets/radar_scale.ts";
 import reference from "../fixtures/datasets/radar_reference.json" with { type: "json" };
@@ -18,21 +18,21 @@ for (
   ] as const
 ) {
   Deno.test(
-    `RadarDecoder decodes the ${format} set as NumPy and h5py do`,
+    `decode() of "radar" reads the ${format} set as NumPy and h5py do`,
     shared.test,
     async () => {
       const expected = reference[format];
       const names = [...Deno.readDirSync(shared.path(folder))].map(({ name }) => name)
         .filter((name) => name.endsWith(ending)).sort();
       assert.equal(names.length, expected.shape[0]);
-      const decoder = new RadarDecoder();
+      const decoder = new Decoder();
       const counts = new Float64Array(65536);
       const points = Map.groupBy(expected.points, ([name]) => name);
       let rateOfCode: number[] = [];
       for (const name of names) {
-        const { rows, columns, codes, calibration } = await decoder.decode(
-          `${shared.path(folder)}/${name}`,
-        );
+        const { rows, columns, codes, calibration } = await decoder.decode("radar", {
+          path: `${shared.path(folder)}/${name}`,
+        });
         assert.deepEqual([rows, columns], expected.shape.slice(1));
         if (rateOfCode.length === 0) {
           rateOfCode = Array.from(
@@ -63,11 +63,11 @@ for (
   );
 }
 
-Deno.test("RadarDecoder reads KNMI's calibration and gives NaN where nothing is observed", async () => {
-  const decoder = new RadarDecoder();
+Deno.test("Decoder reads KNMI's calibration and gives NaN where nothing is observed", async () => {
+  const decoder = new Decoder();
   const [frame, other] = await Promise.all([
-    decoder.decode(`${composites}sound.h5`),
-    decoder.decode(`${composites}other_gain.h5`),
+    decoder.decode("radar", { path: `${composites}sound.h5` }),
+    decoder.decode("radar", { path: `${composites}other_gain.h5` }),
   ]);
   decoder.close();
   assert.deepEqual([frame.rows, frame.columns], [4, 6]);
@@ -81,12 +81,15 @@ Deno.test("RadarDecoder reads KNMI's calibration and gives NaN where nothing is 
   assertNear(values[10], (23.010299956639813 + 16 * Math.log10(1.2) + 10) / 70, 1e-7);
 });
 
-Deno.test("RadarDecoder rejects what waits when it is closed, and every file after it", async () => {
-  const decoder = new RadarDecoder();
-  const waiting = decoder.decode(`${composites}sound.h5`);
+Deno.test("Decoder rejects what waits when it is closed, and every file after it", async () => {
+  const decoder = new Decoder();
+  const waiting = decoder.decode("radar", { path: `${composites}sound.h5` });
   decoder.close();
   await assert.rejects(waiting, { name: "DatasetError", message: /was closed/ });
-  await assert.rejects(decoder.decode("later.h5"), { name: "DatasetError", message: /is closed/ });
+  await assert.rejects(decoder.decode("radar", { path: "later.h5" }), {
+    name: "DatasetError",
+    message: /is closed/,
+  });
 });
 
 Deno.test("parseFmiComposite() passes over comments anywhere in the header", () => {

@@ -1,32 +1,36 @@
 /** The near end of `decode_worker.ts`: a promise for each file. */
 import { Worker } from "node:worker_threads";
 import { DatasetError } from "./dataset.ts";
-import type { DecodeReply, DecodeRequest } from "./decode_worker.ts";
-import type { RadarFrame } from "./radar_frame.ts";
+import type { DecodeMessage, DecodeReply, Decodings, Kind } from "./decode_worker.ts";
 
 interface Waiting {
-  readonly resolve: (frame: RadarFrame) => void;
+  readonly resolve: (result: Decodings[Kind]["result"]) => void;
   readonly reject: (error: DatasetError) => void;
 }
 
 /** Starts its worker with the first file, and keeps the process alive only while files wait. */
-export class RadarDecoder {
+export class Decoder {
   #worker: Worker | null = null;
   #closed = false;
   #nextId = 0;
   readonly #waiting = new Map<number, Waiting>();
 
   /** @throws {DatasetError} if the file cannot be read or decoded, or the decoder is closed */
-  decode(path: string): Promise<RadarFrame> {
+  decode<K extends Kind>(
+    kind: K,
+    request: Decodings[K]["request"],
+  ): Promise<Decodings[K]["result"]> {
     if (this.#closed) {
-      return Promise.reject(new DatasetError(`Cannot decode "${path}": the dataset is closed`));
+      return Promise.reject(
+        new DatasetError(`Cannot decode "${request.path}": the dataset is closed`),
+      );
     }
     const worker = this.#worker ??= this.#start();
-    const request: DecodeRequest = { id: this.#nextId++, path };
-    const { promise, resolve, reject } = Promise.withResolvers<RadarFrame>();
-    this.#waiting.set(request.id, { resolve, reject });
+    const message: DecodeMessage<K> = { id: this.#nextId++, kind, request };
+    const { promise, resolve, reject } = Promise.withResolvers<Decodings[K]["result"]>();
+    this.#waiting.set(message.id, { resolve: resolve as Waiting["resolve"], reject });
     worker.ref();
-    worker.postMessage(request);
+    worker.postMessage(message);
     return promise;
   }
 
@@ -43,7 +47,7 @@ export class RadarDecoder {
       const waiting = this.#waiting.get(reply.id);
       this.#waiting.delete(reply.id);
       if (this.#waiting.size === 0) worker.unref();
-      if ("frame" in reply) waiting?.resolve(reply.frame);
+      if ("result" in reply) waiting?.resolve(reply.result);
       else waiting?.reject(new DatasetError(reply.failure));
     });
     worker.on("error", (error: Error) => {
@@ -55,7 +59,7 @@ export class RadarDecoder {
 
   #fail(reason: string): void {
     for (const { reject } of this.#waiting.values()) {
-      reject(new DatasetError(`Cannot decode a radar file: ${reason}`));
+      reject(new DatasetError(`Cannot decode a file: ${reason}`));
     }
     this.#waiting.clear();
   }

@@ -1,0 +1,111 @@
+/**
+ * HDF5 files through h5wasm, the HDF5 library compiled to WebAssembly: the one file that names it.
+ * It blocks while it reads, a few ms for a frame, so it runs in the decode worker only.
+ */
+import h5wasm, { Dataset, type File, Group } from "h5wasm";
+import { DatasetError } from "./dataset.ts";
+
+export { Dataset as Hdf5Dataset, type File as Hdf5File, Group as Hdf5Group };
+
+const module = await h5wasm.ready;
+// Without it the library prints to standard error and returns what its memory happened to hold.
+module.activate_throwing_error_handler();
+
+let filesRead = 0;
+
+/**
+ * What `use` makes of a file. Bytes are given where they are in memory; otherwise the library reads
+ * what it needs of the file at `path`, however long that is.
+ * @param path names the file in errors
+ * @throws {DatasetError} if it is no readable HDF5 file, or `use` throws one
+ */
+export function readHdf5<T>(path: string, use: (file: File) => T, bytes?: Uint8Array): T {
+  // A name of its own: the library would take a name that a failure left open for the same file.
+  const virtualPath = `file-${filesRead++}.h5`;
+  module.FS.writeFile(virtualPath, bytes ?? new Uint8Array(0));
+  const stored = bytes === undefined ? Deno.openSync(path) : undefined;
+  try {
+    if (stored) readThrough(virtualPath, stored);
+    const file = new h5wasm.File(virtualPath, "r");
+    try {
+      return use(file);
+    } finally {
+      file.close();
+    }
+  } catch (cause) {
+    if (cause instanceof DatasetError) throw cause;
+    const length = bytes?.length ?? stored!.statSync().size;
+    throw new DatasetError(
+      `Cannot read "${path}": ${hdf5Reason(cause)} (HDF5 file of ${length} bytes)`,
+      { cause },
+    );
+  } finally {
+    stored?.close();
+    module.FS.unlink(virtualPath);
+  }
+}
+
+/** The parts of Emscripten's in-memory file system that stand between the library and a file. */
+interface FileNode {
+  usedBytes: number;
+  stream_ops: {
+    read(
+      stream: unknown,
+      buffer: Int8Array,
+      offset: number,
+      length: number,
+      position: number,
+    ): number;
+  };
+}
+
+/** Makes reads of a file in the library's memory go to a file on disk. */
+function readThrough(virtualPath: string, file: Deno.FsFile): void {
+  const { lookupPath } = module.FS as unknown as { lookupPath(path: string): { node: FileNode } };
+  const { node } = lookupPath(virtualPath);
+  node.usedBytes = file.statSync().size;
+  node.stream_ops = {
+    ...node.stream_ops,
+    read(_stream, buffer, offset, length, position) {
+      const target = new Uint8Array(buffer.buffer, buffer.byteOffset + offset, length);
+      file.seekSync(position, Deno.SeekMode.Start);
+      let filled = 0;
+      while (filled < length) {
+        const read = file.readSync(target.subarray(filled));
+        if (read === null) break;
+        filled += read;
+      }
+      return filled;
+    },
+  };
+}
+
+/** Step by step, because asking for a path of which the group is absent is an error. */
+export function hdf5Member(root: Group, path: string): ReturnType<Group["get"]> {
+  let found: ReturnType<Group["get"]> = root;
+  for (const name of path.split("/")) {
+    if (!(found instanceof Group) || !found.keys().includes(name)) return null;
+    found = found.get(name);
+  }
+  return found;
+}
+
+/** An attribute's text or number; undefined where it is absent. */
+export function hdf5Attribute(
+  owner: Group | Dataset | null,
+  name: string,
+): string | number | undefined {
+  const value: unknown = owner?.attrs[name]?.value;
+  const first = ArrayBuffer.isView(value) || Array.isArray(value)
+    ? (value as unknown as ArrayLike<unknown>)[0]
+    : value;
+  if (first === undefined || first === null) return undefined;
+  return typeof first === "string" ? first : Number(first);
+}
+
+/** The innermost reason of the library's error stack, e.g. "truncated file: eof = 30000, …". */
+function hdf5Reason(cause: unknown): string {
+  const message = cause instanceof Error ? cause.message : String(cause);
+  const reasons = [...message.matchAll(/#\d+: .*? in \w+\(\): (.*)/g)];
+  return reasons.at(-1)?.[1] ?? message.split("\n")[0];
+}

@@ -1,0 +1,121 @@
+import assert from "node:assert/strict";
+import { DatasetError, type Split } from "../../datasets/dataset.ts";
+import { type FrameFolderOptions, openFrameFolder } from "../../datasets/frame_folder.ts";
+import { encodePng } from "../../datasets/png.ts";
+
+const splits: readonly Split[] = ["train", "validation", "test"];
+const options = { frameSize: [2, 3], channels: 1, classes: false } as const;
+
+/** 2x3 pixels of one grey. */
+const picture = (grey: number) =>
+  encodePng({ width: 3, height: 2, channels: 1, data: new Uint8Array(6).fill(grey) });
+
+/** Folders with the greys of their frames, in the order of their numbers 1, 2, … */
+async function withVideos(
+  videos: Readonly<Record<string, readonly number[]>>,
+  test: (path: string) => Promise<void>,
+): Promise<void> {
+  const path = await Deno.makeTempDir({ prefix: "lockstep-frames-" });
+  try {
+    for (const [name, greys] of Object.entries(videos)) {
+      await Deno.mkdir(`${path}/${name}`, { recursive: true });
+      await Promise.all(
+        greys.map((grey, i) => Deno.writeFile(`${path}/${name}/${i + 1}.png`, picture(grey))),
+      );
+    }
+    await test(path);
+  } finally {
+    await Deno.remove(path, { recursive: true });
+  }
+}
+
+async function idsOf(path: string, more: Partial<FrameFolderOptions> = {}) {
+  const dataset = await openFrameFolder({ ...options, path, ...more });
+  dataset.close();
+  return splits.map((split) => dataset.catalogue(split, 0));
+}
+
+Deno.test("openFrameFolder() reads each folder's pictures in the order of their numbers", async () => {
+  const greys = Array.from({ length: 11 }, (_, i) => i * 20);
+  await withVideos(
+    { "drive-1/data": greys, "drive-2/data": [9, 8], "drive-10/data": [7] },
+    async (path) => {
+      const dataset = await openFrameFolder({ ...options, path });
+      assert.deepEqual(splits.map((split) => dataset.catalogue(split, 0)), [
+        [{ id: "drive-1/data", frames: 11 }],
+        [{ id: "drive-2/data", frames: 2 }],
+        [{ id: "drive-10/data", frames: 1 }],
+      ]);
+      const read = await dataset.read({
+        split: "train",
+        epoch: 0,
+        sequence: 0,
+        offset: 8,
+        frames: 3,
+      });
+      assert.deepEqual(
+        read,
+        Float32Array.from({ length: 18 }, (_, i) => ((8 + Math.floor(i / 6)) * 20) / 255),
+      );
+      dataset.close();
+      const colour = await openFrameFolder({ ...options, path, frameSize: [4, 6], channels: 3 });
+      const frame = await colour.read({
+        split: "test",
+        epoch: 0,
+        sequence: 0,
+        offset: 0,
+        frames: 1,
+      });
+      assert.deepEqual(frame, new Float32Array(4 * 6 * 3).fill(7 / 255));
+      colour.close();
+    },
+  );
+});
+
+Deno.test("openFrameFolder() takes splits and classes from the folders' names", async () => {
+  const videos = {
+    "train/walking/a": [1, 2],
+    "train/boxing/b": [3, 4],
+    "val/boxing/c": [5],
+    "test/walking/d": [6],
+  };
+  await withVideos(videos, async (path) => {
+    const dataset = await openFrameFolder({ ...options, path, classes: true });
+    assert.deepEqual(dataset.classes, ["boxing", "walking"]);
+    assert.deepEqual(
+      splits.map((split) => dataset.catalogue(split, 0).map(({ id }) => id)),
+      [["train/boxing/b", "train/walking/a"], ["val/boxing/c"], ["test/walking/d"]],
+    );
+    const answers = await dataset.readTargets!({
+      split: "train",
+      epoch: 0,
+      sequence: 1,
+      offset: 0,
+      frames: 2,
+    });
+    assert.deepEqual([...answers], [0, 1, 0, 1]);
+    dataset.close();
+  });
+  await withVideos({ "train/a": [1], "b": [2] }, async (path) => {
+    await assert.rejects(idsOf(path), /split of ".*\/b": other folders lie in train/);
+  });
+  await withVideos({ "train/a": [1], "test/b": [2] }, async (path) => {
+    await assert.rejects(idsOf(path, { classes: true }), /class of ".*train\/a"/);
+  });
+});
+
+Deno.test("openFrameFolder() stops at a broken file, or goes on around it", async () => {
+  await withVideos({ a: [1, 2, 3, 4, 5], b: [1], c: [1] }, async (path) => {
+    const bytes = await Deno.readFile(`${path}/a/3.png`);
+    await Deno.writeFile(`${path}/a/3.png`, bytes.subarray(0, bytes.length - 3));
+    await assert.rejects(
+      idsOf(path),
+      (error) => error instanceof DatasetError && /a\/3\.png.*truncated/.test(error.message),
+    );
+    const [train] = await idsOf(path, { onBadFile: "skip" });
+    assert.deepEqual(train, [{ id: "a/part-0", frames: 2 }, { id: "a/part-1", frames: 2 }]);
+  });
+  await withVideos({}, async (path) => {
+    await assert.rejects(idsOf(path), /Cannot find frames in/);
+  });
+});

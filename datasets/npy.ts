@@ -1,5 +1,5 @@
 /**
- * NumPy's array files (NEP 1, format versions 1 to 3), bytes only: a header that is checked
+ * NumPy's array files (NEP 1, format versions 1 to 3) of uint8 or float32: a header that is checked
  * against the file's size, and reads of any span without loading the rest.
  */
 import { DatasetError } from "./dataset.ts";
@@ -9,8 +9,14 @@ const magic = "\x93NUMPY";
 /** NumPy itself refuses longer headers (`max_header_size`). */
 const headerBytesMax = 10_000;
 
+/** In NumPy's words, and bytes for each item. */
+const types = { "|u1": 1, "<f4": 4 } as const;
+export type NpyType = keyof typeof types;
+const typeNames: { readonly [type in NpyType]: string } = { "|u1": "uint8", "<f4": "float32" };
+
 export interface NpyFile {
   readonly path: string;
+  readonly type: NpyType;
   readonly shape: readonly number[];
   /**
    * `length` bytes from `start` of the array's data on.
@@ -21,26 +27,32 @@ export interface NpyFile {
 }
 
 /**
- * Opens a C-ordered array of uint8.
+ * Opens a C-ordered array.
+ * @param accepted types that the caller can use
  * @throws {DatasetError} if it cannot be read, holds another type or order, or is not as long as
  *   its shape says
  */
-export async function openNpy(path: string): Promise<NpyFile> {
+export async function openNpy(
+  path: string,
+  accepted: readonly NpyType[] = ["|u1"],
+): Promise<NpyFile> {
   const file = await attempt(path, () => Deno.open(path));
   try {
     const { size } = await attempt(path, () => file.stat());
-    const { shape, dataStart } = parseHeader(await readHeader(file, path), path);
-    const expected = dataStart + shape.reduce((product, extent) => product * extent, 1);
+    const { type, shape, dataStart } = parseHeader(await readHeader(file, path), path, accepted);
+    const items = shape.reduce((product, extent) => product * extent, 1);
+    const expected = dataStart + items * types[type];
     if (size !== expected) {
       throw new DatasetError(
-        `Cannot read "${path}": shape (${
-          shape.join(", ")
-        }) of uint8 takes ${expected} bytes with ` +
+        `Cannot read "${path}": shape (${shape.join(", ")}) of ${
+          typeNames[type]
+        } takes ${expected} bytes with ` +
           `its header, the file has ${size}`,
       );
     }
     return {
       path,
+      type,
       shape,
       read: (start, length) => attempt(path, () => readSpan(file, path, dataStart + start, length)),
       close: () => file.close(),
@@ -82,7 +94,8 @@ async function readHeader(file: Deno.FsFile, path: string): Promise<Uint8Array> 
 function parseHeader(
   bytes: Uint8Array,
   path: string,
-): { readonly shape: readonly number[]; readonly dataStart: number } {
+  accepted: readonly NpyType[],
+): { readonly type: NpyType; readonly shape: readonly number[]; readonly dataStart: number } {
   const start = String.fromCharCode(...bytes.subarray(0, magic.length));
   if (start !== magic || bytes.length < 12) {
     throw new DatasetError(
@@ -104,11 +117,13 @@ function parseHeader(
   const dtype = /'descr':\s*'([^']*)'/.exec(text)?.[1];
   const fortran = /'fortran_order':\s*(True|False)/.exec(text)?.[1];
   const shape = /'shape':\s*\(([\d,\s]*)\)/.exec(text)?.[1];
-  if (dtype !== "|u1" || fortran !== "False" || shape === undefined) {
+  const type = accepted.find((type) => type === dtype);
+  if (type === undefined || fortran !== "False" || shape === undefined) {
+    const expected = accepted.map((type) => `'${type}' (${typeNames[type]})`).join(" or ");
     throw new DatasetError(
-      `Cannot read "${path}": expected '|u1' (uint8) in C order, found header ${text.trim()}`,
+      `Cannot read "${path}": expected ${expected} in C order, found header ${text.trim()}`,
     );
   }
   const extents = shape.split(",").map((extent) => extent.trim()).filter((extent) => extent !== "");
-  return { shape: extents.map(Number), dataStart };
+  return { type, shape: extents.map(Number), dataStart };
 }

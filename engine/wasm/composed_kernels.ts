@@ -4,14 +4,17 @@
  * so they may be written with plain operations.
  */
 import { tf } from "../tf.ts";
+import { averagePoolGradient } from "./average_pool_gradient.ts";
 import { conv2dFilterGradient } from "./conv2d_filter_gradient.ts";
 import { conv2dInputGradient } from "./conv2d_input_gradient.ts";
+import { conv3dFilterGradient, conv3dInputGradient } from "./conv3d_gradients.ts";
 import { convolutionGeometry } from "./convolution_geometry.ts";
 import { depthwiseFilterGradient, depthwiseInputGradient } from "./depthwise_conv2d_gradients.ts";
 import type { HeapBackend } from "./heap_backend.ts";
 import { imageWindowKernel } from "./image_window.ts";
 import { guardedMatrixProduct } from "./matrix_product.ts";
 import { maxPoolGradient } from "./max_pool_gradient.ts";
+import { paddedConv3d } from "./padded_conv3d.ts";
 import { copyingKernels } from "./slice_and_concat.ts";
 
 type Inputs = Readonly<Record<string, tf.Tensor>>;
@@ -36,6 +39,19 @@ const conv2DBackpropFilter = composed<tf.Conv2DBackpropFilterAttrs>(({ x, dy }, 
     dy as tf.Tensor4D,
     convolutionGeometry("Conv2DBackpropFilter", x.shape, attributes.filterShape, attributes),
   )
+);
+
+const conv3DBackpropInput = composed<tf.Conv3DBackpropInputV2Attrs>(({ dy, filter }, attributes) =>
+  conv3dInputGradient(
+    dy as tf.Tensor5D,
+    filter as tf.Tensor5D,
+    attributes.inputShape,
+    attributes,
+  )
+);
+
+const conv3DBackpropFilter = composed<tf.Conv3DBackpropFilterV2Attrs>(({ x, dy }, attributes) =>
+  conv3dFilterGradient(x as tf.Tensor5D, dy as tf.Tensor5D, attributes.filterShape, attributes)
 );
 
 const depthwiseBackpropInput = composed<tf.DepthwiseConv2dNativeBackpropInputAttrs>(
@@ -110,14 +126,19 @@ export function composedKernels(backendName: string): tf.KernelConfig[] {
     }
     return kernel;
   };
-  const wrapped = (kernelName: string): tf.KernelConfig => {
+  const wrapped = (
+    kernelName: string,
+    wrap: (kernelFunc: tf.KernelFunc) => tf.KernelFunc,
+  ): tf.KernelConfig => {
     const kernel = stock(kernelName);
-    return { ...kernel, kernelFunc: guardedMatrixProduct(kernel.kernelFunc) };
+    return { ...kernel, kernelFunc: wrap(kernel.kernelFunc) };
   };
   const kernels: Readonly<Record<string, tf.KernelFunc>> = {
     ...copyingKernels((kernelName) => stock(kernelName).kernelFunc),
     [tf.Conv2DBackpropInput]: conv2DBackpropInput,
     [tf.Conv2DBackpropFilter]: conv2DBackpropFilter,
+    [tf.Conv3DBackpropInputV2]: conv3DBackpropInput,
+    [tf.Conv3DBackpropFilterV2]: conv3DBackpropFilter,
     [tf.DepthwiseConv2dNativeBackpropInput]: depthwiseBackpropInput,
     [tf.DepthwiseConv2dNativeBackpropFilter]: depthwiseBackpropFilter,
     [tf.LogSoftmax]: logSoftmax,
@@ -126,8 +147,10 @@ export function composedKernels(backendName: string): tf.KernelConfig[] {
     [tf.UnsortedSegmentSum]: unsortedSegmentSum,
   };
   return [
-    wrapped(tf.BatchMatMul),
-    wrapped(tf._FusedMatMul),
+    wrapped(tf.BatchMatMul, guardedMatrixProduct),
+    wrapped(tf._FusedMatMul, guardedMatrixProduct),
+    wrapped(tf.AvgPoolGrad, averagePoolGradient),
+    wrapped(tf.Conv3D, paddedConv3d),
     imageWindowKernel(backendName),
     ...Object.entries(kernels).map(([kernelName, kernelFunc]) => ({
       kernelName,

@@ -66,7 +66,7 @@ const plainLayer: Layer = ({ kernel, recurrentKernel, bias }, initial, inputs, f
     const gate = (index: number) => {
       const recurrent = tf.add(
         convolve(hidden, gateOf(recurrentKernel, index)),
-        gateOf(bias, index),
+        gateOf(bias!, index),
       );
       return input ? tf.add(recurrent, convolve(input, gateOf(kernel!, index))) : recurrent;
     };

@@ -30,6 +30,7 @@ import {
   type SnapshotRequest,
   snapshotSchema,
   staleGeneration,
+  type Tally,
   unknownWorker,
   validatingSchema,
   type ValidationRequest,
@@ -64,6 +65,7 @@ import type { RunFolder } from "./run_folder.ts";
 import type { RunReport } from "./run_report.ts";
 import { bytesOf } from "./safetensors.ts";
 import { createStrikes } from "./strikes.ts";
+import { tallyFromMetrics, tallyToMetrics } from "./tally_metrics.ts";
 import { createVectorCollection } from "./vector_collection.ts";
 
 export interface CoordinatorOptions {
@@ -101,9 +103,13 @@ interface Snapshot {
   readonly step: number;
   readonly epoch: number;
   readonly planStep: number;
+  readonly tally: Tally | undefined;
   readonly metrics: Readonly<Record<string, number>>;
   readonly vectors: ReadonlyMap<string, Float32Array>;
 }
+
+/** Where a run without a snapshot stands. */
+const beginning = { step: 0, epoch: 0, planStep: 0, tally: undefined };
 
 /** The run was stopped while nobody was there to take a last common step. */
 export class InterruptedError extends Error {
@@ -257,7 +263,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     } catch (error) {
       return fail(sentence(error));
     }
-    const { step, epoch, planStep } = snapshot ?? { step: 0, epoch: 0, planStep: 0 };
+    const { step, epoch, planStep, tally } = snapshot ?? beginning;
     if (generation === firstGeneration) {
       report.started(readyReport!, step);
       options.onReady?.(readyReport!).catch((error) => report.warn(sentence(error)));
@@ -265,7 +271,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       report.rewound(step);
     }
     const restore = snapshot !== undefined;
-    const at = { step, epoch, planStep, restore, skipUpTo };
+    const at = { step, epoch, planStep, tally, restore, skipUpTo };
     newestStart = { type: "start", generation, members: [...members], ...at };
     broadcast(newestStart);
   };
@@ -277,6 +283,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       step: resumed.step,
       epoch: resumed.epoch,
       planStep: resumed.planStep,
+      tally: tallyFromMetrics(resumed.metrics),
       metrics: resumed.metrics,
       vectors: vectorsFromArrays(specs!, lanes, resumed),
     };
@@ -287,7 +294,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   };
 
   const completeSnapshot = ({ values, messages }: Gathered<FromWorker<SnapshotRequest>>) => {
-    const [{ step, epoch, planStep, save: mustSave }] = values;
+    const [{ step, epoch, planStep, tally, save: mustSave }] = values;
     const { generation } = membership;
     try {
       const other = values.find((each) => each.step !== step || each.save !== mustSave);
@@ -305,8 +312,9 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         step,
         epoch,
         planStep,
+        tally,
         vectors,
-        metrics: validatedStep === step ? validation : {},
+        metrics: { ...(validatedStep === step ? validation : {}), ...tallyToMetrics(tally) },
       };
     } catch (error) {
       for (const message of messages) reply(message, refused(sentence(error)));

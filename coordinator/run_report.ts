@@ -152,7 +152,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
           ? `${Math.round(timed.frames / timed.seconds)} frames/s`
           : "";
         line.end(
-          [`epoch ${step.epoch + 1}${epochsText}`, `loss ${formatLoss(step.loss)}`, rate]
+          [`epoch ${step.epoch + 1}${epochsText}`, `loss ${formatLoss(step.epochLoss)}`, rate]
             .filter((field) => field !== "").concat(formatDuration(elapsedMs)).join(" · "),
         );
         line.show(["validating"]);

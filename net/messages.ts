@@ -158,6 +158,16 @@ export const heartbeatSchema = object({ generation: count, where, attempt: optio
 /** The worker would like to go at the next snapshot. */
 export const leaveSchema = object({});
 
+/** What a run has counted on its way, the same on every worker. */
+export const tallySchema = object({
+  /** Over this epoch's steps that were applied: sum(loss * frames) and sum(frames). */
+  lossSum: number(),
+  frames: count,
+  /** Newest steps of which nothing was applied, because they were not finite. */
+  faultsInARow: count,
+});
+export type Tally = Infer<typeof tallySchema>;
+
 /** One step, as the worker of rank 0 reports it. */
 export const progressSchema = object({
   generation: count,
@@ -167,6 +177,8 @@ export const progressSchema = object({
   planSteps: count,
   /** Not finite where the step was not applied. */
   loss: number({ finite: false }),
+  /** Mean over the epoch so far, each step weighted by its frames. */
+  epochLoss: number({ finite: false }),
   learningRate: number(),
   /** Predicted frames that counted, over all lanes. */
   frames: count,
@@ -205,6 +217,7 @@ export const snapshotSchema = object({
   step: count,
   epoch: count,
   planStep: count,
+  tally: optional(tallySchema),
 });
 export type SnapshotRequest = Infer<typeof snapshotSchema>;
 
@@ -282,6 +295,8 @@ export const coordinatorMessageSchema = union("type", {
     step: count,
     epoch: count,
     planStep: count,
+    /** Left out where nothing has been counted. */
+    tally: optional(tallySchema),
     /** Whether parameters, slots and states are to be read from the coordinator. */
     restore: boolean(),
     /** The run has gone back for this step, or a later one: it is skipped if it fails again. */

@@ -21,6 +21,7 @@ import {
   staleGeneration,
   type StartMessage,
   type StepProgress,
+  type Tally,
   unknownWorker,
   type ValidationProgress,
   workerSubjects,
@@ -75,7 +76,7 @@ export interface GenerationClient {
   writeVector(vector: string, values: Float32Array): Promise<void>;
   readVector(vector: string): Promise<Float32Array>;
   /** All vectors of a snapshot are written. @param save waits until it is on disk */
-  snapshot(position: Position, save: boolean): Promise<void>;
+  snapshot(position: Position, save: boolean, tally: Tally): Promise<void>;
   /** Asks for a new generation from the last snapshot, and waits for it. */
   rollback(step: number, fault: string): Promise<never>;
   validation(position: Position, shards: readonly ShardLoss[]): Promise<void>;
@@ -311,8 +312,9 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
           } while (offset < values.length);
           return new Float32Array(values.buffer);
         },
-        async snapshot(position, save) {
-          const body = { generation, save, ...position };
+        async snapshot(position, save, { lossSum, frames, faultsInARow }) {
+          const tally = { lossSum, frames, faultsInARow };
+          const body = { generation, save, ...position, tally };
           await request(subjects.snapshot, body, interruption, barrierTimeoutMs);
         },
         async rollback(step, fault) {

@@ -4,6 +4,7 @@
  * that the loop reads as what it does.
  */
 import type { Clock } from "../net/clock.ts";
+import type { Tally } from "../net/messages.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import { type Plan, planEpoch } from "../datasets/plan.ts";
 import { prefetch } from "../datasets/prefetch.ts";
@@ -11,6 +12,7 @@ import type { WindowShape } from "../datasets/window_shape.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import type { Position } from "./position.ts";
 import type { RunTrainer } from "./opened_run.ts";
+import { countStep, emptyTally, meanLoss, nextEpoch } from "./tally.ts";
 import { readWindows, type WindowBatch, type WindowSource } from "./window_batch.ts";
 
 /** Reads of windows in flight ahead of the compute; enough to hide decoding, small in memory. */
@@ -21,6 +23,8 @@ export interface StepProgress {
   /** Steps of this epoch's plan, and of the whole run where it is known. */
   readonly planSteps: number;
   readonly loss: number;
+  /** Mean over the epoch so far, each step weighted by its frames; NaN where none counted. */
+  readonly epochLoss: number;
   readonly learningRate: number;
   /** Predicted frames that counted in this step, over all lanes. */
   readonly frames: number;
@@ -40,7 +44,7 @@ export interface TrainingHooks {
    * Keeps parameters, slots and the states of this worker's lanes to go back to.
    * @param save returns when they are a checkpoint on disk
    */
-  snapshot(position: Position, save: boolean): Promise<void>;
+  snapshot(position: Position, save: boolean, tally: Tally): Promise<void>;
   /** Has all workers go back to the last snapshot, because of a step that is not finite. */
   rollback(step: number, fault: string): Promise<never>;
 }
@@ -52,6 +56,8 @@ export interface TrainingOptions {
   readonly trainer: RunTrainer;
   readonly shards: readonly number[];
   readonly start: Position;
+  /** What was counted up to there. @default {nothing} */
+  readonly tally?: Tally;
   /** Steps up to this one have been gone back for already. */
   readonly skipUpTo: number;
   readonly learningRate: (step: number) => number;
@@ -69,6 +75,7 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
   const stepsMax = configuration.steps ?? Infinity;
   const epochsMax = configuration.epochs ?? Infinity;
   let position = options.start;
+  let tally = options.tally ?? emptyTally;
   let validatedAt = -1;
   const validate = async () => {
     if (validatedAt === position.step) return;
@@ -77,7 +84,7 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
   };
   // Whatever happens to the first steps, there is something to go back to, and a full disk is found
   // before anything was computed.
-  if (position.step === 0) await hooks.snapshot(position, true);
+  if (position.step === 0) await hooks.snapshot(position, true, tally);
   while (position.epoch < epochsMax && position.step < stepsMax) {
     const plan = planTraining(options, position.epoch);
     const windows = readAhead(options, plan, position);
@@ -86,27 +93,30 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
         const started = options.clock.nowMs();
         const next = async () => (await windows.next()).value as WindowBatch;
         const { loss, stop, fault = "" } = await trainer.trainStep(next, hooks.stopRequested());
-        if (fault !== "") await decideOn(fault, options);
+        if (fault !== "") await decideOn(fault, tally, options);
+        const frames = plan.weightSum(planStep);
+        tally = countStep(tally, { loss, frames, fault });
         position = { step: trainer.step, epoch: position.epoch, planStep: planStep + 1 };
         hooks.progress({
           position,
           planSteps: plan.steps,
           loss,
+          epochLoss: meanLoss(tally),
           learningRate: options.learningRate(trainer.step),
-          frames: plan.weightSum(planStep),
+          frames,
           fault,
           seconds: (options.clock.nowMs() - started) / 1000,
           paddedShare: plan.paddedShare,
         });
         if (stop && position.step < stepsMax) {
-          await hooks.snapshot(position, true);
+          await hooks.snapshot(position, true, tally);
           return { reason: "stopped", position };
         }
         if (position.step >= stepsMax) break;
         if (position.planStep < plan.steps) {
           const save = position.step % configuration.checkpointSteps === 0;
           const due = position.step % configuration.snapshotSteps === 0;
-          if (save || due) await hooks.snapshot(position, save);
+          if (save || due) await hooks.snapshot(position, save, tally);
         }
       }
     } finally {
@@ -114,31 +124,45 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
     }
     if (position.planStep >= plan.steps) {
       position = { step: position.step, epoch: position.epoch + 1, planStep: 0 };
+      tally = nextEpoch(tally);
     }
     await validate();
-    await hooks.snapshot(position, true);
+    await hooks.snapshot(position, true, tally);
   }
   return { reason: "done", position };
 }
 
 /**
+ * A run of which so many steps in a row were not finite does not get over it by leaving out one more: its
+ * weights, which no such step changed, or all of its data are at fault.
+ */
+export const faultsInARowMax = 10;
+
+/**
  * What becomes of a step that is not finite, of which nothing was applied. Every worker decides the
  * same, because every worker found the same. Going back mends what a passing fault has done, such as
  * an error in memory; what is in the data or the weights comes again, and then is left out.
- * @throws {Error} where the run is to stop
+ * @param tally of the steps before
+ * @throws {Error} where the run is to stop, or gives up
  */
 async function decideOn(
   fault: string,
+  { faultsInARow }: Tally,
   { configuration, trainer, hooks, skipUpTo }: TrainingOptions,
 ): Promise<void> {
   const { step } = trainer;
   if (configuration.onNan === "stop") {
     throw new Error(
-      `Cannot apply step ${step}: ${fault}; resume from the last checkpoint with a lower ` +
-        "--learning-rate, with --clip-norm, or with --on-nan skip",
+      `Cannot apply step ${step}: ${fault}; resume with --on-nan skip to leave it out, or start ` +
+        "anew with a lower --learning-rate or with --clip-norm",
     );
   }
   if (configuration.onNan === "rollback" && step > skipUpTo) await hooks.rollback(step, fault);
+  if (faultsInARow + 1 < faultsInARowMax) return;
+  throw new Error(
+    `Gave up at step ${step}: ${faultsInARowMax} steps in a row were not finite, the last because ` +
+      `${fault}; start anew with a lower --learning-rate or with --clip-norm, or look at the data`,
+  );
 }
 
 /** The plan of a training epoch, the same in every process. */

@@ -208,6 +208,7 @@ async function runGeneration(
       trainer,
       shards,
       start: { step: start.step, epoch: start.epoch, planStep: start.planStep },
+      tally: start.tally,
       skipUpTo: start.skipUpTo,
       learningRate: opened.learningRate,
       clock,

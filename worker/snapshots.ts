@@ -3,6 +3,7 @@
  * states of its lanes from everyone. The coordinator puts them together; whoever begins a generation
  * begins from the last one that was complete.
  */
+import type { Tally } from "../net/messages.ts";
 import type { GenerationClient } from "./coordinator_client.ts";
 import type { Position } from "./position.ts";
 import type { RunTrainer } from "./opened_run.ts";
@@ -12,7 +13,7 @@ export interface Snapshots {
    * Copies everything, then sends it while training goes on; at most one is under way.
    * @param save waits until the snapshot is a checkpoint on disk
    */
-  write(position: Position, save: boolean): Promise<void>;
+  write(position: Position, save: boolean, tally: Tally): Promise<void>;
   /** Resolves when the last one is complete. */
   settled(): Promise<void>;
 }
@@ -26,7 +27,7 @@ export function createSnapshots(
 ): Snapshots {
   let pending: Promise<void> = Promise.resolve();
   return {
-    async write(position, save) {
+    async write(position, save, tally) {
       await pending;
       const vectors: [string, Float32Array][] = [];
       if (rank === 0) {
@@ -38,7 +39,7 @@ export function createSnapshots(
       for (const lane of lanesOf(shards, lanesPerShard)) {
         vectors.push([`lane/${lane}`, trainer.states.readLane(lane)]);
       }
-      pending = send(conversation, vectors, position, save);
+      pending = send(conversation, vectors, position, save, tally);
       // Who waits for it next hears of a failure.
       pending.catch(() => {});
       if (save) await pending;
@@ -52,9 +53,10 @@ async function send(
   vectors: readonly [string, Float32Array][],
   position: Position,
   save: boolean,
+  tally: Tally,
 ): Promise<void> {
   for (const [name, values] of vectors) await conversation.writeVector(name, values);
-  await conversation.snapshot(position, save);
+  await conversation.snapshot(position, save, tally);
 }
 
 /** Sets a trainer to the snapshot that its generation begins from. */

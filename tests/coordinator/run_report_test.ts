@@ -28,6 +28,7 @@ function step(planStep: number, change: Partial<StepProgress> = {}): StepProgres
     planStep,
     planSteps: 4,
     loss: 0.5 / planStep,
+    epochLoss: 0.7 / planStep,
     learningRate: 0.001,
     frames: 120,
     fault: "",
@@ -108,7 +109,7 @@ Deno.test("createRunReport shows each epoch's end with its mean rate, and every 
       report.progress(step(planStep, { seconds }));
     }
     const ends = lines().filter((line) => line.startsWith("epoch 1/3 · loss"));
-    assert.deepEqual(ends, ["epoch 1/3 · loss 0.1250 · 60 frames/s · 0:16"]);
+    assert.deepEqual(ends, ["epoch 1/3 · loss 0.1750 · 60 frames/s · 0:16"]);
     report.validated({ step: 4, epoch: 0, validationLoss: 0.01, persistenceLoss: 0.04 });
     assert.equal(
       lines().at(-1),

@@ -57,6 +57,7 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     generation: 3,
     ...position,
     planSteps: 80,
+    epochLoss: 0.25,
     loss: 0.125,
     learningRate: 0.001,
     frames: 120,

@@ -90,9 +90,9 @@ export const defects: readonly Defect[] = [
   {
     what: "a snapshot replaces a newer one's position",
     file: coordinator,
-    from: "const [{ step, epoch, planStep, save: mustSave }] = values;",
-    to:
-      "const [{ epoch, planStep, save: mustSave }] = values;\n    const step = values[0].step + 1;",
+    from: "const [{ step, epoch, planStep, tally, save: mustSave }] = values;",
+    to: "const [{ epoch, planStep, tally, save: mustSave }] = values;\n" +
+      "    const step = values[0].step + 1;",
   },
   {
     what: "the journal is not made durable",

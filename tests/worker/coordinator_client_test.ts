@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { emptyTally } from "../../worker/tally.ts";
 import { decode, type Encodable, encode } from "../../net/codec.ts";
 import { createMemoryBroker } from "../../net/memory_transport.ts";
 import {
@@ -260,7 +261,7 @@ Deno.test("what waits in a generation is interrupted at once by a newer one", as
   const waiting = [
     conversation.interrupted,
     conversation.begin(),
-    conversation.snapshot(position, true),
+    conversation.snapshot(position, true, emptyTally),
     conversation.writeVector("parameters", new Float32Array(4)),
   ];
   await settle();
@@ -280,7 +281,7 @@ Deno.test("a request that comes too late for its generation is no failure of the
   answer(subjects.read, () => ({ ok: false, text: staleGeneration }));
   await settle();
   const conversation = client.generation(start(1));
-  await assert.rejects(conversation.snapshot(position, false), GenerationEndedError);
+  await assert.rejects(conversation.snapshot(position, false, emptyTally), GenerationEndedError);
   await assert.rejects(conversation.readVector("parameters"), GenerationEndedError);
   client.close();
 });
@@ -291,7 +292,7 @@ Deno.test("what waits for an answer ends when the run fails, with the run's reas
   answer(subjects.snapshot, () => undefined);
   await settle();
   const conversation = client.generation(start(1));
-  const waiting = [conversation.begin(), conversation.snapshot(position, true)];
+  const waiting = [conversation.begin(), conversation.snapshot(position, true, emptyTally)];
   await settle();
   broadcast({ type: "end", reason: 'Lost worker "w1" (host b): not heard of for 5.0 s' });
   for (const outcome of await Promise.allSettled(waiting)) {
@@ -307,7 +308,7 @@ Deno.test("a request that the coordinator refuses ends the run for this worker",
   const { client, answer } = open();
   answer(subjects.snapshot, () => ({ ok: false, text: "Cannot write: no space left" }));
   await settle();
-  await assert.rejects(client.generation(start(1)).snapshot(position, true), {
+  await assert.rejects(client.generation(start(1)).snapshot(position, true, emptyTally), {
     name: "RunEndedError",
     message: "The coordinator refused: Cannot write: no space left",
   });

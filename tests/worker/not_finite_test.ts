@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import type { Dataset } from "../../datasets/dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
+import type { Tally } from "../../net/messages.ts";
 import { isAllFinite } from "../../net/finite.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
-import { planTraining, runTraining } from "../../worker/run_training.ts";
+import { faultsInARowMax, planTraining, runTraining } from "../../worker/run_training.ts";
+import { emptyTally } from "../../worker/tally.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { noiseDataset, smallModel, smallRun, testOnEngines, withTrainers } from "./small_run.ts";
 
@@ -38,9 +40,14 @@ async function run(
   workers: number,
   value: number,
   onNan: RunConfiguration["onNan"],
-  skipUpTo = 0,
+  { skipUpTo = 0, tally, dataset = brokenDataset(value), epochs = 2 }: {
+    readonly skipUpTo?: number;
+    readonly tally?: Tally;
+    readonly dataset?: Dataset;
+    readonly epochs?: number;
+  } = {},
 ) {
-  const ran = { ...configuration, onNan };
+  const ran = { ...configuration, onNan, epochs };
   const lanesPerShard = ran.lanes / ran.shards;
   const told: string[][] = [];
   const wanted: string[] = [];
@@ -57,12 +64,13 @@ async function run(
       );
       await runTraining({
         configuration: ran,
-        dataset: brokenDataset(value),
+        dataset,
         window: smallModel(ran).window,
         trainer,
         shards,
         start: { step: 0, epoch: 0, planStep: 0 },
         skipUpTo,
+        tally,
         learningRate: () => 0.01,
         clock: new FakeClock(),
         hooks: {
@@ -148,9 +156,45 @@ testOnEngines(
       const first = await run(engine, workers, NaN, "rollback");
       assert.deepEqual(first.wanted, Array.from({ length: workers }, () => skipped.told[0]));
       const lastStep = Number(skipped.told.at(-1)!.split(":")[0]);
-      const second = await run(engine, workers, NaN, "rollback", lastStep);
+      const second = await run(engine, workers, NaN, "rollback", { skipUpTo: lastStep });
       assert.deepEqual([second.wanted, second.told], [[], skipped.told]);
       assert.deepEqual(second.parameters, skipped.parameters);
+    }
+  },
+);
+
+testOnEngines(
+  "a run of which no step is finite gives up, the same on every worker",
+  async (open) => {
+    const engine = await open(1);
+    const sound = noiseDataset();
+    const dataset: Dataset = {
+      ...sound,
+      read: async (request) => (await sound.read(request)).fill(NaN),
+    };
+    for (const onNan of ["skip", "rollback"] as const) {
+      for (const workers of [1, 2]) {
+        // Those of an earlier generation count: it was going back that made this one.
+        for (const before of [0, faultsInARowMax - 2]) {
+          const { failures, told } = await run(engine, workers, NaN, onNan, {
+            skipUpTo: Infinity,
+            epochs: 5,
+            tally: { ...emptyTally, faultsInARow: before },
+            dataset,
+          });
+          const last = faultsInARowMax - before;
+          assert.equal(told.length, last - 1);
+          assert.deepEqual(
+            failures,
+            Array.from(
+              { length: workers },
+              () =>
+                `Gave up at step ${last}: 10 steps in a row were not finite, the last because its loss is ` +
+                "NaN; start anew with a lower --learning-rate or with --clip-norm, or look at the data",
+            ),
+          );
+        }
+      }
     }
   },
 );

@@ -12,6 +12,8 @@ import { delay, systemClock } from "../../net/clock.ts";
 import { createMemoryBroker } from "../../net/memory_transport.ts";
 import { resumableFields, type RunConfiguration } from "../../net/run_configuration.ts";
 import type { Transport } from "../../net/transport.ts";
+import { countStep, emptyTally, meanLoss } from "../../worker/tally.ts";
+import type { StepProgress } from "../../net/messages.ts";
 import { runWorker } from "../../worker/run_worker.ts";
 import { openTinyRun, tinyRun, undisturbedTinyRun } from "../support/tiny_run.ts";
 
@@ -28,6 +30,8 @@ class Cluster {
   readonly told: string[] = [];
   readonly warned: string[] = [];
   readonly steps: number[] = [];
+  /** The last that was told of each step. */
+  readonly progress = new Map<number, StepProgress>();
   readonly ends: Promise<void>[] = [];
   #broker = createMemoryBroker({ clock: systemClock });
   #coordinator: { coordinator: Coordinator; transport: Transport; close(): void } | undefined;
@@ -168,7 +172,10 @@ class Cluster {
     return {
       joined() {},
       started() {},
-      progress: ({ step }) => void this.steps.push(step),
+      progress: (told) => {
+        this.steps.push(told.step);
+        this.progress.set(told.step, told);
+      },
       validating() {},
       validated() {},
       checkpointed() {},
@@ -201,7 +208,7 @@ async function withCluster(
 }
 
 async function assertUndisturbed(
-  { configuration, steps }: Cluster,
+  { configuration, steps, progress }: Cluster,
   end: RunEnd,
 ): Promise<void> {
   const wanted = await undisturbedTinyRun(configuration);
@@ -209,6 +216,14 @@ async function assertUndisturbed(
   assert.equal(end.parametersSha256, wanted.parametersSha256);
   // Each step was told of, the last of them once it was final.
   assert.deepEqual(new Set(steps), new Set(Array.from({ length: end.step }, (_, i) => i + 1)));
+  // The epoch's mean counts each of its steps once, whoever computed it and under which coordinator.
+  let tally = emptyTally;
+  for (let step = 1; step <= end.step; step++) {
+    const told = progress.get(step)!;
+    if (told.planStep === 1) tally = emptyTally;
+    tally = countStep(tally, told);
+    assert.equal(told.epochLoss, meanLoss(tally), `mean up to step ${step}`);
+  }
 }
 
 Deno.test("runWorker: three workers end with the parameters that one alone computes", () =>

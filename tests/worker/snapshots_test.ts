@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import type { GenerationClient } from "../../worker/coordinator_client.ts";
 import type { RunTrainer } from "../../worker/opened_run.ts";
+import { emptyTally } from "../../worker/tally.ts";
 import { createSnapshots, restoreSnapshot } from "../../worker/snapshots.ts";
 
 const notAsked = () => assert.fail("not asked for");
@@ -68,7 +69,7 @@ async function settle(): Promise<void> {
 Deno.test("createSnapshots sends parameters and slots from rank 0, and each one's lanes", async () => {
   const first = conversation();
   const owned = createSnapshots(first.client, trainerAt({ step: 4 }, [0, 1]), 0, [0], 2);
-  await owned.write(at(4), false);
+  await owned.write(at(4), false, emptyTally);
   await settle();
   assert.deepEqual(first.sent, [
     "parameters",
@@ -86,7 +87,7 @@ Deno.test("createSnapshots sends parameters and slots from rank 0, and each one'
     [1, 3],
     2,
   );
-  await others.write(at(4), false);
+  await others.write(at(4), false, emptyTally);
   await settle();
   assert.deepEqual(second.sent, ["lane/2", "lane/3", "lane/6", "lane/7", "snapshot 4"]);
 });
@@ -95,13 +96,13 @@ Deno.test("createSnapshots copies at once and sends meanwhile, one after the oth
   const { client, sent, values, barriers } = conversation();
   const state = { step: 10 };
   const snapshots = createSnapshots(client, trainerAt(state, [0]), 0, [0], 1);
-  await snapshots.write(at(10), false);
+  await snapshots.write(at(10), false, emptyTally);
   // Training goes on, and what is being sent is what was.
   state.step = 11;
   await settle();
   assert.deepEqual([...values.values()].map((vector) => Math.floor(vector[0])), [10, 10, 10, 10]);
   let isTaken = false;
-  const second = snapshots.write(at(20), false).then(() => isTaken = true);
+  const second = snapshots.write(at(20), false, emptyTally).then(() => isTaken = true);
   await settle();
   assert.equal(isTaken, false, "the one before is still under way");
   assert.deepEqual(sent.filter((name) => !name.includes("/")), ["parameters", "snapshot 10"]);
@@ -121,13 +122,13 @@ Deno.test("createSnapshots waits for a snapshot that is to be on disk", async ()
   const { client, barriers } = conversation();
   const snapshots = createSnapshots(client, trainerAt({ step: 5 }, [0]), 0, [0], 1);
   let isSaved = false;
-  const saved = snapshots.write(at(5), true).then(() => isSaved = true);
+  const saved = snapshots.write(at(5), true, emptyTally).then(() => isSaved = true);
   await settle();
   assert.equal(isSaved, false);
   barriers[0].resolve();
   await saved;
 
-  const failing = snapshots.write(at(6), true);
+  const failing = snapshots.write(at(6), true, emptyTally);
   await settle();
   barriers[1].reject(new Error("no space left"));
   await assert.rejects(failing, /no space left/);
@@ -137,13 +138,13 @@ Deno.test("createSnapshots tells of a failure with the next snapshot, or at the 
   for (const next of ["write", "settled"] as const) {
     const { client, barriers, sent } = conversation();
     const snapshots = createSnapshots(client, trainerAt({ step: 5 }, [0]), 0, [0], 1);
-    await snapshots.write(at(5), false);
+    await snapshots.write(at(5), false, emptyTally);
     await settle();
     barriers[0].reject(new Error("the generation is over"));
     await settle();
     const { length } = sent;
     await assert.rejects(
-      next === "write" ? snapshots.write(at(6), false) : snapshots.settled(),
+      next === "write" ? snapshots.write(at(6), false, emptyTally) : snapshots.settled(),
       /the generation is over/,
     );
     assert.equal(sent.length, length, "nothing more is sent");

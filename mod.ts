@@ -70,3 +70,12 @@ export {
   type EvaluationScoresOptions,
 } from "./metrics/evaluation_scores.ts";
 export { frameScores, videoScores } from "./metrics/video_scores.ts";
+
+export { type Chart, renderChart, type Series } from "./report/chart.ts";
+export { renderConfusion } from "./report/confusion_picture.ts";
+export { renderLatentScatter } from "./report/latent_scatter.ts";
+export { renderLeadTimePlot } from "./report/lead_time_plot.ts";
+export type { PredictedSequence } from "./report/predicted_sequence.ts";
+export { renderPredictionAnimation } from "./report/prediction_animation.ts";
+export { type PredictionPicture, renderPredictions } from "./report/prediction_picture.ts";
+export { renderTrainingCurves } from "./report/training_curves.ts";

@@ -7,7 +7,8 @@ import type { ReadyRequest, StepProgress, ValidationResult } from "../net/messag
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import { formatLoss } from "../report/figures.ts";
 import { type MetricsLine, MetricsLog } from "../report/metrics_log.ts";
-import { type PredictedSequence, renderPredictions } from "../report/prediction_picture.ts";
+import type { PredictedSequence } from "../report/predicted_sequence.ts";
+import { renderPredictions } from "../report/prediction_picture.ts";
 import { formatDuration, type Output, ProgressLine, timeLeftMs } from "../report/progress_line.ts";
 import { diskFileSystem, replaceFile } from "./file_system.ts";
 

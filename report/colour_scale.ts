@@ -1,28 +1,14 @@
 /**
- * Colours for values from 0 to 1, by linear interpolation between stops in sRGB. The rain scale
- * follows the order that weather services use (blue, green, yellow, red, violet) and grows in
- * lightness up to yellow, so that light rain recedes into a dark ground.
+ * Colours for values from 0 to 1, by linear interpolation between stops in sRGB, or in steps of rain
+ * rate. The rain scale follows the order that weather services use (blue, green, yellow, red, violet)
+ * and grows in lightness up to yellow, so that light rain recedes into a dark ground.
  */
 export type Colour = readonly [red: number, green: number, blue: number];
 export type ColourScale = (value: number) => Colour;
 export type ColourScaleName = "gray" | "rain" | "error";
 
-const STOPS: Readonly<Record<ColourScaleName, readonly (readonly [number, Colour])[]>> = {
+const STOPS: Readonly<Record<"gray" | "error", readonly (readonly [number, Colour])[]>> = {
   gray: [[0, [0, 0, 0]], [1, [255, 255, 255]]],
-  // For -10 to 60 dBZ: 0.29 is 10 dBZ (drizzle), 0.57 is 30 dBZ (3 mm/h), 0.86 is 50 dBZ.
-  rain: [
-    [0, [17, 22, 32]],
-    [0.14, [20, 32, 56]],
-    [0.29, [31, 70, 135]],
-    [0.43, [40, 130, 205]],
-    [0.53, [50, 185, 170]],
-    [0.62, [120, 205, 80]],
-    [0.71, [248, 218, 70]],
-    [0.8, [243, 130, 45]],
-    [0.88, [215, 40, 60]],
-    [0.95, [180, 30, 150]],
-    [1, [245, 200, 255]],
-  ],
   error: [
     [0, [17, 18, 28]],
     [0.25, [90, 25, 95]],
@@ -32,8 +18,37 @@ const STOPS: Readonly<Record<ColourScaleName, readonly (readonly [number, Colour
   ],
 };
 
-/** A table of 256 colours, looked up; values outside [0, 1] take the end colours, NaN the first. */
+/** From which rate on, in mm/h, and its colour. */
+export const rainSteps: readonly (readonly [rate: number, colour: Colour])[] = [
+  [0, [17, 22, 32]],
+  [0.1, [27, 48, 92]],
+  [0.2, [31, 76, 146]],
+  [0.5, [40, 118, 200]],
+  [1, [55, 165, 205]],
+  [2, [58, 180, 120]],
+  [5, [140, 205, 75]],
+  [10, [248, 218, 70]],
+  [20, [243, 130, 45]],
+  [50, [215, 40, 60]],
+  [100, [200, 70, 200]],
+];
+
+/**
+ * The rate that a value of the radar datasets (-10 to 60 dBZ) stands for, in mm/h, by Marshall and
+ * Palmer's Z = 200 R^1.6, as weather services print it.
+ */
+function rainRate(value: number): number {
+  return value <= 0 ? 0 : (10 ** (value * 7 - 1) / 200) ** (1 / 1.6);
+}
+
+function rainColour(value: number): Colour {
+  const rate = rainRate(Math.min(value, 1));
+  return rainSteps.findLast(([from]) => rate >= from)?.[1] ?? rainSteps[0][1];
+}
+
+/** Values outside [0, 1] take the end colours, NaN the first; grey and errors have 256 colours each. */
 export function colourScale(name: ColourScaleName): ColourScale {
+  if (name === "rain") return rainColour;
   const table = Array.from({ length: 256 }, (_, index) => interpolate(STOPS[name], index / 255));
   return (value) => table[Math.round(Math.min(Math.max(value || 0, 0), 1) * 255)];
 }

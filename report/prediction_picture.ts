@@ -3,21 +3,11 @@
  * the predicted ones, below those how far they are apart, time running to the right. Long sequences
  * are thinned out so that the frames stay large enough to judge.
  */
-import { type Colour, colourScale } from "./colour_scale.ts";
+import { colourScale } from "./colour_scale.ts";
+import { accent, background, ink, muted, rule } from "./ink.ts";
+import { checkShapes, frameOf, type PredictedSequence, rowNames } from "./predicted_sequence.ts";
+import { drawRainLegend, rainLegendHeight, rainLegendWidth } from "./rain_legend.ts";
 import { Raster, textHeight, textWidth } from "./raster.ts";
-
-export interface PredictedSequence {
-  /** What it is, e.g. "test/000017". */
-  readonly label: string;
-  /** [frames, height, width], values in [0, 1] */
-  readonly truth: Float32Array;
-  /** [frames - inputFrames, height, width]: what was predicted for the frames after the input. */
-  readonly predictions: Float32Array;
-  readonly inputFrames: number;
-  readonly frames: number;
-  readonly height: number;
-  readonly width: number;
-}
 
 export interface PredictionPicture {
   readonly title: string;
@@ -32,13 +22,6 @@ export interface PredictionPicture {
   readonly predicts: "forecast" | "next-frame";
 }
 
-const BACKGROUND: Colour = [255, 255, 255];
-const INK: Colour = [24, 30, 42];
-const MUTED: Colour = [112, 120, 134];
-const RULE: Colour = [205, 210, 218];
-const ACCENT: Colour = [37, 99, 235];
-const ROW_NAMES = ["truth", "prediction", "error"];
-
 const COLUMNS_MAX = 10;
 const FRAME_PIXELS_MIN = 120;
 const MARGIN = 28;
@@ -47,8 +30,6 @@ const GROUP_GAP = 18;
 const SEQUENCE_GAP = 22;
 const LABEL_DOT = 2;
 const TITLE_DOT = 3;
-const LEGEND_WIDTH = 420;
-const LEGEND_HEIGHT = 14;
 
 /**
  * Draws the sequences below each other.
@@ -62,7 +43,7 @@ export function renderPredictions(picture: PredictionPicture): Uint8Array {
   const [cellWidth, cellHeight] = [width * zoom, height * zoom];
   const columns = chooseColumns(frames, inputFrames);
 
-  const framesLeft = MARGIN + Math.max(...ROW_NAMES.map((name) => textWidth(name, LABEL_DOT))) + 16;
+  const framesLeft = MARGIN + Math.max(...rowNames.map((name) => textWidth(name, LABEL_DOT))) + 16;
   const leftOf = (index: number) =>
     framesLeft + index * (cellWidth + FRAME_GAP) +
     (columns[index] >= inputFrames ? GROUP_GAP - FRAME_GAP : 0);
@@ -71,45 +52,44 @@ export function renderPredictions(picture: PredictionPicture): Uint8Array {
   const headTop = MARGIN + textHeight(TITLE_DOT) + 24;
   const bodyTop = headTop + 2 * textHeight(LABEL_DOT) + 40;
   const captionHeight = textHeight(LABEL_DOT) + 10;
-  const sequenceHeight = captionHeight + ROW_NAMES.length * rowHeight + SEQUENCE_GAP;
+  const sequenceHeight = captionHeight + rowNames.length * rowHeight + SEQUENCE_GAP;
   const bodyBottom = bodyTop + picture.sequences.length * sequenceHeight - SEQUENCE_GAP;
   const hasLegend = picture.scale === "rain";
   const raster = new Raster(
-    Math.max(right, MARGIN + textWidth(picture.title, TITLE_DOT)) + MARGIN,
-    bodyBottom + MARGIN + (hasLegend ? 24 + LEGEND_HEIGHT + 8 + 2 * textHeight(LABEL_DOT) + 4 : 0),
-    BACKGROUND,
+    Math.max(
+      right,
+      MARGIN + textWidth(picture.title, TITLE_DOT),
+      hasLegend ? framesLeft + rainLegendWidth : 0,
+    ) + MARGIN,
+    bodyBottom + MARGIN + (hasLegend ? 24 + rainLegendHeight : 0),
+    background,
   );
 
-  raster.text(picture.title, MARGIN, MARGIN, TITLE_DOT, INK);
+  raster.text(picture.title, MARGIN, MARGIN, TITLE_DOT, ink);
   drawHead(raster, { columns, inputFrames, leftOf, cellWidth, top: headTop }, picture.predicts);
   const values = colourScale(picture.scale);
   const errors = colourScale("error");
   for (const [number, sequence] of picture.sequences.entries()) {
     const top = bodyTop + number * sequenceHeight;
-    raster.text(sequence.label, framesLeft, top, LABEL_DOT, MUTED);
-    for (const [row, name] of ROW_NAMES.entries()) {
+    raster.text(sequence.label, framesLeft, top, LABEL_DOT, muted);
+    for (const [row, name] of rowNames.entries()) {
       const rowTop = top + captionHeight + row * rowHeight;
       const labelTop = rowTop + (cellHeight - textHeight(LABEL_DOT)) / 2 | 0;
-      raster.text(name, MARGIN, labelTop, LABEL_DOT, INK);
+      raster.text(name, MARGIN, labelTop, LABEL_DOT, ink);
       for (const [index, frame] of columns.entries()) {
         if (row > 0 && frame < inputFrames) continue;
-        const shown = { values: rowValues(sequence, row, frame), height, width };
-        raster.frame(shown, leftOf(index), rowTop, zoom, row === 2 ? errors : values);
+        raster.frame(
+          frameOf(sequence, row, frame),
+          leftOf(index),
+          rowTop,
+          zoom,
+          row === 2 ? errors : values,
+        );
       }
     }
   }
-  if (hasLegend) drawLegend(raster, framesLeft, bodyBottom + 24);
+  if (hasLegend) drawRainLegend(raster, framesLeft, bodyBottom + 24);
   return raster.toPng();
-}
-
-/** Truth, prediction or absolute error of one frame. */
-function rowValues(sequence: PredictedSequence, row: number, frame: number): Float32Array {
-  const pixels = sequence.height * sequence.width;
-  const truth = sequence.truth.subarray(frame * pixels, (frame + 1) * pixels);
-  if (row === 0) return truth;
-  const index = frame - sequence.inputFrames;
-  const prediction = sequence.predictions.subarray(index * pixels, (index + 1) * pixels);
-  return row === 1 ? prediction : prediction.map((value, i) => Math.abs(value - truth[i]));
 }
 
 /** Every n-th frame, counted back from the last input and from the last prediction. */
@@ -141,69 +121,19 @@ function drawHead(
   const inputs = columns.filter((frame) => frame < inputFrames).length;
   const ruleTop = top + textHeight(LABEL_DOT) + 6;
   for (
-    const [name, from, to, colour, rule] of [
-      ["input", 0, inputs, MUTED, RULE],
-      [groupNames[predicts], inputs, columns.length, ACCENT, ACCENT],
+    const [name, from, to, colour, below] of [
+      ["input", 0, inputs, muted, rule],
+      [groupNames[predicts], inputs, columns.length, accent, accent],
     ] as const
   ) {
     if (to === from) continue;
     raster.text(name, leftOf(from), top, LABEL_DOT, colour);
-    raster.fill(leftOf(from), ruleTop, leftOf(to - 1) + cellWidth - leftOf(from), 2, rule);
+    raster.fill(leftOf(from), ruleTop, leftOf(to - 1) + cellWidth - leftOf(from), 2, below);
   }
   for (const [index, frame] of columns.entries()) {
     const isLead = predicts === "forecast" && frame >= inputFrames;
     const text = isLead ? `+${frame - inputFrames + 1}` : `${frame + 1}`;
     const left = leftOf(index) + (cellWidth - textWidth(text, LABEL_DOT)) / 2 | 0;
-    raster.text(text, left, ruleTop + 10, LABEL_DOT, MUTED);
-  }
-}
-
-/** The rain scale's colour bar over reflectivities, and the rain that they stand for. */
-function drawLegend(raster: Raster, left: number, top: number): void {
-  const colours = colourScale("rain");
-  for (let x = 0; x < LEGEND_WIDTH; x++) {
-    raster.fill(left + x, top, 1, LEGEND_HEIGHT, colours(x / (LEGEND_WIDTH - 1)));
-  }
-  const rows = [["dBZ", (dbz: number) => String(dbz)], ["mm/h", rainRateText]] as const;
-  for (const [row, [unit, describe]] of rows.entries()) {
-    const labelTop = top + LEGEND_HEIGHT + 8 + row * (textHeight(LABEL_DOT) + 4);
-    for (let dbz = 0; dbz <= 60; dbz += 10) {
-      const text = describe(dbz);
-      const center = left + LEGEND_WIDTH * (dbz + 10) / 70 | 0;
-      raster.text(text, center - (textWidth(text, LABEL_DOT) >> 1), labelTop, LABEL_DOT, MUTED);
-    }
-    raster.text(unit, left + LEGEND_WIDTH + 32, labelTop, LABEL_DOT, row === 0 ? INK : MUTED);
-  }
-}
-
-/** By Marshall and Palmer's relation Z = 200 R^1.6, which weather services print on such bars. */
-function rainRateText(dbz: number): string {
-  return String(Number(((10 ** (dbz / 10) / 200) ** (1 / 1.6)).toPrecision(2)));
-}
-
-function checkShapes(sequences: readonly PredictedSequence[]): void {
-  if (sequences.length === 0) throw new RangeError("Cannot draw predictions: no sequences given");
-  const [{ frames, inputFrames, height, width }] = sequences;
-  for (const sequence of sequences) {
-    const shape = [sequence.frames, sequence.inputFrames, sequence.height, sequence.width];
-    if (shape.join() !== [frames, inputFrames, height, width].join()) {
-      throw new RangeError(
-        `Cannot draw "${sequence.label}": its frames, input frames, height and width are ` +
-          `[${shape.join(", ")}], those of the first sequence [${
-            [frames, inputFrames, height, width].join(", ")
-          }]`,
-      );
-    }
-    for (
-      const [name, count] of [["truth", frames], ["predictions", frames - inputFrames]] as const
-    ) {
-      const expected = count * height * width;
-      if (sequence[name].length !== expected) {
-        throw new RangeError(
-          `Cannot draw "${sequence.label}": ${name} has ${sequence[name].length} values, ` +
-            `its shape [${count}, ${height}, ${width}] needs ${expected}`,
-        );
-      }
-    }
+    raster.text(text, left, ruleTop + 10, LABEL_DOT, muted);
   }
 }

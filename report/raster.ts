@@ -1,4 +1,8 @@
-/** A picture in memory: rectangles, text and enlarged frames on RGB pixels, written as a PNG. */
+/**
+ * A picture in memory: rectangles, lines, discs, text and enlarged frames on RGB pixels, written as
+ * a PNG. Lines and discs are smoothed at their edges: a pixel takes as much of the colour as is
+ * covered.
+ */
 import { encodePng } from "../datasets/png.ts";
 import { GLYPH_ROWS, glyphColumns, textColumns } from "./bitmap_font.ts";
 import type { Colour, ColourScale } from "./colour_scale.ts";
@@ -9,6 +13,9 @@ export interface Frame {
   readonly height: number;
   readonly width: number;
 }
+
+/** In pixels from the upper left corner. */
+export type Point = readonly [x: number, y: number];
 
 export class Raster {
   readonly width: number;
@@ -35,6 +42,44 @@ export class Raster {
     }
   }
 
+  /** A line with round ends between the centres of two pixels. */
+  line(from: Point, to: Point, thickness: number, colour: Colour, opacity = 1): void {
+    const [[x0, y0], [x1, y1]] = [from, to];
+    const [dx, dy] = [x1 - x0, y1 - y0];
+    const squaredLength = dx * dx + dy * dy;
+    const reach = thickness / 2 + 1;
+    const top = Math.floor(Math.min(y0, y1) - reach);
+    const bottom = Math.ceil(Math.max(y0, y1) + reach);
+    const left = Math.floor(Math.min(x0, x1) - reach);
+    const right = Math.ceil(Math.max(x0, x1) + reach);
+    for (let y = top; y <= bottom; y++) {
+      for (let x = left; x <= right; x++) {
+        const along = squaredLength === 0 ? 0 : ((x - x0) * dx + (y - y0) * dy) / squaredLength;
+        const nearest = Math.min(Math.max(along, 0), 1);
+        const distance = Math.hypot(x - x0 - nearest * dx, y - y0 - nearest * dy);
+        this.#cover(
+          x,
+          y,
+          colour,
+          opacity * Math.min(Math.max(thickness / 2 + 0.5 - distance, 0), 1),
+        );
+      }
+    }
+  }
+
+  disc(centre: Point, radius: number, colour: Colour, opacity = 1): void {
+    this.line(centre, centre, 2 * radius, colour, opacity);
+  }
+
+  #cover(x: number, y: number, colour: Colour, share: number): void {
+    if (share === 0 || x < 0 || y < 0 || x >= this.width || y >= this.height) return;
+    const at = (y * this.width + x) * 3;
+    for (let channel = 0; channel < 3; channel++) {
+      const below = this.#pixels[at + channel];
+      this.#pixels[at + channel] = Math.round(below + share * (colour[channel] - below));
+    }
+  }
+
   /** Draws text with its upper left corner at (left, top); a dot is `dotSize` pixels wide. */
   text(text: string, left: number, top: number, dotSize: number, colour: Colour): void {
     let x = left;
@@ -57,6 +102,11 @@ export class Raster {
         this.fill(left + column * zoom, top + row * zoom, zoom, zoom, colour);
       }
     }
+  }
+
+  /** [height, width, 3] */
+  get pixels(): Uint8Array {
+    return this.#pixels;
   }
 
   /** 8 bits for each of red, green and blue. */

@@ -4,7 +4,7 @@ import { opticalFlow } from "../../baselines/optical_flow.ts";
 import { persistence } from "../../baselines/persistence.ts";
 import { radarExtrapolation } from "../../baselines/radar_extrapolation.ts";
 import { extrapolate } from "../../baselines/semi_lagrangian.ts";
-import { RadarDecoder } from "../../datasets/radar_decoder.ts";
+import { Decoder } from "../../datasets/decoder.ts";
 import { valuesOfCodes } from "../../datasets/radar_frame.ts";
 import { rainRateOfValue } from "../../datasets/radar_scale.ts";
 import { contingencyScores, countEvents } from "../../metrics/contingency.ts";
@@ -91,16 +91,16 @@ Deno.test(
   shared.test,
   async () => {
     const [top, left, size] = pysteps.crop;
-    const decoder = new RadarDecoder();
+    const decoder = new Decoder();
     const frames: Float32Array[] = [];
     let relation = { a: 0, b: 0 };
     for (let minute = 35; minute <= 75; minute += 5) {
       const time = `${15 + Math.floor(minute / 60)}${String(minute % 60).padStart(2, "0")}`;
-      const { codes, columns, calibration } = await decoder.decode(
-        shared.path(
+      const { codes, columns, calibration } = await decoder.decode("radar", {
+        path: shared.path(
           `radar-fmi-20160928/20160928${time}_fmi.radar.composite.lowest_FIN_SUOMI1.pgm.gz`,
         ),
-      );
+      });
       const values = valuesOfCodes(calibration, 256);
       relation = calibration.relation;
       frames.push(Float32Array.from(

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { decode } from "fast-png";
 import { colourScale } from "../../report/colour_scale.ts";
 import { glyphColumns, textColumns } from "../../report/bitmap_font.ts";
-import { type PredictedSequence, renderPredictions } from "../../report/prediction_picture.ts";
+import type { PredictedSequence } from "../../report/predicted_sequence.ts";
+import { renderPredictions } from "../../report/prediction_picture.ts";
 
 const [HEIGHT, WIDTH, FRAMES, INPUT] = [40, 60, 6, 2];
 /** Smallest enlargement that makes the longer side of 60 at least 120 pixels. */

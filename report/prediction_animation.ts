@@ -1,0 +1,84 @@
+/**
+ * Predictions as they run: truth, prediction and error side by side, several sequences below each
+ * other, as an animated GIF. While the input is read, the places of prediction and error stay empty.
+ */
+import { type AnimationFrame, encodeAnimation } from "./animation.ts";
+import { colourScale } from "./colour_scale.ts";
+import { accent, background, ink, muted, rule } from "./ink.ts";
+import type { PredictionPicture } from "./prediction_picture.ts";
+import { checkShapes, frameOf, rowNames } from "./predicted_sequence.ts";
+import { drawRainLegend, rainLegendHeight, rainLegendWidth } from "./rain_legend.ts";
+import { Raster, textHeight, textWidth } from "./raster.ts";
+
+const sidePixelsMin = 128;
+const margin = 24;
+const gap = 8;
+const textDot = 2;
+const frameMs = 200;
+/** The last frame stays, so that the end can be looked at. */
+const lastFrameMs = 1200;
+
+/**
+ * @returns a GIF that repeats
+ * @throws {RangeError} if an array's length contradicts its shape, or the shapes differ
+ */
+export function renderPredictionAnimation(picture: PredictionPicture): Uint8Array {
+  checkShapes(picture.sequences);
+  const { frames } = picture.sequences[0];
+  const shown = Array.from({ length: frames }, (_, index): AnimationFrame => ({
+    picture: drawMoment(picture, index),
+    durationMs: index === frames - 1 ? lastFrameMs : frameMs,
+  }));
+  return encodeAnimation(shown);
+}
+
+function drawMoment({ title, sequences, scale, predicts }: PredictionPicture, index: number) {
+  const { inputFrames, height, width } = sequences[0];
+  const zoom = Math.max(1, Math.ceil(sidePixelsMin / Math.max(height, width)));
+  const [cellWidth, cellHeight] = [width * zoom, height * zoom];
+  const isRain = scale === "rain";
+  const lineHeight = textHeight(textDot);
+  const timeTop = margin + lineHeight + 8;
+  const headTop = timeTop + lineHeight + 12;
+  const top = headTop + lineHeight + 8;
+  const bottom = top + sequences.length * (cellHeight + gap) - gap;
+  const right = margin + rowNames.length * (cellWidth + gap) - gap;
+  const raster = new Raster(
+    Math.max(
+      right,
+      margin + textWidth(title, textDot),
+      isRain ? margin + rainLegendWidth : 0,
+    ) + margin,
+    bottom + margin + (isRain ? 16 + rainLegendHeight : 0),
+    background,
+  );
+  const isInput = index < inputFrames;
+  const time = isInput
+    ? `input ${index + 1} of ${inputFrames}`
+    : predicts === "forecast"
+    ? `forecast +${index - inputFrames + 1}`
+    : `frame ${index + 1}`;
+  raster.text(title, margin, margin, textDot, ink);
+  raster.text(time, margin, timeTop, textDot, isInput ? muted : accent);
+  const [values, errors] = [colourScale(scale), colourScale("error")];
+  for (const [column, name] of rowNames.entries()) {
+    const left = margin + column * (cellWidth + gap);
+    raster.text(name, left, headTop, textDot, muted);
+    for (const [row, sequence] of sequences.entries()) {
+      const cellTop = top + row * (cellHeight + gap);
+      if (column > 0 && isInput) {
+        outline(raster, left, cellTop, cellWidth, cellHeight);
+      } else {
+        const colours = column === 2 ? errors : values;
+        raster.frame(frameOf(sequence, column, index), left, cellTop, zoom, colours);
+      }
+    }
+  }
+  if (isRain) drawRainLegend(raster, margin, bottom + 16);
+  return raster;
+}
+
+function outline(raster: Raster, left: number, top: number, width: number, height: number): void {
+  raster.fill(left, top, width, height, rule);
+  raster.fill(left + 1, top + 1, width - 2, height - 2, background);
+}

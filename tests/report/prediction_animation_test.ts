@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { encodeAnimation } from "../../report/animation.ts";
+import { colourScale, rainSteps } from "../../report/colour_scale.ts";
+import type { PredictedSequence } from "../../report/predicted_sequence.ts";
+import { renderPredictionAnimation } from "../../report/prediction_animation.ts";
+import { Raster } from "../../report/raster.ts";
+import { readGif } from "./gif_reader.ts";
+
+const [frames, inputFrames, side] = [5, 2, 8];
+
+/** Frame f is f / 5 everywhere, and predicted as an eighth more. */
+const sequence: PredictedSequence = {
+  label: "s",
+  frames,
+  inputFrames,
+  height: side,
+  width: side,
+  truth: Float32Array.from({ length: frames * side * side }, (_, i) => Math.floor(i / 64) / 5),
+  predictions: Float32Array.from(
+    { length: (frames - inputFrames) * side * side },
+    (_, i) => (Math.floor(i / 64) + inputFrames) / 5 + 0.125,
+  ),
+};
+
+const asNumber = ([red, green, blue]: readonly number[]) => red << 16 | green << 8 | blue;
+
+Deno.test("renderPredictionAnimation() shows truth, prediction and error beside each other, in time", () => {
+  const gif = readGif(
+    renderPredictionAnimation({
+      title: "t",
+      sequences: [sequence, sequence],
+      scale: "gray",
+      predicts: "forecast",
+    }),
+  );
+  assert.equal(gif.frames.length, frames);
+  assert.ok(gif.repeats);
+  assert.ok(gif.frames[4].durationMs > gif.frames[3].durationMs, "the last frame stays");
+  const columnOf = (frame: number, colour: readonly number[]) => {
+    const at = gif.frames[frame].colours.indexOf(asNumber(colour));
+    return at < 0 ? undefined : at % gif.width;
+  };
+  const gray = colourScale("gray");
+  const error = colourScale("error")(0.125);
+  for (let frame = 1; frame < frames; frame++) {
+    const truth = columnOf(frame, gray(frame / 5));
+    assert.ok(truth !== undefined, `frame ${frame} shows its truth`);
+    const prediction = columnOf(frame, gray(frame / 5 + 0.125));
+    if (frame < inputFrames) {
+      assert.equal(prediction, undefined);
+      assert.equal(columnOf(frame, error), undefined);
+    } else {
+      assert.ok(truth < prediction!);
+      assert.equal(columnOf(frame, error)! - prediction!, prediction! - truth);
+    }
+  }
+});
+
+Deno.test("renderPredictionAnimation() draws rain in steps of mm/h, with their legend", () => {
+  const gif = readGif(
+    renderPredictionAnimation({
+      title: "t",
+      sequences: [sequence],
+      scale: "rain",
+      predicts: "next-frame",
+    }),
+  );
+  for (const [rate, colour] of rainSteps) {
+    assert.ok(gif.frames[0].colours.includes(asNumber(colour)), `${rate} mm/h is in the legend`);
+  }
+  // By Marshall and Palmer 23.0 dBZ are 1 mm/h, and 30 dBZ are 2.7.
+  const rain = colourScale("rain");
+  const colourOf = (rate: number) => rainSteps.find(([from]) => from === rate)![1];
+  const value = (dbz: number) => (dbz + 10) / 70;
+  assert.deepEqual([-20, 22.9, 23.1, 30, 90].map((dbz) => rain(value(dbz))), [
+    colourOf(0),
+    colourOf(0.5),
+    colourOf(1),
+    colourOf(2),
+    colourOf(100),
+  ]);
+  assert.deepEqual(rain(NaN), colourOf(0));
+});
+
+Deno.test("encodeAnimation() keeps up to 256 colours exactly, and comes near with more", () => {
+  const picture = (colours: number) => {
+    const raster = new Raster(64, 64, [0, 0, 0]);
+    for (let i = 0; i < colours; i++) {
+      raster.fill(i % 64, Math.floor(i / 64), 1, 1, [i % 256, i * 7 % 256, i * 3 % 256]);
+    }
+    return raster;
+  };
+  const differences = (colours: number) => {
+    const raster = picture(colours);
+    const gif = readGif(encodeAnimation([{ picture: raster, durationMs: 50 }]));
+    assert.equal(gif.frames[0].durationMs, 50);
+    return gif.frames[0].colours.map((colour, i) =>
+      Math.max(
+        ...[16, 8, 0].map((bits, channel) =>
+          Math.abs((colour >> bits & 255) - raster.pixels[3 * i + channel])
+        ),
+      )
+    );
+  };
+  assert.ok(differences(200).every((difference) => difference === 0));
+  const many = differences(4000);
+  assert.ok(many.reduce((sum, each) => sum + each, 0) / many.length < 24);
+});
+
+Deno.test("encodeAnimation() refuses nothing, and pictures of different sizes", () => {
+  assert.throws(() => encodeAnimation([]), /no frames/);
+  const frame = (side: number) => ({
+    picture: new Raster(side, 4, [0, 0, 0]),
+    durationMs: 20,
+  });
+  assert.throws(() => encodeAnimation([frame(4), frame(5)]), /4 x 4 and 5 x 4/);
+});

@@ -58,7 +58,10 @@ export function coordinatorPermissions(run: string, user: string): Permissions {
 }
 
 /** Speaks to the coordinator, hears it, and exchanges gradients with other workers. */
-export function workerPermissions(run: string, { user, names = ["*"] }: WorkerLogin): Permissions {
+export function workerPermissions(
+  run: string,
+  { user, names = ["*"] }: Omit<WorkerLogin, "password">,
+): Permissions {
   const { workers, data, from, joinBefore3 } = runSubjects(run);
   return {
     publish: {

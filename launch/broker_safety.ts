@@ -24,7 +24,10 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /** @throws {UsageError} where the way to the broker is open to others and `insecure` is not set */
-export function checkBroker({ url, credentials }: Connection, insecure: boolean): void {
+export function checkBroker(
+  { url, credentials, credentialsPath }: Connection,
+  insecure: boolean,
+): void {
   const withScheme = url.includes("://") ? url : `nats://${url}`;
   const { hostname, protocol, username } = URL.parse(withScheme) ?? {};
   // What is no address is told by who connects to it.
@@ -35,10 +38,10 @@ export function checkBroker({ url, credentials }: Connection, insecure: boolean)
         "nobody else reaches the network between here and there",
     );
   }
-  if (credentials === undefined && !username) {
+  if (credentials === undefined && credentialsPath === undefined && !username) {
     throw new UsageError(
-      `Cannot use the broker at ${hostname} without a login: set LOCKSTEP_NATS_USER and ` +
-        "LOCKSTEP_NATS_PASSWORD, or add --insecure where nobody else reaches it",
+      `Cannot use the broker at ${hostname} without a login: give --nats-credentials, or set ` +
+        "LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD, or add --insecure where nobody else reaches it",
     );
   }
 }

@@ -9,6 +9,8 @@ export interface Connection {
   readonly url: string;
   readonly run: string;
   readonly credentials?: { readonly user: string; readonly password: string };
+  /** A file with the login, which is never part of a connection file. */
+  readonly credentialsPath?: string;
   /** Certificates in PEM that sign the broker's, for "tls://" with an authority of one's own. */
   readonly ca?: string;
 }

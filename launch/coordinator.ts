@@ -7,7 +7,12 @@ import { diskFileSystem } from "../coordinator/file_system.ts";
 import { BrokerLostError, type Coordinator } from "../coordinator/run_coordinator.ts";
 import { delay, systemClock } from "../net/clock.ts";
 import { connectNats, type NatsOptions } from "../net/nats_transport.ts";
-import { type Transport, TransportError } from "../net/transport.ts";
+import {
+  LoginRefusedError,
+  notPermittedOn,
+  type Transport,
+  TransportError,
+} from "../net/transport.ts";
 import { secretToken } from "../net/random.ts";
 import { sharedLogin } from "./broker_permissions.ts";
 import {
@@ -25,6 +30,7 @@ import {
   wrongRunName,
 } from "./connection_file.ts";
 import { coordinate, type Coordination } from "./coordinate.ts";
+import { credentialsFlag, readCredentialsFile } from "./credentials_file.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
@@ -55,6 +61,7 @@ const coordinatorFlags = {
     help: "this machine's address for its own broker, where workers on other hosts reach it",
     defaultText: "127.0.0.1",
   },
+  "nats-credentials": credentialsFlag,
   "tls-cert": { kind: "text", value: "FILE", help: "certificate (PEM) of its own broker" },
   "tls-key": { kind: "text", value: "FILE", help: "key (PEM) of that certificate" },
   "tls-ca": caFlag,
@@ -99,6 +106,12 @@ async function runCoordinator(
       "Give --host and --port for a broker of its own, or --nats for another, not both",
     );
   }
+  const credentialsPath = given["nats-credentials"] as string | undefined;
+  if (credentialsPath !== undefined) {
+    if (given.nats === undefined) throw new UsageError("Give --nats-credentials with --nats");
+    // What is wrong with it is told before the run's folder is made.
+    await readCredentialsFile(credentialsPath);
+  }
   const run = given.run as string | undefined ?? secretToken(6);
   if (!isRunName(run)) throw new UsageError(wrongRunName(run));
   const isInsecure = given.insecure === true;
@@ -108,9 +121,13 @@ async function runCoordinator(
   if (given.nats === undefined) {
     checkOwnBroker(hostOf(given), tlsOf(given) !== undefined, isInsecure);
   }
-  const named: Connection | undefined = given.nats === undefined
-    ? undefined
-    : { url: given.nats as string, run, credentials: credentialsFromEnvironment(), ca };
+  const named: Connection | undefined = given.nats === undefined ? undefined : {
+    url: given.nats as string,
+    run,
+    credentials: credentialsFromEnvironment(),
+    credentialsPath,
+    ca,
+  };
   if (named) checkBroker(named, isInsecure);
   const options = await resolveRun(given);
   const { out, isNew, configuration: { workers, engine } } = options;
@@ -129,7 +146,8 @@ async function runCoordinator(
       ca,
     };
     const { user, password } = workerLogin;
-    const forWorkers = named ?? { ...connection, credentials: { user, password } };
+    const { credentialsPath: _, ...shareable } = named ?? connection;
+    const forWorkers = named ? shareable : { ...shareable, credentials: { user, password } };
     let removeConnection = () => {};
     let coordinator: Coordinator | undefined;
     onInterrupt({
@@ -153,7 +171,8 @@ async function runCoordinator(
             `Waiting for ${workers} ${
               workers === 1 ? "worker" : "workers"
             } with engine ${engine}: ` +
-              `deno task worker --connect ${connectionPath}`,
+              `deno task worker --connect ${connectionPath}` +
+              (named?.credentialsPath === undefined ? "" : " --nats-credentials FILE --name NAME"),
           );
         },
       });
@@ -170,7 +189,7 @@ async function runCoordinator(
 
 /** When the broker is gone, waits for it to come back and goes on from what was saved. */
 async function coordinateThroughLosses(
-  { url, credentials, run, ca }: Connection,
+  { url, credentials, credentialsPath, run, ca }: Connection,
   options: RunOptions,
   coordination: Coordination,
 ): Promise<number> {
@@ -179,10 +198,11 @@ async function coordinateThroughLosses(
     const transport = await connectInTime(
       {
         servers: url,
-        credentials,
         caCertificates: ca === undefined ? undefined : [ca],
         name: `coordinator of ${run}`,
       },
+      async () =>
+        credentialsPath === undefined ? credentials : await readCredentialsFile(credentialsPath),
       isFirst ? 0 : options.configuration.membership.waitTimeoutMs,
     );
     try {
@@ -190,6 +210,8 @@ async function coordinateThroughLosses(
     } catch (error) {
       // It may be lost before the coordinator has begun to listen.
       if (!(error instanceof BrokerLostError || error instanceof TransportError)) throw error;
+      const refusal = await notPermittedOn(transport);
+      if (refusal) throw refusal;
       console.error(`${error.message}; waiting for it to come back`);
       resume = (await listCheckpoints(diskFileSystem, `${options.out}/checkpoints`)).length > 0;
     } finally {
@@ -198,13 +220,19 @@ async function coordinateThroughLosses(
   }
 }
 
-async function connectInTime(options: NatsOptions, waitMs: number): Promise<Transport> {
+async function connectInTime(
+  options: NatsOptions,
+  login: () => Promise<NatsOptions["credentials"]>,
+  waitMs: number,
+): Promise<Transport> {
   const deadline = systemClock.nowMs() + waitMs;
   for (;;) {
     try {
-      return await connectNats(options);
+      return await connectNats({ ...options, credentials: await login() });
     } catch (error) {
-      if (!(error instanceof TransportError) || systemClock.nowMs() >= deadline) throw error;
+      // A broker that is there and refuses will refuse again.
+      if (!(error instanceof TransportError) || error instanceof LoginRefusedError) throw error;
+      if (systemClock.nowMs() >= deadline) throw error;
     }
     await delay(systemClock, reconnectMs);
   }

@@ -16,6 +16,7 @@ import {
   readConnection,
   wrongRunName,
 } from "./connection_file.ts";
+import { credentialsFlag, readCredentialsFile } from "./credentials_file.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
@@ -29,6 +30,7 @@ const workerFlags = {
   },
   nats: { kind: "text", value: "URL", help: "broker, in place of --connect" },
   run: { kind: "text", value: "NAME", help: "the run's name, with --nats" },
+  "nats-credentials": credentialsFlag,
   "tls-ca": caFlag,
   insecure: insecureFlag,
   name: {
@@ -90,7 +92,7 @@ export async function workerCommand(
 }
 
 async function startWorker(
-  { url, run, credentials, ca }: Connection,
+  { url, run, credentials, credentialsPath, ca }: Connection,
   given: GivenFlags,
   leave: Promise<void>,
   parts: WorkerParts,
@@ -100,10 +102,12 @@ async function startWorker(
   if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
     throw new UsageError(`--name must be 1 to 64 letters, digits or dashes: found "${name}"`);
   }
-  const connect = (purpose: string) =>
-    parts.connect({
+  const connect = async (purpose: string) =>
+    await parts.connect({
       servers: url,
-      credentials,
+      credentials: credentialsPath === undefined
+        ? credentials
+        : await readCredentialsFile(credentialsPath),
       caCertificates: ca === undefined ? undefined : [ca],
       name: `${name} ${purpose}`,
       noEcho: true,
@@ -137,13 +141,17 @@ async function startWorker(
 }
 
 async function findConnection(given: GivenFlags): Promise<Connection> {
-  if (typeof given.connect === "string") return await readConnection(given.connect);
+  const credentialsPath = given["nats-credentials"] as string | undefined;
+  if (typeof given.connect === "string") {
+    return { ...await readConnection(given.connect), credentialsPath };
+  }
   if (typeof given.nats === "string" && typeof given.run === "string") {
     if (!isRunName(given.run)) throw new UsageError(wrongRunName(given.run));
     const ca = given["tls-ca"] === undefined
       ? undefined
       : await readCertificates(given["tls-ca"] as string);
-    return { url: given.nats, run: given.run, credentials: credentialsFromEnvironment(), ca };
+    const credentials = credentialsFromEnvironment();
+    return { url: given.nats, run: given.run, credentials, credentialsPath, ca };
   }
   throw new UsageError("Give --connect runs/<run>/connection.json, or --nats URL and --run NAME");
 }

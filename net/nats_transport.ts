@@ -9,24 +9,44 @@
  * reader becomes back-pressure on the socket instead of a queue without a bound.
  */
 import {
+  type Authenticator,
   createInbox,
   errors,
+  jwtAuthenticator,
   type Msg,
   type NatsConnection,
   NatsConnectionImpl,
+  nkeyAuthenticator,
+  nkeys,
   setTransportFactory,
 } from "@nats-io/transport-node";
-import { type Clock, systemClock } from "./clock.ts";
+import { type Clock, systemClock, timeOfDay } from "./clock.ts";
 import { NatsSocket } from "./nats_socket.ts";
 import { isPublishSubject, isSubscribeSubject } from "./subjects.ts";
-import { type Message, type Subscription, type Transport, TransportError } from "./transport.ts";
+import {
+  LoginRefusedError,
+  type Message,
+  NotPermittedError,
+  type Subscription,
+  type Transport,
+  TransportError,
+} from "./transport.ts";
 
 /** Oldest nats-server without a known crash before login. */
 export const natsServerVersionMin = "2.14.3";
 
 export type NatsCredentials =
   | { readonly token: string }
-  | { readonly user: string; readonly password: string };
+  | { readonly user: string; readonly password: string }
+  | NkeyCredentials;
+
+/** Proves that it holds a key, which is never sent. */
+export interface NkeyCredentials {
+  /** Of a user: "SU" and 56 more characters. */
+  readonly nkeySeed: string;
+  /** What the server knows the key by where it keeps no list of keys. */
+  readonly jwt?: string;
+}
 
 export interface NatsOptions {
   /** "nats://host:port", or "tls://" to insist on TLS; several of one cluster; may hold the login. */
@@ -49,7 +69,8 @@ export interface NatsOptions {
 /**
  * Connects, and checks the server's version.
  *
- * @throws {TransportError} if nobody listens, the login is refused, or the server is too old
+ * @throws {LoginRefusedError} if the login is refused
+ * @throws {TransportError} if nobody listens, or the server is too old
  */
 export async function connectNats(options: NatsOptions): Promise<Transport> {
   const servers = typeof options.servers === "string" ? [options.servers] : [...options.servers];
@@ -77,7 +98,7 @@ export async function connectNats(options: NatsOptions): Promise<Transport> {
       maxPingOut: 2,
     });
   } catch (error) {
-    throw connectError(error, address, connectTimeoutMs);
+    throw connectError(error, address, connectTimeoutMs, credentials);
   }
   const version = connection.info?.version ?? "unknown";
   if (isOlder(version, natsServerVersionMin)) {
@@ -86,7 +107,7 @@ export async function connectNats(options: NatsOptions): Promise<Transport> {
       `Cannot use nats-server ${version} at ${address}: Lockstep needs ${natsServerVersionMin} or newer; run 'deno task setup' to fetch one`,
     );
   }
-  const inbox = createInbox(inboxPrefix(login(credentials).user));
+  const inbox = createInbox(inboxPrefix(userOf(credentials)));
   return new NatsTransport(connection, address, inbox, options.clock ?? systemClock);
 }
 
@@ -213,10 +234,16 @@ class NatsTransport implements Transport {
           `Lost the connection to ${this.#address}: nats-server did not answer three pings`,
         );
       } else if (status.type === "error") {
+        if (status.error instanceof errors.UserAuthenticationExpiredError) {
+          this.#reason ??= new LoginRefusedError(
+            `Lost the connection to ${this.#address}: the credentials have expired`,
+            { cause: status.error },
+          );
+        }
         if (status.error instanceof errors.PermissionViolationError) {
           const { operation, subject } = status.error;
           const verb = operation === "publish" ? "publish on" : "subscribe to";
-          this.#reason ??= new TransportError(
+          this.#reason ??= new NotPermittedError(
             `Cannot ${verb} "${subject}": nats-server at ${this.#address} does not permit it; check the permissions of this user`,
             { cause: status.error },
           );
@@ -321,22 +348,70 @@ function credentialsOf(url: URL): NatsCredentials | undefined {
     : { user, password: decodeURIComponent(url.password) };
 }
 
-function login(
-  credentials: NatsCredentials | undefined,
-): { token?: string; user?: string; pass?: string } {
+function login(credentials: NatsCredentials | undefined): {
+  token?: string;
+  user?: string;
+  pass?: string;
+  authenticator?: Authenticator;
+} {
   if (credentials === undefined) return {};
-  return "token" in credentials
-    ? { token: credentials.token }
-    : { user: credentials.user, pass: credentials.password };
+  if ("token" in credentials) return { token: credentials.token };
+  if ("user" in credentials) return { user: credentials.user, pass: credentials.password };
+  const seed = new TextEncoder().encode(credentials.nkeySeed);
+  return {
+    authenticator: credentials.jwt === undefined
+      ? nkeyAuthenticator(seed)
+      : jwtAuthenticator(credentials.jwt, seed),
+  };
 }
 
-function connectError(error: unknown, address: string, timeoutMs: number): TransportError {
+/** Who logs in, as the server's permissions name it; undefined where there is no name. */
+function userOf(credentials: NatsCredentials | undefined): string | undefined {
+  if (credentials === undefined || "token" in credentials) return undefined;
+  return "user" in credentials ? credentials.user : publicNkey(credentials.nkeySeed);
+}
+
+/** The key that the server knows a user by. @throws {Error} for what is no seed of a user's nkey */
+export function publicNkey(seed: string): string {
+  const key = nkeys.fromSeed(new TextEncoder().encode(seed)).getPublicKey();
+  if (!key.startsWith("U")) throw new Error("the seed is not of a user's nkey");
+  return key;
+}
+
+/** When a JWT ends to be good, ISO 8601; undefined where it does not say. */
+function expiryOf(jwt: string): string | undefined {
+  try {
+    const claims = Uint8Array.fromBase64(jwt.split(".")[1], { alphabet: "base64url" });
+    const { exp } = JSON.parse(new TextDecoder().decode(claims)) as { exp?: unknown };
+    return typeof exp === "number" ? new Date(exp * 1000).toISOString() : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Why credentials may have been refused, and what to do. */
+function refusalHint(credentials: NatsCredentials | undefined): string {
+  if (credentials === undefined || !("nkeySeed" in credentials)) {
+    return "pass the token or the user and password that the server was started with";
+  }
+  const expiry = credentials.jwt === undefined ? undefined : expiryOf(credentials.jwt);
+  return expiry !== undefined && expiry < timeOfDay()
+    ? `they expired at ${expiry}: put new ones into the credentials file`
+    : "the credentials file must be of a user whom this server knows";
+}
+
+function connectError(
+  error: unknown,
+  address: string,
+  timeoutMs: number,
+  credentials: NatsCredentials | undefined,
+): TransportError {
   const options = { cause: error };
   const isExpired = error instanceof errors.UserAuthenticationExpiredError;
   if (isExpired || error instanceof errors.AuthorizationError) {
     const what = isExpired ? "says that the credentials have expired" : "refused the credentials";
-    return new TransportError(
-      `Cannot log in: ${address} ${what}; pass the token or the user and password that the server was started with`,
+    return new LoginRefusedError(
+      `Cannot log in: ${address} ${what}; ${refusalHint(credentials)}`,
       options,
     );
   }

@@ -39,3 +39,17 @@ export interface Transport {
 export class TransportError extends Error {
   override readonly name = "TransportError";
 }
+
+/** The broker is there and does not take the login: asking again would not help. */
+export class LoginRefusedError extends TransportError {}
+
+/** The broker does not let this login say or hear what it tried, and never will. */
+export class NotPermittedError extends TransportError {}
+
+/** Why these connections ended, where the broker did not permit something on one of them. */
+export async function notPermittedOn(
+  ...transports: readonly Transport[]
+): Promise<NotPermittedError | undefined> {
+  const ends = transports.map(({ closed }) => Promise.race([closed, undefined]));
+  return (await Promise.all(ends)).find((end) => end instanceof NotPermittedError);
+}

@@ -10,7 +10,12 @@ import { AllReduceError } from "../collective/reduction.ts";
 import { type Clock, delay } from "../net/clock.ts";
 import { runSubjects, type StartMessage } from "../net/messages.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
-import { type Transport, TransportError } from "../net/transport.ts";
+import {
+  LoginRefusedError,
+  notPermittedOn,
+  type Transport,
+  TransportError,
+} from "../net/transport.ts";
 import {
   connectCoordinator,
   ConnectionLostError,
@@ -94,6 +99,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
           hasLeft,
         );
       } catch (error) {
+        const refusal = await notPermittedOn(connections.control, connections.data);
+        if (refusal) throw refusal;
         if (isLoss(error) && isLeaving) return;
         if (isLoss(error)) continue;
         if (error instanceof RunEndedError) {
@@ -123,6 +130,8 @@ async function connectInTime(
       return await connect();
     } catch (error) {
       if (isFirst && !waitsForBroker) throw error;
+      // A broker that is there and refuses will refuse again.
+      if (error instanceof LoginRefusedError) throw error;
       if (!(error instanceof TransportError) || clock.nowMs() >= deadline) throw error;
     }
     await delay(clock, reconnectMs);

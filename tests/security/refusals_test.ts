@@ -186,7 +186,7 @@ Deno.test("checkBroker wants TLS and a login beyond this machine, unless --insec
   for (const host of [...others, "127.0.0.1.example.org"]) {
     assert.throws(check(`nats://${host}:4222`, false, login), /without TLS: .* or add --insecure/);
     assert.throws(check(host, false, login), /without TLS/);
-    assert.throws(check(`tls://${host}:4222`), /without a login: set LOCKSTEP_NATS_USER/);
+    assert.throws(check(`tls://${host}:4222`), /without a login: give --nats-credentials, or set /);
     assert.doesNotThrow(check(`tls://${host}:4222`, false, login));
     assert.doesNotThrow(check(`nats://${host}:4222`, true));
     assert.throws(() => checkOwnBroker(host, false, false), /Cannot listen on .* without TLS/);

@@ -47,6 +47,8 @@ export interface Member {
   /** Counts the connections of that process: an earlier one's join may come late. */
   readonly attempt: number;
   readonly lastSeenMs: number;
+  /** When what it heard last was said: it may speak and not hear. */
+  readonly lastHeardMs: number;
   readonly ready: ReadyReport | null;
   readonly finished: FinishReport | null;
   /** Asked to leave; it ends with the generation. */
@@ -102,7 +104,8 @@ export type MembershipEvent =
     readonly attempt?: number;
   }
   | { readonly type: "ready"; readonly worker: string; readonly report: ReadyReport }
-  | { readonly type: "heartbeat"; readonly worker: string }
+  /** With the time of what the worker heard last. */
+  | { readonly type: "heartbeat"; readonly worker: string; readonly heardMs: number }
   /** Somebody knows that the worker is gone, e.g. who started its process. */
   | { readonly type: "lost"; readonly worker: string; readonly reason: string }
   | { readonly type: "leave"; readonly worker: string }
@@ -152,6 +155,11 @@ const comeBackGraceMs = 1_000;
  * its workers said meanwhile has come and not been heard, so that time counts as nobody's silence.
  */
 const tickGapMsMax = 500;
+/**
+ * What a worker has heard is known from its next sign of life, and the coordinator itself speaks four
+ * times a second: it may be as much older than the worker's silence.
+ */
+const deafnessGraceMs = 750;
 
 export function initialMembership(
   workers: number,
@@ -194,7 +202,7 @@ export function changeMembership(
     case "ready":
       return ready(state, event.worker, event.report, nowMs);
     case "heartbeat":
-      return same(update(state, event.worker, { lastSeenMs: nowMs }));
+      return same(hear(state, event.worker, event.heardMs, nowMs));
     case "lost":
       return lose(state, [{ worker: event.worker, reason: event.reason }], nowMs);
     case "leave":
@@ -235,6 +243,7 @@ function join(
     where,
     attempt,
     lastSeenMs: nowMs,
+    lastHeardMs: nowMs,
     ready: null,
     finished: null,
     leaving: false,
@@ -271,7 +280,7 @@ function ready(
     return fail(before, `Cannot start: ${message}`);
   }
   const state = {
-    ...update(before, worker, { ready: report, lastSeenMs: nowMs }),
+    ...update(before, worker, { ready: report, lastSeenMs: nowMs, lastHeardMs: nowMs }),
     cameBackMs: before.cameBackMs ?? (isBack(before, worker) ? nowMs : null),
   };
   if (state.phase !== "gathering") return same(state);
@@ -432,6 +441,7 @@ function tick(before: MembershipState, nowMs: number): MembershipChange {
     members: stoodStillMs === 0 ? before.members : before.members.map((member) => ({
       ...member,
       lastSeenMs: Math.min(nowMs, member.lastSeenMs + stoodStillMs),
+      lastHeardMs: Math.min(nowMs, member.lastHeardMs + stoodStillMs),
     })),
   };
   const { limits, members, workers } = state;
@@ -445,6 +455,14 @@ function tick(before: MembershipState, nowMs: number): MembershipChange {
     const losses = silent.map(({ id, where, lastSeenMs }) => ({
       worker: id,
       reason: `${where} was not heard of for ${((nowMs - lastSeenMs) / 1000).toFixed(1)} s`,
+    }));
+    return lose(state, losses, nowMs);
+  }
+  const deaf = findDeaf(state, nowMs);
+  if (deaf.length > 0) {
+    const losses = deaf.map(({ id, where, lastHeardMs }) => ({
+      worker: id,
+      reason: `${where} has heard nothing for ${((nowMs - lastHeardMs) / 1000).toFixed(1)} s`,
     }));
     return lose(state, losses, nowMs);
   }
@@ -475,6 +493,31 @@ function tick(before: MembershipState, nowMs: number): MembershipChange {
         "the others, or lower --workers"
       : `Cannot start: worker ${late.join(", ")} was not ready within ${seconds} s`,
   );
+}
+
+function hear(
+  state: MembershipState,
+  worker: string,
+  heardMs: number,
+  nowMs: number,
+): MembershipState {
+  const { lastHeardMs } = state.members.find(({ id }) => id === worker)!;
+  return update(state, worker, {
+    lastSeenMs: nowMs,
+    lastHeardMs: Math.max(lastHeardMs, Math.min(nowMs, heardMs)),
+  });
+}
+
+/**
+ * Those who give signs of life and hear none. Where nobody hears, it is the coordinator's own way to the
+ * broker that is cut, which it finds out by itself.
+ */
+function findDeaf({ members, limits }: MembershipState, nowMs: number): readonly Member[] {
+  const listening = members.filter(({ ready }) => ready);
+  const deaf = listening.filter(({ lastHeardMs }) =>
+    nowMs - lastHeardMs > limits.silenceMsMax + deafnessGraceMs
+  );
+  return deaf.length < listening.length ? deaf : [];
 }
 
 /** The failure of a worker that the run does not rest on costs no more than the worker. */

@@ -507,10 +507,10 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     heartbeat: heard(
       "heartbeat",
       heartbeatSchema,
-      ({ generation, where, attempt = 0 }, message, worker) => {
+      ({ generation, where, heardMs, attempt = 0 }, message, worker) => {
         const member = membership.members.find(({ id }) => id === worker);
         if (member?.attempt === attempt && member.where === where) {
-          apply({ type: "heartbeat", worker });
+          apply({ type: "heartbeat", worker, heardMs });
           const isBehind = membership.active.includes(worker) &&
             generation < membership.generation;
           if (isBehind && newestStart) broadcast(newestStart);
@@ -596,7 +596,9 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   let cancelTick = () => {};
   const tick = () => {
     apply({ type: "tick" });
-    if (membership.phase !== "ended") cancelTick = clock.after(tickMs, tick);
+    if (membership.phase === "ended") return;
+    broadcast({ type: "beat", sentMs: Math.floor(clock.nowMs()) });
+    cancelTick = clock.after(tickMs, tick);
   };
   cancelTick = clock.after(tickMs, tick);
   void transport.closed.then((error) => {

@@ -152,8 +152,14 @@ export type ReadyRequest = Infer<typeof readySchema>;
 /** Ready to receive gradients; answered when every worker is. */
 export const beginSchema = object({ generation: count, where });
 
-/** With the newest generation that the worker has heard of: a start that was lost is said again. */
-export const heartbeatSchema = object({ generation: count, where, attempt: optional(count) });
+/** With the newest of what the worker has heard: a start that was lost is said again. */
+export const heartbeatSchema = object({
+  generation: count,
+  where,
+  attempt: optional(count),
+  /** `sentMs` of the newest beat; 0 for none. */
+  heardMs: count,
+});
 
 /** The worker would like to go at the next snapshot. */
 export const leaveSchema = object({});
@@ -284,7 +290,8 @@ export const finishedSchema = object({
 
 /**
  * From the coordinator to all workers: `start` begins a generation, `stop` asks them to end after a
- * common step with a checkpoint, `end` says that the run is over, with a reason where it failed.
+ * common step with a checkpoint, `end` says that the run is over, with a reason where it failed, and
+ * `beat` is said all the while.
  */
 export const coordinatorMessageSchema = union("type", {
   start: object({
@@ -303,6 +310,8 @@ export const coordinatorMessageSchema = union("type", {
     skipUpTo: count,
   }),
   stop: object({ type: literal("stop") }),
+  /** By the coordinator's clock, which heartbeats give back: who does not hear it is as good as dead. */
+  beat: object({ type: literal("beat"), sentMs: count }),
   /** The coordinator has given this worker up, or is a new one; it joins again or ends. */
   rejoin: object({
     type: literal("rejoin"),

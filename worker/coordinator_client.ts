@@ -117,6 +117,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   let newest: StartMessage | undefined;
   let onStart: (() => void)[] = [];
   let stop = false;
+  let heardMs = 0;
   let closed = false;
   const subscription = control.subscribe(runSubjects(run).workers, ({ data }) => {
     let message: CoordinatorMessage;
@@ -132,6 +133,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       for (const notify of waiting) notify();
     }
     if (message.type === "stop") stop = true;
+    if (message.type === "beat") heardMs = message.sentMs;
     // What was said before the join was heard is about an earlier connection.
     if (message.type === "rejoin" && message.worker === worker && joinedFrom !== undefined) {
       if (message.where !== undefined && message.where !== joinedFrom) return;
@@ -184,6 +186,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     attempt,
     where: joinedFrom ?? "",
     generation: newest?.generation ?? 0,
+    heardMs,
   });
   /** No step waits for the coordinator, so that it is gone would otherwise show much later. */
   const watchCoordinator = async () => {

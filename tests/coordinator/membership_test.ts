@@ -38,7 +38,11 @@ const ready = (worker: string, change: Partial<ReadyReport> = {}): MembershipEve
   worker,
   report: { ...report, ...change },
 });
-const beat = (worker: string): MembershipEvent => ({ type: "heartbeat", worker });
+const beat = (worker: string, heardMs = Infinity): MembershipEvent => ({
+  type: "heartbeat",
+  worker,
+  heardMs,
+});
 const lost = (worker: string): MembershipEvent => ({
   type: "lost",
   worker,
@@ -1033,3 +1037,49 @@ function randomEvent(kind: number, worker: string, isOdd: boolean): MembershipEv
   if (kind < 0.94) return stop;
   return tick;
 }
+
+/** Ticks and heartbeats as they come, each a quarter of a second after what it tells of. */
+function listen(
+  events: readonly Timed[],
+  hears: (worker: string, nowMs: number) => boolean,
+  untilMs: number,
+): { told: string[]; state: MembershipState; atMs: number } {
+  let { state } = play({ limits: { silenceMsMax: 1_000 } }, events);
+  const heardMs = new Map<string, number>();
+  const told: string[] = [];
+  let atMs = 0;
+  for (let nowMs = 250; nowMs <= untilMs; nowMs += 250) {
+    for (const { id } of state.members) {
+      if (hears(id, nowMs)) heardMs.set(id, nowMs - 250);
+      ({ state } = changeMembership(state, beat(id, heardMs.get(id) ?? 0), nowMs));
+    }
+    const change = changeMembership(state, tick, nowMs);
+    state = change.state;
+    for (const command of change.commands) {
+      if (command.type === "tell") told.push(command.sentence);
+      atMs = nowMs;
+    }
+  }
+  return { told, state, atMs };
+}
+
+Deno.test("changeMembership gives up who speaks and does not hear, within two seconds", () => {
+  const { told, state, atMs } = listen(running, (id, nowMs) => id === "a" || nowMs < 2_000, 8_000);
+  assert.deepEqual(told, [
+    'Lost worker "b": host of b has heard nothing for 2.0 s; going on with 1',
+  ]);
+  assert.deepEqual([state.active, state.restarts], [["a"], 1]);
+  assert.equal(atMs, 3_500);
+  // One who has never heard anything is no better.
+  assert.match(listen(running, (id) => id === "a", 8_000).told[0], /^Lost worker "b": .* 2\.0 s;/);
+});
+
+Deno.test("changeMembership gives up nobody where nobody hears: it may be the coordinator's own way", () => {
+  const { told, state } = listen(running, (_, nowMs) => nowMs < 2_000, 20_000);
+  assert.deepEqual([told, state.active], [[], ["a", "b"]]);
+  // Nor after it stood still, when it has said nothing either.
+  const { state: before } = play({ limits: { silenceMsMax: 1_000 } }, running);
+  const heard = changeMembership(before, beat("a", 0), 60_000).state;
+  const late = changeMembership(changeMembership(heard, beat("b", 0), 60_000).state, tick, 60_000);
+  assert.deepEqual(late.commands, []);
+});

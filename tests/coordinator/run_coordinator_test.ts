@@ -208,7 +208,11 @@ Deno.test("startCoordinator says a start again to a member that has not heard of
   withCoordinator(async (opened) => {
     await begin(opened);
     const beat = async (worker: string, generation: number) => {
-      opened.publish(worker, "heartbeat", { generation, where: `process of ${worker}` });
+      opened.publish(worker, "heartbeat", {
+        generation,
+        where: `process of ${worker}`,
+        heardMs: 0,
+      });
       await settle();
     };
     await beat("a", 1);
@@ -322,7 +326,7 @@ Deno.test("startCoordinator keeps a cloned identity out of the generation that c
     const clone = { generation: 1, where: "process of another a" };
     const taken = 'a worker named "a" has already joined from process of a; give another --name';
     assert.deepEqual(await opened.ask("a", "begin", clone), { ok: false, text: taken });
-    opened.publish("a", "heartbeat", clone);
+    opened.publish("a", "heartbeat", { ...clone, heardMs: 0 });
     await settle();
     assert.deepEqual(opened.rejoins, [{ worker: "a", where: clone.where }]);
     const joined = await opened.ask("a", "join", { protocol: protocolVersion, where: clone.where });

@@ -51,7 +51,7 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     slots: ["adam/m", "adam/v"],
   }],
   ["begin", beginSchema, { generation: 3, where: "process 7 on host" }],
-  ["heartbeat", heartbeatSchema, { generation: 3, where: "process 7 on host" }],
+  ["heartbeat", heartbeatSchema, { generation: 3, where: "process 7 on host", heardMs: 250 }],
   ["leave", leaveSchema, {}],
   ["progress", progressSchema, {
     generation: 3,

@@ -33,6 +33,8 @@ class Cluster {
   /** The last that was told of each step. */
   readonly progress = new Map<number, StepProgress>();
   readonly ends: Promise<void>[] = [];
+  /** Workers that hear nothing of the coordinator. */
+  readonly deaf = new Set<string>();
   #broker = createMemoryBroker({ clock: systemClock });
   #coordinator: { coordinator: Coordinator; transport: Transport; close(): void } | undefined;
   readonly #workers = new Map<string, { kill(): void; leave(): void }>();
@@ -106,7 +108,8 @@ class Cluster {
     const end = runWorker({
       connect: () => {
         if (isKilled) throw new Error("killed");
-        const [control, data] = [this.#broker.connect(), this.#broker.connect({ noEcho: true })];
+        const control = deafened(this.#broker.connect(), () => this.deaf.has(name));
+        const data = this.#broker.connect({ noEcho: true });
         transports.push(control, data);
         return Promise.resolve({ control, data });
       },
@@ -190,6 +193,32 @@ class Cluster {
       close() {},
     };
   }
+}
+
+/** Hears what comes late, when it hears again, as over a connection that was blocked one way. */
+function deafened(inner: Transport, isDeaf: () => boolean): Transport {
+  const heard = async () => {
+    while (isDeaf()) await delay(systemClock, 10);
+  };
+  return {
+    payloadBytesMax: inner.payloadBytesMax,
+    closed: inner.closed,
+    publish: (subject, data) => inner.publish(subject, data),
+    subscribe(subject, callback) {
+      let last = Promise.resolve();
+      return inner.subscribe(subject, ({ subject, data, respond }) => {
+        const copy = { subject, data: data.slice(), respond };
+        last = last.then(heard).then(() => callback(copy));
+      });
+    },
+    async request(subject, data, options) {
+      const answer = await inner.request(subject, data, options);
+      await heard();
+      return answer;
+    },
+    flush: () => inner.flush(),
+    close: () => inner.close(),
+  };
 }
 
 /** A cluster in a folder of its own; everything has ended when it is over. */
@@ -286,6 +315,23 @@ Deno.test("runWorker: the broker cuts everybody off, and no bit differs", () =>
     await cluster.killCoordinator();
     await cluster.startCoordinator({ resume: true });
     await assertUndisturbed(cluster, await cluster.ended());
+  }));
+
+Deno.test("runWorker: who speaks and does not hear is given up, and comes back when it hears", () =>
+  withCluster(async (cluster) => {
+    const { ended } = await cluster.startCoordinator();
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    await cluster.reach(8);
+    cluster.deaf.add("b");
+    await cluster.lost();
+    cluster.deaf.delete("b");
+    const end = await ended;
+    await assertUndisturbed(cluster, end);
+    assert.equal(end.restarts, 1);
+    assert.match(
+      cluster.told[0],
+      /^Lost worker "b": b has heard nothing for 1\.\d s; going on with 2$/,
+    );
   }));
 
 Deno.test("runWorker: a newcomer that does not fit is told why, and the run goes on", () =>

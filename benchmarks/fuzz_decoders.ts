@@ -4,6 +4,7 @@
  * a fault, and so is one that takes long or keeps memory.
  */
 import { createChunkCodec } from "../collective/chunk_message.ts";
+import { createCreditCodec } from "../collective/credit_message.ts";
 import { CheckpointError, decodeManifest } from "../coordinator/checkpoint_manifest.ts";
 import {
   decodeSafetensors,
@@ -112,6 +113,7 @@ export const chunkBytesMax = 4096;
 export function createDecoders(folder: string): Decoder[] {
   const chunks = createChunkCodec(chunkBytesMax);
   const chunk = new Uint8Array(chunks.bufferBytes);
+  const credits = createCreditCodec(1000);
   const tensors = encodeSafetensors([
     { name: "a", shape: [2, 3], values: new Float32Array(6) },
     { name: "b/c", shape: [4], values: new Float32Array(4) },
@@ -128,10 +130,19 @@ export function createDecoders(folder: string): Decoder[] {
     })),
     {
       name: "gradient chunk",
-      samples: [new Uint8Array(chunks.encode(chunk, [3, 7, 1, 0, 2, new Uint8Array(64)]))],
+      samples: [new Uint8Array(chunks.encode(chunk, [3, 1, 12, 7, 0, 2, new Uint8Array(64)]))],
       decode: chunks.decode,
       refusal: SchemaError,
-      share: 0.1,
+      share: 0.06,
+    },
+    {
+      name: "credit",
+      samples: [
+        new Uint8Array(encode([3, 1, 0, 12, 11, 7, new Uint8Array(8), 7, new Uint8Array(4)])),
+      ],
+      decode: credits.decode,
+      refusal: SchemaError,
+      share: 0.04,
     },
     {
       name: "safetensors",

@@ -145,7 +145,7 @@ async function attack({ url, run, login, messages, seed, out, isOver }: Attack):
       doesNotThrow(() => decode(bytes, schema, { bytesMax: messageBytesMax })),
   }));
   const stale = (step: number) =>
-    new Uint8Array(chunks.encode(buffer, [999, step, 1, 0, 0, new Uint8Array(64)]));
+    new Uint8Array(chunks.encode(buffer, [999, 1, 1, step, 0, 0, new Uint8Array(64)]));
   const makeOne = (): { subject: string; data: Uint8Array } => {
     for (;;) {
       if (draws.integer(2) === 0) {
@@ -154,7 +154,7 @@ async function attack({ url, run, login, messages, seed, out, isOver }: Attack):
         // What is still well-formed is no broken message; who may send those is another matter.
         if (!isSound(data)) return { subject, data };
       } else {
-        const places = ["total", "reduce.0", "reduce.1", "reduce.7"];
+        const places = ["total", "total.0", "reduce.0", "reduce.1", "reduce.7", "credit.0"];
         const place = places[draws.integer(places.length)];
         const subject = `${gradients}.${login.user}.${place}`;
         const sample = stale(draws.integer(steps)).slice();

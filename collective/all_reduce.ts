@@ -7,22 +7,37 @@
  *   all partials there --> combined along the tree, chunk by chunk     canonical_tree.ts
  *          total chunk --> everybody at once,                          <prefix>.<name>.total
  *
+ *             lost chunks --> sent again when a credit shows them,         outgoing_chunks.ts
+ *                 credits --> who sent us chunks: which of them we hold,   <prefix>.<name>.credit.<rank>
+ *
  * A partial leaves as soon as its last shard is added, while later shards are being computed, and
  * a chunk's total leaves as soon as its last partial came. Chunks are copied from the message to
  * their place in the callback; all memory is there from the start.
  *
- * One set of buffers is enough although ranks run apart: a rank ends a step only when it holds the
- * totals of every slice. So whoever sends partials of the next step has had our whole slice, and
- * the partials that it was combined from are free; and no total of a step can come before we have
- * sent our own partials of it.
+ * One set of buffers is enough although ranks run apart and chunks may be sent again, because every
+ * rank forms a partial and none can do without any:
+ * - Whoever sends partials of the next step has ended this one, and so had our whole slice: the
+ *   partials that it was combined from are free.
+ * - We end a step only with the totals of every slice, whose owners have had all our partials by then:
+ *   those need not be sent again, and the next step may overwrite them.
+ * - Others may lack totals of ours when we go on to the next step. A chunk of them is overwritten
+ *   when the next step's partials of it have come from every rank. Each of those has ended this step,
+ *   and so lacks nothing.
+ * - No total of a step can come before we have sent our own partials of it, so nothing is
+ *   overwritten that the caller still reads.
+ * What comes again or late is known by its step and the bit of its chunk, and dropped.
  */
 import { bytesOf } from "../net/codec.ts";
-import type { Message, TransportError } from "../net/transport.ts";
+import type { TransportError } from "../net/transport.ts";
 import { type AllReduceOptions, type CheckedOptions, checkOptions } from "./all_reduce_options.ts";
-import { addInto, planTree, type TreePlan } from "./canonical_tree.ts";
-import { type Chunk, type ChunkCodec, createChunkCodec } from "./chunk_message.ts";
-import { anybody, type DataSubjects, dataSubjects } from "./data_subjects.ts";
+import { planTree, type TreePlan } from "./canonical_tree.ts";
+import { type Chunk, headerBytesMax } from "./chunk_message.ts";
+import type { Credit } from "./credit_message.ts";
+import { DataMessages, type DropReason } from "./data_messages.ts";
+import { OutgoingChunks } from "./outgoing_chunks.ts";
+import { OwedCredits } from "./owed_credits.ts";
 import { OwnPartials } from "./own_partials.ts";
+import { OwnSlice } from "./own_slice.ts";
 import { ReduceProgress } from "./reduce_progress.ts";
 import {
   type AllReduce,
@@ -32,6 +47,7 @@ import {
 } from "./reduction.ts";
 import { type OutgoingMessage, SendWindow } from "./send_window.ts";
 import { chunkRange, type Slice, sliceElements } from "./slices.ts";
+import { RepeatingTimer } from "./repeating_timer.ts";
 import { StallTimer } from "./stall_timer.ts";
 
 /**
@@ -44,59 +60,76 @@ export function createAllReduce(options: AllReduceOptions): AllReduce {
   return new SlicedAllReduce(checkOptions(options));
 }
 
-type DropReason = keyof DroppedMessages;
-
 class SlicedAllReduce implements AllReduce {
-  readonly dropped = { malformed: 0, generation: 0, sender: 0, step: 0, duplicate: 0 };
   readonly #options: CheckedOptions;
   readonly #chunkElementsMax: number;
-  readonly #subjects: DataSubjects;
   readonly #plan: TreePlan;
   readonly #slices: readonly Slice[];
   readonly #own: OwnPartials;
-  /** For each partial and chunk of our slice: where it is put, and combined in place. */
-  readonly #operands: readonly (readonly Float32Array[])[];
+  readonly #ownSlice: OwnSlice;
   readonly #total: Float32Array;
   readonly #progress: ReduceProgress;
-  readonly #codec: ChunkCodec;
+  readonly #outgoing: OutgoingChunks;
+  readonly #owed: OwedCredits;
+  readonly #messages: DataMessages;
   readonly #window: SendWindow;
   readonly #stall: StallTimer;
+  readonly #asking: RepeatingTimer;
   readonly #unsubscribe: () => void;
-  /** Chunks of our slice whose total is to be sent. */
-  readonly #totalsToSend: number[] = [];
-  /** Own partials to be sent, and how far the first one is. */
-  readonly #partialsToSend: number[] = [];
-  #partialCursor = 0;
   #step: number;
   #result: PromiseWithResolvers<Float32Array> | undefined;
   #failure: AllReduceError | undefined;
 
   constructor(options: CheckedOptions) {
-    const { rank, owners, elements, worldSize, clock, timeoutMs } = options;
+    const { rank, owners, elements, worldSize, windowBytes, firstStep, clock } = options;
     this.#options = options;
-    this.#subjects = dataSubjects(options.subjectPrefix);
-    this.#step = options.firstStep;
+    this.#step = firstStep;
     this.#chunkElementsMax = Math.floor(options.chunkBytesMax / 4);
     this.#plan = planTree(owners);
     this.#slices = sliceElements(elements, worldSize, this.#chunkElementsMax);
     this.#own = new OwnPartials({ partials: this.#plan.partials, rank, elements });
-    this.#operands = this.#plan.partials.map((_, partial) => this.#operandChunks(partial));
+    this.#ownSlice = new OwnSlice({
+      plan: this.#plan,
+      slice: this.#slices[rank],
+      chunkElementsMax: this.#chunkElementsMax,
+      own: this.#own,
+    });
     this.#total = new Float32Array(elements);
     this.#progress = new ReduceProgress({
       rank,
       partialRanks: this.#plan.partials.map((partial) => partial.rank),
       chunkCounts: this.#slices.map(({ chunkCount }) => chunkCount),
     });
-    this.#codec = createChunkCodec(this.#chunkElementsMax * 4);
+    this.#outgoing = new OutgoingChunks({
+      rank,
+      slices: this.#slices,
+      chunkElementsMax: this.#chunkElementsMax,
+      ownPartials: this.#partialsOf(rank),
+      windowBytes,
+      firstStep,
+    });
+    this.#owed = new OwedCredits({ rank, worldSize, windowBytes });
+    // The last slice is one of the longest.
+    const { chunkCount } = this.#slices[worldSize - 1];
+    const partialsMax = Math.max(...this.#slices.map((_, each) => this.#partialsOf(each).length));
+    this.#messages = new DataMessages(options, partialsMax * chunkCount);
     this.#window = new SendWindow({
       transport: options.transport,
-      bufferBytes: this.#codec.bufferBytes,
+      bufferBytes: this.#messages.bufferBytes,
       inFlightBytesMax: options.inFlightBytesMax,
-      next: (buffer) => this.#nextTotal(buffer) ?? this.#nextPartial(buffer),
+      next: (buffer) => this.#nextCredit() ?? this.#nextChunk(buffer),
       onError: (cause) => this.#fail(cause.message, { cause }),
     });
-    this.#stall = new StallTimer(clock, timeoutMs, () => this.#timeOut());
+    this.#stall = new StallTimer(clock, options.timeoutMs, () => this.#timeOut());
+    this.#asking = new RepeatingTimer(clock, options.askAfterMs, () => {
+      this.#owed.askTheSilent((each) => this.#progress.isAwaited(each));
+      this.#window.pump();
+    });
     this.#unsubscribe = worldSize === 1 ? () => {} : this.#listen();
+  }
+
+  get dropped(): Readonly<DroppedMessages> {
+    return this.#messages.dropped;
   }
 
   async ready(): Promise<void> {
@@ -110,6 +143,7 @@ class SlicedAllReduce implements AllReduce {
       throw new RangeError(`Cannot begin step ${step}: step ${this.#step} ${state}`);
     }
     this.#own.clear();
+    this.#outgoing.beginPartials(step);
     const result = Promise.withResolvers<Float32Array>();
     // A failure may come before anybody awaits the total.
     result.promise.catch(() => {});
@@ -126,7 +160,10 @@ class SlicedAllReduce implements AllReduce {
             `Cannot total step ${step}: ${this.#own.missingCount} shards to be added`,
           );
         }
-        if (this.#result === result) this.#stall.start();
+        if (this.#result === result) {
+          this.#stall.start();
+          this.#asking.start();
+        }
         return await result.promise;
       },
     };
@@ -139,7 +176,7 @@ class SlicedAllReduce implements AllReduce {
   #add(shard: number, values: Float32Array): void {
     const partial = this.#own.add(shard, values);
     if (partial === undefined) return;
-    if (this.#options.worldSize > 1) this.#partialsToSend.push(partial);
+    if (this.#options.worldSize > 1) this.#outgoing.addPartial(partial);
     if (this.#own.isComplete) {
       this.#progress.completeOwn();
       const { chunkCount } = this.#slices[this.#options.rank];
@@ -152,171 +189,163 @@ class SlicedAllReduce implements AllReduce {
   }
 
   #listen(): () => void {
-    const { transport, rank } = this.#options;
-    const subscriptions = [
-      transport.subscribe(this.#subjects.partials(anybody, rank), (message) => {
-        this.#receive(message, (chunk) => this.#receivePartial(chunk));
-      }),
-      transport.subscribe(this.#subjects.totals(anybody), (message) => {
-        this.#receive(message, (chunk) => this.#receiveTotal(chunk));
-      }),
-    ];
+    const unsubscribe = this.#messages.listen({
+      partial: (chunk) => this.#receiveChunk(chunk, () => this.#receivePartial(chunk)),
+      total: (chunk) => this.#receiveChunk(chunk, () => this.#receiveTotal(chunk)),
+      credit: (credit) => this.#receiveCredit(credit),
+    });
     // The transport outlives us and keeps this callback: it must not keep our buffers as well.
     let onClosed: ((cause: TransportError | undefined) => void) | undefined = (cause) =>
       this.#fail(cause?.message ?? "the connection was closed", { cause });
-    transport.closed.then((cause) => onClosed?.(cause));
+    this.#options.transport.closed.then((cause) => onClosed?.(cause));
     return () => {
       onClosed = undefined;
-      for (const subscription of subscriptions) subscription.unsubscribe();
+      unsubscribe();
     };
   }
 
-  #receive(
-    { subject, data }: Message,
-    use: (chunk: Chunk) => DropReason | undefined,
-  ): void {
-    if (this.#failure !== undefined) return;
-    let chunk: Chunk;
-    try {
-      chunk = this.#codec.decode(data);
-    } catch {
-      this.dropped.malformed++;
-      return;
-    }
-    const reason = this.#strangerOf(subject, chunk) ?? use(chunk);
-    if (reason !== undefined) this.dropped[reason]++;
+  #receiveChunk(
+    [, sender, sequence, , , , bytes]: Chunk,
+    use: () => DropReason | undefined,
+  ): DropReason | undefined {
+    if (this.#failure !== undefined) return undefined;
+    this.#owed.noteChunk(sender, sequence, bytes.length + headerBytesMax);
+    const reason = use();
+    this.#window.pump();
+    this.#finishIfDone();
+    return reason;
   }
 
-  /** Why a message is not from one of us. */
-  #strangerOf(subject: string, [generation, , sender]: Chunk): DropReason | undefined {
-    if (generation !== this.#options.generation) return "generation";
-    const name = this.#options.members[sender];
-    return name === this.#subjects.senderOf(subject) ? undefined : "sender";
+  #receiveCredit(credit: Credit): DropReason | undefined {
+    if (this.#failure !== undefined) return undefined;
+    const [, sender, asks, sentSequence] = credit;
+    if (sender === this.#options.rank) return "sender";
+    const isNew = this.#outgoing.credit(sender, credit);
+    if (isNew === undefined) return "malformed";
+    this.#owed.noteCredit(sender, sentSequence, asks === 1);
+    // Who waits for room to send is not stalled as long as others take what was sent.
+    if (isNew) this.#stall.noteProgress();
+    this.#window.pump();
   }
 
-  #receivePartial([, step, sender, partial, index, bytes]: Chunk): DropReason | undefined {
-    if (step !== this.#step + (this.#progress.isSliceDone ? 1 : 0)) return "step";
+  #receivePartial([, sender, , step, partial, index, bytes]: Chunk): DropReason | undefined {
+    if (step !== this.#awaitedPartialStep) return "step";
     const owner = this.#plan.partials[partial]?.rank;
     if (owner !== sender || sender === this.#options.rank) return "sender";
-    const target = this.#operands[partial][index];
+    const target = this.#ownSlice.operand(partial, index);
     if (target?.byteLength !== bytes.length) return "malformed";
+    if (this.#progress.isAfterGap(partial, index)) this.#owed.owe(sender);
     if (!this.#progress.addPartial(partial, index)) return "duplicate";
     bytesOf(target).set(bytes);
     this.#stall.noteProgress();
-    if (this.#progress.isReady(index)) {
-      this.#combine(index);
-      this.#window.pump();
-      this.#finishIfDone();
-    }
+    if (this.#progress.isReady(index)) this.#combine(index);
   }
 
-  #receiveTotal([, step, sender, , index, bytes]: Chunk): DropReason | undefined {
+  #receiveTotal([, sender, , step, , index, bytes]: Chunk): DropReason | undefined {
     // Our own comes back where the connection echoes.
     if (sender === this.#options.rank) return undefined;
     if (step !== this.#step || this.#result === undefined) return "step";
     if (index >= this.#slices[sender].chunkCount) return "malformed";
     const target = this.#totalChunk(sender, index);
     if (target.byteLength !== bytes.length) return "malformed";
+    if (index > 0 && !this.#progress.totalsFrom(sender).has(index - 1)) this.#owed.owe(sender);
     if (!this.#progress.addTotal(sender, index)) return "duplicate";
     bytesOf(target).set(bytes);
     this.#stall.noteProgress();
-    this.#finishIfDone();
   }
 
   /** Adds up one chunk of our slice, whose partials are all here. */
   #combine(index: number): void {
-    for (const { left, right } of this.#plan.combinations) {
-      addInto(this.#operands[left][index], this.#operands[right][index]);
-    }
-    this.#totalChunk(this.#options.rank, index).set(this.#operands[0][index]);
-    this.#progress.addTotal(this.#options.rank, index);
-    if (this.#options.worldSize > 1) this.#totalsToSend.push(index);
+    const { rank, worldSize } = this.#options;
+    this.#totalChunk(rank, index).set(this.#ownSlice.combine(index));
+    this.#progress.addTotal(rank, index);
+    if (worldSize > 1) this.#outgoing.addTotal(this.#step, index);
   }
 
-  /** Totals go before partials: others need them to end the step. */
-  #nextTotal(buffer: Uint8Array): OutgoingMessage | undefined {
-    const { rank, members } = this.#options;
-    const index = this.#totalsToSend.shift();
-    if (index === undefined) return undefined;
-    // Where the window was full, this may be all that the step has waited for.
-    if (this.#totalsToSend.length === 0) queueMicrotask(() => this.#finishIfDone());
-    return {
-      subject: this.#subjects.totals(members[rank]),
-      data: this.#encode(buffer, 0, index, this.#totalChunk(rank, index)),
-    };
+  #nextCredit(): OutgoingMessage | undefined {
+    const owed = this.#owed.next();
+    if (owed === undefined) return undefined;
+    return this.#messages.credit(owed.to, [
+      owed.asks ? 1 : 0,
+      this.#outgoing.lastSequence(owed.to),
+      owed.heardSequence,
+      this.#awaitedPartialStep,
+      this.#progress.partialsFrom(owed.to).bytes,
+      this.#step,
+      this.#progress.totalsFrom(owed.to).bytes,
+    ]);
   }
 
-  /** Each chunk goes to every other rank in turn, so that all of them have work early. */
-  #nextPartial(buffer: Uint8Array): OutgoingMessage | undefined {
-    const { rank, worldSize, members } = this.#options;
-    // The last slice is one of the longest.
-    const messages = this.#slices[worldSize - 1].chunkCount * (worldSize - 1);
-    while (this.#partialsToSend.length > 0) {
-      const partial = this.#partialsToSend[0];
-      while (this.#partialCursor < messages) {
-        const index = Math.floor(this.#partialCursor / (worldSize - 1));
-        const to = (rank + 1 + (this.#partialCursor % (worldSize - 1))) % worldSize;
-        this.#partialCursor++;
-        if (index >= this.#slices[to].chunkCount) continue;
-        const { lo, hi } = chunkRange(this.#slices[to], index, this.#chunkElementsMax);
-        const values = this.#own.sumOf(partial)!.subarray(lo, hi);
-        return {
-          subject: this.#subjects.partials(members[rank], to),
-          data: this.#encode(buffer, partial, index, values),
-        };
-      }
-      this.#partialsToSend.shift();
-      this.#partialCursor = 0;
-    }
-    return undefined;
-  }
-
-  #encode(buffer: Uint8Array, partial: number, index: number, values: Float32Array): Uint8Array {
-    const { generation, rank } = this.#options;
-    const header = [generation, this.#step, rank, partial, index] as const;
-    return this.#codec.encode(buffer, [...header, bytesOf(values)]);
+  #nextChunk(buffer: Uint8Array): OutgoingMessage | undefined {
+    const next = this.#outgoing.next();
+    if (next === undefined) return undefined;
+    const { kind, to, partial, index } = next;
+    // Where a window was full, this may be all that the step has waited for.
+    if (to === undefined) queueMicrotask(() => this.#finishIfDone());
+    const values = kind === "total"
+      ? this.#totalChunk(this.#options.rank, index)
+      : this.#own.sumOf(partial)!.subarray(...this.#elementsOf(to!, index));
+    return this.#messages.chunk(buffer, next, values);
   }
 
   #finishIfDone(): void {
     if (this.#result === undefined || !this.#progress.isDone) return;
-    if (this.#totalsToSend.length > 0 || !this.#own.isComplete) return;
+    if (this.#outgoing.hasNewTotals || !this.#own.isComplete) return;
     const { resolve } = this.#result;
     this.#result = undefined;
     this.#stall.stop();
+    this.#asking.stop();
     this.#progress.nextStep();
     this.#step++;
     resolve(this.#total);
   }
 
   #timeOut(): void {
-    const { ranks, words } = this.#progress.missing();
-    const why = words === "" ? "the broker did not take our totals" : words;
-    this.#fail(`${why} within ${this.#options.timeoutMs} ms`, { missingRanks: ranks });
+    const { ranks, words } = this.#missing();
+    this.#fail(`${words} within ${this.#options.timeoutMs} ms`, { missingRanks: ranks });
+  }
+
+  #missing(): { ranks: number[]; words: string } {
+    const missing = this.#progress.missing();
+    const blocking = this.#outgoing.blocking();
+    const words = [
+      missing.words,
+      ...blocking.map(({ rank, inFlightBytes }) =>
+        `worker ${rank} has not confirmed ${inFlightBytes} bytes of ours`
+      ),
+    ].filter((each) => each !== "");
+    return {
+      ranks: [...new Set([...missing.ranks, ...blocking.map(({ rank }) => rank)])],
+      words: words.join(", ") || "the broker did not take our totals",
+    };
   }
 
   #fail(why: string, details: { missingRanks?: readonly number[]; cause?: unknown } = {}): void {
     if (this.#failure !== undefined) return;
     this.#failure = new AllReduceError(this.#step, why, details);
     this.#stall.stop();
+    this.#asking.stop();
     this.#window.stop();
     this.#unsubscribe();
     this.#result?.reject(this.#failure);
     this.#result = undefined;
   }
 
-  #totalChunk(rank: number, index: number): Float32Array {
-    const { lo, hi } = chunkRange(this.#slices[rank], index, this.#chunkElementsMax);
-    return this.#total.subarray(lo, hi);
+  /** Partials of the next step may come once our slice is totalled. */
+  get #awaitedPartialStep(): number {
+    return this.#step + (this.#progress.isSliceDone ? 1 : 0);
   }
 
-  /** Our slice of a partial, in chunks: of our own sum in place, of another's in memory for it. */
-  #operandChunks(partial: number): Float32Array[] {
-    const slice = this.#slices[this.#options.rank];
-    const own = this.#own.sumOf(partial);
-    const values = own?.subarray(slice.lo, slice.hi) ?? new Float32Array(slice.hi - slice.lo);
-    return Array.from({ length: slice.chunkCount }, (_, index) => {
-      const { lo, hi } = chunkRange(slice, index, this.#chunkElementsMax);
-      return values.subarray(lo - slice.lo, hi - slice.lo);
-    });
+  #partialsOf(rank: number): number[] {
+    return this.#plan.partials.flatMap((partial, index) => partial.rank === rank ? [index] : []);
+  }
+
+  #totalChunk(rank: number, index: number): Float32Array {
+    return this.#total.subarray(...this.#elementsOf(rank, index));
+  }
+
+  #elementsOf(rank: number, index: number): [number, number] {
+    const { lo, hi } = chunkRange(this.#slices[rank], index, this.#chunkElementsMax);
+    return [lo, hi];
   }
 }

@@ -15,6 +15,13 @@ export const chunkBytesDefault = 256 * 1024;
 /** From 512 KiB to 64 MiB it makes no difference in time; this much is little for any broker. */
 export const inFlightBytesDefault = 4 * 1024 * 1024;
 
+/**
+ * Several times what is under way at any moment between workers that keep up, and a quarter of what
+ * nats-server lets wait for one connection by default (64 MiB) before it cuts it off.
+ */
+export const receiveBytesDefault = 16 * 1024 * 1024;
+export const askAfterMsDefault = 200;
+
 export interface AllReduceOptions {
   readonly transport: Transport;
   /** Begins every subject; the same for all ranks of a run and of no other run. */
@@ -34,18 +41,32 @@ export interface AllReduceOptions {
   readonly chunkBytesMax?: number;
   /** What one rank may have on its way to the broker. @default {inFlightBytesDefault} */
   readonly inFlightBytesMax?: number;
+  /**
+   * What all others together may have on its way to one rank, the same for all ranks: at most a
+   * quarter of the broker's `max_pending`. Each gets an even part, its window, and sends chunks of at
+   * most a quarter of that. @default {receiveBytesDefault}
+   */
+  readonly receiveBytesMax?: number;
+  /** A rank that we wait for, and that is silent for this long, is asked. @default {askAfterMsDefault} */
+  readonly askAfterMs?: number;
   /** How long `total` waits while nothing new comes. */
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
 
 /** With every default filled in. */
-export type CheckedOptions = Required<AllReduceOptions> & { readonly worldSize: number };
+export type CheckedOptions = Required<AllReduceOptions> & {
+  readonly worldSize: number;
+  /** What one rank may have on its way to another one. */
+  readonly windowBytes: number;
+};
 
 /** @throws {RangeError} naming the option */
 export function checkOptions(options: AllReduceOptions): CheckedOptions {
   const { owners, rank, elements, members, transport } = options;
   const chunkBytesMax = options.chunkBytesMax ?? chunkBytesDefault;
+  const receiveBytesMax = options.receiveBytesMax ?? receiveBytesDefault;
+  const askAfterMs = options.askAfterMs ?? askAfterMsDefault;
   const inFlightBytesMax = options.inFlightBytesMax ?? inFlightBytesDefault;
   const worldSize = Math.max(-1, ...owners) + 1;
   const isWhole = (value: number, min: number) => Number.isSafeInteger(value) && value >= min;
@@ -72,6 +93,8 @@ export function checkOptions(options: AllReduceOptions): CheckedOptions {
       ["elements", elements, 1],
       ["chunkBytesMax", chunkBytesMax, 4],
       ["inFlightBytesMax", inFlightBytesMax, 1],
+      ["receiveBytesMax", receiveBytesMax, 4 * (headerBytesMax + 4) * (worldSize - 1)],
+      ["askAfterMs", askAfterMs, 1],
       ["timeoutMs", options.timeoutMs, 1],
       ["generation", options.generation, 0],
       ["firstStep", options.firstStep, 0],
@@ -86,5 +109,14 @@ export function checkOptions(options: AllReduceOptions): CheckedOptions {
       `Cannot send chunks of ${chunkBytesMax} bytes: with their header they must be at most ${transport.payloadBytesMax}, the broker's max_payload`,
     );
   }
-  return { ...options, chunkBytesMax, inFlightBytesMax, worldSize };
+  const windowBytes = Math.floor(receiveBytesMax / Math.max(1, worldSize - 1));
+  return {
+    ...options,
+    chunkBytesMax: Math.min(chunkBytesMax, Math.floor(windowBytes / 4) - headerBytesMax),
+    inFlightBytesMax,
+    receiveBytesMax,
+    askAfterMs,
+    worldSize,
+    windowBytes,
+  };
 }

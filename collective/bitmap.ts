@@ -32,6 +32,18 @@ export class Bitmap {
     return true;
   }
 
+  /** As they lie in memory: bit i is bit i % 8 of byte i / 8. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.#words.buffer);
+  }
+
+  /** Adds all that the `bytes` of another bitmap of this length hold; bits beyond it mean nothing. */
+  addAll(bytes: Uint8Array): void {
+    for (let index = 0; index < this.length; index++) {
+      if ((bytes[index >>> 3] & (1 << (index & 7))) !== 0) this.add(index);
+    }
+  }
+
   clear(): void {
     this.#words.fill(0);
     this.#count = 0;

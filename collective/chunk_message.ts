@@ -1,7 +1,7 @@
 /**
- * A piece of a gradient on the wire: [generation, step, sender, partial, chunk, bytes]. A list, not
- * a map, because its field names would be sent with every chunk. What it is (a partial sum for the
- * owner of a slice, or the total for everybody) is said by its subject.
+ * A piece of a gradient on the wire: [generation, sender, sequence, step, partial, chunk, bytes]. A
+ * list, not a map, because its field names would be sent with every chunk. What it is (a partial sum
+ * for the owner of a slice, or the total for everybody) is said by its subject.
  */
 import { decode, encodeInto, encodeOverheadBytes } from "../net/codec.ts";
 import { bytes, type Infer, integer, tuple } from "../net/schema.ts";
@@ -10,10 +10,23 @@ import { bytes, type Infer, integer, tuple } from "../net/schema.ts";
 export const headerBytesMax = 64;
 
 const count = integer({ min: 0, max: 0xffff_ffff });
+/** Messages are counted for as long as a generation lasts. */
+const sequence = integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const chunkSchema = (chunkBytesMax: number) =>
-  tuple(count, count, count, count, count, bytes({ lengthMin: 4, lengthMax: chunkBytesMax }));
+  tuple(
+    count,
+    count,
+    sequence,
+    count,
+    count,
+    count,
+    bytes({ lengthMin: 4, lengthMax: chunkBytesMax }),
+  );
 
-/** Generation, step, sender's rank, index of the partial, index of the chunk, float32 bytes. */
+/**
+ * Generation, sender's rank, number of the message among the sender's, step, index of the partial,
+ * index of the chunk, float32 bytes.
+ */
 export type Chunk = Infer<ReturnType<typeof chunkSchema>>;
 
 export interface ChunkCodec {

@@ -1,13 +1,17 @@
 /**
- * Subjects of the chunks. Each holds the name of its sender, so that a broker which lets every
- * worker publish below its own name alone vouches for it.
+ * Subjects of chunks and credits. Each holds the name of its sender, so that a broker which lets
+ * every worker publish below its own name alone vouches for it.
  */
 
 export interface DataSubjects {
-  /** Pieces of partial sums for one rank. */
+  /** Pieces of partial sums, for the rank that totals them. */
   partials(from: string, to: number): string;
   /** Totals for everybody. */
   totals(from: string): string;
+  /** Totals that one rank has lost. */
+  totalsAgain(from: string, to: number): string;
+  /** What the sender holds of the chunks of one rank. */
+  credits(from: string, to: number): string;
   /** Who speaks on `subject`, by its name. */
   senderOf(subject: string): string;
 }
@@ -20,6 +24,8 @@ export function dataSubjects(prefix: string): DataSubjects {
   return {
     partials: (from, to) => `${prefix}.${from}.reduce.${to}`,
     totals: (from) => `${prefix}.${from}.total`,
+    totalsAgain: (from, to) => `${prefix}.${from}.total.${to}`,
+    credits: (from, to) => `${prefix}.${from}.credit.${to}`,
     senderOf(subject) {
       const start = prefix.length + 1;
       return subject.slice(start, subject.indexOf(".", start));

@@ -14,10 +14,14 @@ export interface ReduceProgressOptions {
 
 export class ReduceProgress {
   readonly #rank: number;
+  /** Chunks of our slice. */
+  readonly #chunkCount: number;
   readonly #partialRanks: readonly number[];
-  /** Chunks of our slice that have come, for each partial of another rank. */
+  /** Place of each partial among those of its rank. */
+  readonly #places: readonly number[];
+  /** Chunks of our slice that have come from each other rank, one partial of it after the other. */
   readonly #partials: readonly Bitmap[];
-  /** How many of those partials have come, for each chunk of our slice. */
+  /** How many of the partials have come, for each chunk of our slice. */
   readonly #arrived: Uint16Array;
   readonly #foreignCount: number;
   /** Chunks whose total is here, for each rank's slice. */
@@ -26,9 +30,16 @@ export class ReduceProgress {
 
   constructor({ rank, partialRanks, chunkCounts }: ReduceProgressOptions) {
     this.#rank = rank;
+    this.#chunkCount = chunkCounts[rank];
     this.#partialRanks = partialRanks;
-    this.#partials = partialRanks.map(() => new Bitmap(chunkCounts[rank]));
-    this.#arrived = new Uint16Array(chunkCounts[rank]);
+    this.#places = partialRanks.map((each, partial) =>
+      partialRanks.slice(0, partial).filter((other) => other === each).length
+    );
+    this.#partials = chunkCounts.map((_, from) => {
+      const partials = from === rank ? 0 : partialRanks.filter((each) => each === from).length;
+      return new Bitmap(partials * this.#chunkCount);
+    });
+    this.#arrived = new Uint16Array(this.#chunkCount);
     this.#foreignCount = partialRanks.filter((each) => each !== rank).length;
     this.#totals = chunkCounts.map((count) => new Bitmap(count));
   }
@@ -43,11 +54,27 @@ export class ReduceProgress {
     return this.#totals[this.#rank].isFull;
   }
 
+  /** Which chunks of our slice `rank` has sent, one of its partials after the other. */
+  partialsFrom(rank: number): Bitmap {
+    return this.#partials[rank];
+  }
+
+  /** Which totals `rank` has sent. */
+  totalsFrom(rank: number): Bitmap {
+    return this.#totals[rank];
+  }
+
   /** Returns false for one that has come before. */
   addPartial(partial: number, chunk: number): boolean {
-    if (!this.#partials[partial].add(chunk)) return false;
+    if (!this.#partials[this.#partialRanks[partial]].add(this.#bitOf(partial, chunk))) return false;
     this.#arrived[chunk]++;
     return true;
+  }
+
+  /** The chunk before this one, which was sent first, has not come. */
+  isAfterGap(partial: number, chunk: number): boolean {
+    return chunk > 0 &&
+      !this.#partials[this.#partialRanks[partial]].has(this.#bitOf(partial, chunk - 1));
   }
 
   /** All of our own partials are formed. */
@@ -66,7 +93,7 @@ export class ReduceProgress {
     if (rank === this.#rank && this.isSliceDone) {
       this.#ownComplete = false;
       this.#arrived.fill(0);
-      for (const partial of this.#partials) partial.clear();
+      for (const partials of this.#partials) partials.clear();
     }
     return true;
   }
@@ -77,23 +104,28 @@ export class ReduceProgress {
     this.#ownComplete = false;
   }
 
-  /** Ranks whose chunks are missing, and how many came: partials first, for totals wait on them. */
+  /** Something of `rank` is missing: partials first, for totals wait on them. */
+  isAwaited(rank: number): boolean {
+    return rank !== this.#rank && !this.#awaitedFrom(rank).isFull;
+  }
+
+  /** Ranks whose chunks are missing, and how many came. */
   missing(): { ranks: number[]; words: string } {
-    const late: { rank: number; received: number; expected: number }[] = [];
-    for (const rank of this.#totals.keys()) {
-      if (rank === this.#rank) continue;
-      const awaited = this.isSliceDone
-        ? [this.#totals[rank]]
-        : this.#partials.filter((_, partial) => this.#partialRanks[partial] === rank);
-      const received = awaited.reduce((sum, { count }) => sum + count, 0);
-      const expected = awaited.reduce((sum, { length }) => sum + length, 0);
-      if (received < expected) late.push({ rank, received, expected });
-    }
-    const words = late.map(({ rank, received, expected }, i) =>
-      i === 0
-        ? `received ${received} of ${expected} chunks from worker ${rank}`
-        : `${received} of ${expected} from worker ${rank}`
-    );
-    return { ranks: late.map(({ rank }) => rank), words: words.join(", ") };
+    const ranks = [...this.#totals.keys()].filter((rank) => this.isAwaited(rank));
+    const words = ranks.map((rank, i) => {
+      const { count, length } = this.#awaitedFrom(rank);
+      return i === 0
+        ? `received ${count} of ${length} chunks from worker ${rank}`
+        : `${count} of ${length} from worker ${rank}`;
+    });
+    return { ranks, words: words.join(", ") };
+  }
+
+  #awaitedFrom(rank: number): Bitmap {
+    return this.isSliceDone ? this.#totals[rank] : this.#partials[rank];
+  }
+
+  #bitOf(partial: number, chunk: number): number {
+    return this.#places[partial] * this.#chunkCount + chunk;
   }
 }

@@ -15,7 +15,7 @@ export interface SendWindowOptions {
   readonly transport: Transport;
   readonly bufferBytes: number;
   readonly inFlightBytesMax: number;
-  /** Encodes the next message into `buffer`; undefined if there is none for now. */
+  /** Encodes the next message, a long one into `buffer`; undefined if there is none for now. */
   next(buffer: Uint8Array): OutgoingMessage | undefined;
   onError(error: Error): void;
 }
@@ -49,12 +49,14 @@ export class SendWindow {
           break;
         }
         transport.publish(message.subject, message.data);
-        this.#burst.push(buffer);
+        // A short message lies in memory of its own.
+        if (message.data.buffer === buffer.buffer) this.#burst.push(buffer);
+        else this.#free.push(buffer);
         this.#burstBytes += message.data.length;
         this.#inFlightBytes += message.data.length;
         if (this.#burstBytes * 4 >= inFlightBytesMax) this.#confirmBurst();
       }
-      if (this.#burst.length > 0) this.#confirmBurst();
+      if (this.#burstBytes > 0) this.#confirmBurst();
     } catch (error) {
       this.stop();
       onError(error as Error);

@@ -56,7 +56,10 @@ export interface WorkerOptions {
   /** Called each time the coordinator has accepted the worker. */
   readonly onJoined?: () => void;
   /** Bounds of the sums' messages, the same on all workers; the defaults are the fastest. */
-  readonly sums?: Pick<AllReduceOptions, "chunkBytesMax" | "inFlightBytesMax">;
+  readonly sums?: Pick<
+    AllReduceOptions,
+    "chunkBytesMax" | "inFlightBytesMax" | "receiveBytesMax"
+  >;
 }
 
 /** Longest silence of the other workers within a sum; a slow one is slower, a dead one found sooner. */

@@ -192,29 +192,29 @@ Deno.test("all-reduce drops and counts what is not for it, and the sum stays rig
     intruder.publish(`run.${subject}`, encode(chunk));
   const reductions = all.ranks.map((rank) => rank.begin(0));
   // Partials for rank 0, whose slice of four elements is two chunks.
-  send("w1.reduce.0", [2, step, 1, 1, 0, bytes]);
-  send("w1.reduce.0", [4, step, 1, 1, 0, bytes]);
-  send("w1.reduce.0", [generation, 1, 1, 1, 0, bytes]);
-  send("w1.reduce.0", [generation, 9, 1, 1, 0, bytes]);
-  send("w2.reduce.0", [generation, step, 2, 1, 0, bytes]);
-  send("w0.reduce.0", [generation, step, 0, 0, 0, bytes]);
+  send("w1.reduce.0", [2, 1, 1, step, 1, 0, bytes]);
+  send("w1.reduce.0", [4, 1, 1, step, 1, 0, bytes]);
+  send("w1.reduce.0", [generation, 1, 1, 1, 1, 0, bytes]);
+  send("w1.reduce.0", [generation, 1, 1, 9, 1, 0, bytes]);
+  send("w2.reduce.0", [generation, 2, 1, step, 1, 0, bytes]);
+  send("w0.reduce.0", [generation, 0, 1, step, 0, 0, bytes]);
   // Under another's name.
-  send("w2.reduce.0", [generation, step, 1, 1, 0, bytes]);
-  send("stranger.reduce.0", [generation, step, 1, 1, 0, bytes]);
-  send("w2.total", [generation, step, 1, 0, 0, bytes]);
-  send("w1.reduce.0", [generation, step, 1, 5, 0, bytes]);
-  send("w1.reduce.0", [generation, step, 1, 1, 2, bytes]);
-  send("w1.reduce.0", [generation, step, 1, 1, 0, bytes.subarray(4)]);
-  send("w1.reduce.0", [generation, step, 1, 1, 0, new Uint8Array(12)]);
-  send("w1.reduce.0", [generation, step, 1, 1, 0]);
-  send("w1.reduce.0", [generation, step, 1, 1, 0, "eight by"]);
-  send("w1.reduce.0", [generation, step, -1, 1, 0, bytes]);
-  send("w1.reduce.0", [generation, step, 1.5, 1, 0, bytes]);
+  send("w2.reduce.0", [generation, 1, 1, step, 1, 0, bytes]);
+  send("stranger.reduce.0", [generation, 1, 1, step, 1, 0, bytes]);
+  send("w2.total", [generation, 1, 1, step, 0, 0, bytes]);
+  send("w1.reduce.0", [generation, 1, 1, step, 5, 0, bytes]);
+  send("w1.reduce.0", [generation, 1, 1, step, 1, 2, bytes]);
+  send("w1.reduce.0", [generation, 1, 1, step, 1, 0, bytes.subarray(4)]);
+  send("w1.reduce.0", [generation, 1, 1, step, 1, 0, new Uint8Array(12)]);
+  send("w1.reduce.0", [generation, 1, 1, step, 1, 0]);
+  send("w1.reduce.0", [generation, 1, 1, step, 1, 0, "eight by"]);
+  send("w1.reduce.0", [generation, -1, 1, step, 1, 0, bytes]);
+  send("w1.reduce.0", [generation, 1.5, 1, step, 1, 0, bytes]);
   intruder.publish("run.w1.reduce.0", new Uint8Array([0xc1]));
   intruder.publish("run.w1.reduce.0", new Uint8Array(0));
-  send("w1.total", [generation, step, 9, 0, 0, bytes]);
-  send("w1.total", [generation, step, 1, 0, 2, bytes]);
-  send("w1.total", [generation, step + 1, 1, 0, 0, bytes]);
+  send("w1.total", [generation, 9, 1, step, 0, 0, bytes]);
+  send("w1.total", [generation, 1, 1, step, 0, 2, bytes]);
+  send("w1.total", [generation, 1, 1, step + 1, 0, 0, bytes]);
   await settle();
   assert.deepEqual(all.ranks[0].dropped, {
     malformed: 10,
@@ -228,8 +228,8 @@ Deno.test("all-reduce drops and counts what is not for it, and the sum stays rig
   const totals = await Promise.all(reductions.map((reduction) => reduction.total()));
   for (const total of totals) assert.deepEqual(bitsOf(total), bitsOf(treeSum(shards)));
   // A message of the finished step comes once more.
-  send("w1.total", [generation, step, 1, 0, 0, bytes]);
-  send("w1.reduce.0", [generation, step, 1, 1, 0, bytes]);
+  send("w1.total", [generation, 1, 1, step, 0, 0, bytes]);
+  send("w1.reduce.0", [generation, 1, 1, step, 1, 0, bytes]);
   await settle();
   assert.equal(all.ranks[0].dropped.step, 5);
   for (const total of totals) assert.deepEqual(bitsOf(total), bitsOf(treeSum(shards)));
@@ -263,7 +263,7 @@ Deno.test("total() fails naming the ranks and the chunks that are missing", asyn
     reduction.add(rank, new Float32Array(24));
   }
   const intruder = all.broker.connect();
-  intruder.publish("run.w2.reduce.0", encode([3, 0, 2, 2, 1, new Uint8Array(8)]));
+  intruder.publish("run.w2.reduce.0", encode([3, 2, 1, 0, 2, 1, new Uint8Array(8)]));
   await settle();
   const failing = assert.rejects(reductions[0].total(), (error: unknown) => {
     assert.ok(error instanceof AllReduceError);
@@ -311,7 +311,7 @@ Deno.test("total() waits longer than timeoutMs while chunks keep coming", async 
   for (let chunk = 0; chunk < 3; chunk++) {
     await settle();
     all.clock.advance(4000);
-    peer.publish("run.w1.reduce.0", encode([3, 0, 1, 1, chunk, new Uint8Array(8)]));
+    peer.publish("run.w1.reduce.0", encode([3, 1, chunk + 1, 0, 1, chunk, new Uint8Array(8)]));
   }
   await settle();
   all.clock.advance(4999);

@@ -18,6 +18,7 @@ const coordinator = "coordinator/run_coordinator.ts";
 const membership = "coordinator/membership.ts";
 const journal = "coordinator/journal.ts";
 const sum = "collective/all_reduce.ts";
+const sendStream = "collective/send_stream.ts";
 const sendWindow = "collective/send_window.ts";
 const worker = "worker/run_worker.ts";
 const client = "worker/coordinator_client.ts";
@@ -187,14 +188,14 @@ export const defects: readonly Defect[] = [
   },
   {
     what: "gradients of any generation are added",
-    file: sum,
-    from: 'if (generation !== this.#options.generation) return "generation";',
+    file: "collective/data_messages.ts",
+    from: 'if (message[0] !== generation) return "generation";',
     to: "",
   },
   {
     what: "partial sums of any step are added",
     file: sum,
-    from: 'if (step !== this.#step + (this.#progress.isSliceDone ? 1 : 0)) return "step";',
+    from: 'if (step !== this.#awaitedPartialStep) return "step";',
     to: "",
   },
   {
@@ -215,6 +216,48 @@ export const defects: readonly Defect[] = [
     file: "collective/canonical_tree.ts",
     from: "combinations.push({ left, right });",
     to: "if (combinations.length < 3) combinations.push({ left, right });",
+  },
+  {
+    what: "lost chunks are not sent again",
+    file: sendStream,
+    from: "if (!this.#held.has(chunk)) this.#lost.push(chunk);",
+    to: "",
+  },
+  {
+    what: "credits are not used",
+    file: sum,
+    from: "const isNew = this.#outgoing.credit(sender, credit);",
+    to: "const isNew = false;",
+  },
+  {
+    what: "nobody is asked what it has sent",
+    file: sum,
+    from: "this.#owed.askTheSilent((each) => this.#progress.isAwaited(each));",
+    to: "",
+  },
+  {
+    what: "a question is not answered",
+    file: "collective/owed_credits.ts",
+    from: "if (asks || sentSequence > sender.heardSequence) this.owe(from);",
+    to: "if (sentSequence > sender.heardSequence) this.owe(from);",
+  },
+  {
+    what: "totals that others lack are forgotten when the next step begins",
+    file: "collective/outgoing_chunks.ts",
+    from: "receiver.stream.partials.begin(step);",
+    to: "receiver.stream.partials.begin(step);\n      receiver.stream.totals.begin(step);",
+  },
+  {
+    what: "a total is sent again as one of the step under way",
+    file: "collective/outgoing_chunks.ts",
+    from: 'return { kind: "total", to, step: this.#totalStep, sequence, partial: 0, index };',
+    to: 'return { kind: "total", to, step: stream.partials.step, sequence, partial: 0, index };',
+  },
+  {
+    what: "windows have no bound",
+    file: sendStream,
+    from: "return this.#inFlightBytes + bytes <= this.#windowBytes;",
+    to: "return this.#inFlightBytes + bytes <= Infinity;",
   },
   {
     what: "gradients under way have no bound",

@@ -48,14 +48,23 @@ export function sequential(...layers: readonly Layer[]): Layer {
   return {
     parameters: layers.flatMap(({ parameters }) => parameters),
     apply(parameters, input) {
-      let next = 0;
-      return layers.reduce((value, layer) => {
-        const own = parameters.slice(next, next + layer.parameters.length);
-        next += own.length;
-        return layer.apply(own, value);
-      }, input);
+      const own = divideParameters(parameters, layers);
+      return layers.reduce((value, layer, index) => layer.apply(own[index], value), input);
     },
   };
+}
+
+/** The values of each layer's parameters, where all lie in the order of the layers. */
+export function divideParameters(
+  values: readonly Tensor[],
+  layers: readonly { readonly parameters: readonly ParameterSpec[] }[],
+): Tensor[][] {
+  let next = 0;
+  return layers.map(({ parameters }) => {
+    const start = next;
+    next += parameters.length;
+    return values.slice(start, next);
+  });
 }
 
 /** A function without parameters as a layer. */

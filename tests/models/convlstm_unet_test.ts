@@ -1,0 +1,54 @@
+import assert from "node:assert/strict";
+import { convLstmUnet, type ConvLstmUnetOptions } from "../../models/convlstm_unet.ts";
+import { testCarriedState, testModel } from "./model_checks.ts";
+
+const small: ConvLstmUnetOptions = {
+  frameShape: [4, 8, 1],
+  mode: "next-frame",
+  outputShape: [4, 8, 1],
+  outputActivation: "sigmoid",
+  filters: 2,
+  levels: 3,
+  kernelSize: 3,
+  windowFrames: 2,
+};
+const segmenting: ConvLstmUnetOptions = {
+  ...small,
+  mode: "supervised",
+  outputShape: [4, 8, 3],
+  outputActivation: "softmax",
+};
+
+Deno.test("convLstmUnet doubles its filters downwards and joins each level's states upwards", () => {
+  const model = convLstmUnet({ ...small, filters: 12 });
+  const shapes = Object.fromEntries(model.parameters.map(({ name, shape }) => [name, shape]));
+  assert.deepEqual(shapes["down0/kernel"], [3, 3, 1, 48]);
+  assert.deepEqual(shapes["down2/kernel"], [3, 3, 24, 192]);
+  assert.deepEqual(shapes["up1/kernel"], [3, 3, 24 + 48, 96]);
+  assert.deepEqual(shapes["up0/kernel"], [3, 3, 12 + 24, 48]);
+  assert.deepEqual(shapes["head/kernel"], [1, 1, 12, 1]);
+  assert.equal(model.state.length, 2 * 5);
+});
+
+testModel("convLstmUnet of next frames", convLstmUnet(small));
+testModel("convLstmUnet of segmentations", convLstmUnet(segmenting), [4, 8, 3]);
+testModel(
+  "convLstmUnet with linear output",
+  convLstmUnet({ ...small, outputActivation: "linear" }),
+);
+testCarriedState(
+  "convLstmUnet",
+  convLstmUnet(small),
+  convLstmUnet({ ...small, windowFrames: 4 }),
+);
+
+Deno.test("convLstmUnet refuses frames and answers that do not fit", () => {
+  assert.throws(
+    () => convLstmUnet({ ...small, frameShape: [6, 8, 1] }),
+    /3 levels for frames of 6 × 8.*multiples of 4/,
+  );
+  assert.throws(
+    () => convLstmUnet({ ...segmenting, outputShape: [4] }),
+    /\[4\] to frames of 4 × 8/,
+  );
+});

@@ -41,7 +41,16 @@ export type { WindowShape } from "./datasets/window_shape.ts";
 export { convLstm, type ConvLstmOptions } from "./models/convlstm.ts";
 export { encoderForecaster, type EncoderForecasterOptions } from "./models/encoder_forecaster.ts";
 export { lossSum } from "./models/losses.ts";
-export type { Model, ModelOutput, ParameterSpec, StateSpec } from "./models/model.ts";
+export { glorotUniform, orthogonal } from "./models/initializers.ts";
+export type {
+  Model,
+  ModelInputs,
+  ModelOutput,
+  NoiseSpec,
+  ParameterSpec,
+  StateSpec,
+} from "./models/model.ts";
+export type { ModelBuilder, ModelContext } from "./models/model_definition.ts";
 export { buildOptimizer } from "./models/optimizers/build_optimizer.ts";
 export type { Optimizer, OptimizerUpdate, UpdateScalars } from "./models/optimizers/optimizer.ts";
 export { buildSchedule, type Schedule } from "./models/schedules.ts";
@@ -52,6 +61,8 @@ export { assignShards } from "./collective/canonical_tree.ts";
 export { type AllReduce, AllReduceError, type Reduction } from "./collective/reduction.ts";
 
 export { type Clock, systemClock } from "./net/clock.ts";
+export type { Options, OptionSpec } from "./net/options.ts";
+export { type Random, random } from "./net/random.ts";
 export { createMemoryBroker, type MemoryBroker } from "./net/memory_transport.ts";
 export { connectNats, type NatsOptions } from "./net/nats_transport.ts";
 export type { Message, Subscription, Transport } from "./net/transport.ts";

@@ -31,6 +31,8 @@ export interface ReadyReport {
   /** Parameters of the model, and SHA-256 of its first weights and of the dataset's catalogue. */
   readonly parameterCount: number;
   readonly fingerprint: string;
+  /** SHA-256 of the source of a model that is not built in. */
+  readonly modelSource?: string;
 }
 
 /** How a worker ended: all planned steps done, or stopped on request after a checkpoint. */
@@ -305,6 +307,7 @@ const fieldNames = {
   engine: "engine",
   engineVersion: "engine version",
   precision: "precision",
+  modelSource: "source of the model's module",
   parameterCount: "parameter count",
   fingerprint: "model and data fingerprint",
 } as const;

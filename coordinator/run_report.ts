@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../net/clock.ts";
 import type { ReadyRequest, StepProgress, ValidationResult } from "../net/messages.ts";
-import type { RunConfiguration } from "../net/run_configuration.ts";
+import { modelTitle, type RunConfiguration } from "../net/run_configuration.ts";
 import { formatLoss } from "../report/figures.ts";
 import { type MetricsLine, MetricsLog } from "../report/metrics_log.ts";
 import type { PredictedSequence } from "../report/predicted_sequence.ts";
@@ -122,7 +122,9 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       );
       line.end(
         `${ready.dataset}\n` +
-          `${configuration.model.name}, ${parameters.toLocaleString("en")} parameters, ` +
+          `${modelTitle(configuration.model.name)}, ${
+            parameters.toLocaleString("en")
+          } parameters, ` +
           `${lanes} lanes in ${shards} shards, windows of ${configuration.windowFrames} frames\n` +
           `${workers} ${workers === 1 ? "worker" : "workers"} × ${ready.device}, ` +
           `${ready.engineVersion}, ${precision}, ${threads} ${
@@ -204,7 +206,8 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     warn,
     async picture(step, sequences) {
       const scale = configuration.dataset.name === "radar" ? "rain" : "gray";
-      const title = `${configuration.dataset.name}, ${configuration.model.name}, step ${step}`;
+      const model = modelTitle(configuration.model.name);
+      const title = `${configuration.dataset.name}, ${model}, step ${step}`;
       const predicts = configuration.model.name === "convlstm" ? "next-frame" : "forecast";
       const png = renderPredictions({ sequences, scale, title, predicts });
       const directory = `${folder}/predictions`;

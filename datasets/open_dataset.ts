@@ -1,30 +1,152 @@
-/** Datasets by name: the one place that knows them all. */
+/** Datasets by name: the one place that knows them all, and the options of each. */
+import { type Options, type OptionSpec, resolveOptions } from "../net/options.ts";
+import { type DatasetName, datasetNames } from "../net/run_configuration.ts";
+import { augmented } from "./augmentation.ts";
+import { bouncingBalls } from "./bouncing_balls.ts";
 import { type Dataset, DatasetError } from "./dataset.ts";
+import { openFrameFolder } from "./frame_folder.ts";
+import { openMnistImages } from "./mnist_images.ts";
 import { type MovingMnistOptions, openMovingMnist } from "./moving_mnist.ts";
+import { movingPoints } from "./moving_points.ts";
+import { openNpyDataset } from "./npy_dataset.ts";
 import { openRadar, type RadarOptions } from "./radar.ts";
+import { openSevir } from "./sevir.ts";
 
-/** What `--dataset` accepts. */
-export const datasetNames = ["moving-mnist", "radar"] as const;
+export { datasetNames };
 
 export interface DatasetOptions extends MovingMnistOptions, RadarOptions {
   /** One of `datasetNames`. */
   readonly name: string;
+  /** Those of the dataset's own that were given. */
+  readonly options?: Options;
+}
+
+interface DatasetDefinition {
+  readonly options: readonly OptionSpec[];
+  /** What `--data` has to name, where the dataset is nothing without it. */
+  readonly needs?: string;
+  /** @param own every declared option */
+  open(options: DatasetOptions, own: Options, seed: number): Promise<Dataset> | Dataset;
+}
+
+const augmentation: readonly OptionSpec[] = [
+  { name: "flips", default: false, meaning: "training sequences flipped at random" },
+  { name: "rotations", default: false, meaning: "training sequences turned by quarters at random" },
+];
+
+const frameSize = (rows: number, columns: number): readonly OptionSpec[] => [
+  { name: "rows", default: rows, min: 1, max: 4096, meaning: "height of frames" },
+  { name: "columns", default: columns, min: 1, max: 4096, meaning: "width of frames" },
+];
+const sizeOf = (own: Options) => [own.rows as number, own.columns as number] as const;
+
+const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
+  "moving-mnist": {
+    options: [
+      { name: "segmentation", default: false, meaning: "answers are the digit at each pixel" },
+    ],
+    open: (options, own, seed) =>
+      openMovingMnist({ ...options, segmentation: own.segmentation as boolean }, seed),
+  },
+  "radar": { options: [], open: (options, _, seed) => openRadar(options, seed) },
+  "mnist": {
+    options: [
+      {
+        name: "classes",
+        default: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        min: 0,
+        max: 9,
+        meaning: "digits to take",
+      },
+    ],
+    open: (options, own) =>
+      openMnistImages({ ...options, classes: own.classes as readonly number[] }),
+  },
+  "bouncing-balls": {
+    options: [
+      ...frameSize(64, 64),
+      { name: "balls", default: 3, min: 1, max: 100, meaning: "balls in the box" },
+      {
+        name: "anomalies",
+        default: false,
+        meaning: "events against the laws of motion in half of the test sequences",
+      },
+    ],
+    open: (options, own, seed) =>
+      bouncingBalls({
+        ...options,
+        frameSize: sizeOf(own),
+        balls: own.balls as number,
+        anomalies: own.anomalies as boolean,
+      }, seed),
+  },
+  "moving-points": {
+    options: frameSize(50, 130),
+    open: (options, own, seed) => movingPoints({ ...options, frameSize: sizeOf(own) }, seed),
+  },
+  "npy": {
+    options: [],
+    needs: "an .npy file of sequences",
+    open: ({ path }) => openNpyDataset(path!),
+  },
+  "frames": {
+    options: [
+      ...frameSize(64, 64),
+      { name: "channels", default: 1, min: 1, max: 3, meaning: "1 for grey, 3 for colour" },
+      {
+        name: "classes",
+        default: false,
+        meaning: "the folder above each sequence is its class",
+      },
+    ],
+    needs: "a folder of folders of PNG frames",
+    open({ path, onBadFile }, own) {
+      const { channels, classes } = own;
+      if (channels !== 1 && channels !== 3) {
+        throw new DatasetError(`Cannot read frames of ${channels} channels: give 1 or 3`);
+      }
+      const size = sizeOf(own);
+      return openFrameFolder({
+        ...{ path: path!, onBadFile, frameSize: size, channels },
+        classes: classes as boolean,
+      });
+    },
+  },
+  "sevir": {
+    options: frameSize(384, 384),
+    needs: "a folder of SEVIR's files",
+    open: ({ path }, own) => openSevir({ path: path!, frameSize: sizeOf(own) }),
+  },
+};
+
+/**
+ * All options of a dataset, those that are not given with their defaults.
+ * @throws {OptionError} for one that it does not have, or a value out of range
+ */
+export function datasetOptions({ name, options = {} }: Pick<DatasetOptions, "name" | "options">) {
+  const specs = [...definitions[name as DatasetName].options, ...augmentation];
+  return resolveOptions(specs, options, `--dataset ${name}`);
 }
 
 /**
  * The same sequences for the same options and seed, on every machine.
  * @throws {DatasetError} if the name is unknown, an option is out of range or the data at
  *   `options.path` cannot be read
+ * @throws {OptionError} for an option of its own that the dataset does not have
  */
 export async function openDataset(options: DatasetOptions, seed: number): Promise<Dataset> {
-  switch (options.name) {
-    case "moving-mnist":
-      return await openMovingMnist(options, seed);
-    case "radar":
-      return await openRadar(options, seed);
-    default:
-      throw new DatasetError(
-        `Cannot open dataset "${options.name}": known datasets are ${datasetNames.join(", ")}`,
-      );
+  const { name, path } = options;
+  if (!Object.hasOwn(definitions, name)) {
+    throw new DatasetError(
+      `Cannot open dataset "${name}": known datasets are ${datasetNames.join(", ")}`,
+    );
   }
+  const { needs, open } = definitions[name as DatasetName];
+  if (needs !== undefined && path === null) {
+    throw new DatasetError(`Cannot open dataset "${name}": name ${needs} with --data`);
+  }
+  const own = datasetOptions(options);
+  const dataset = await open(options, own, seed);
+  const changes = { flips: own.flips as boolean, rotations: own.rotations as boolean };
+  return augmented(dataset, changes, seed);
 }

@@ -33,11 +33,12 @@ import { coordinate, type Coordination } from "./coordinate.ts";
 import { credentialsFlag, readCredentialsFile } from "./credentials_file.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
+import { checkChosenModel } from "./chosen_model.ts";
 import { onInterrupt } from "./interrupts.ts";
 import { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats_server.ts";
 import { endWithParent } from "./parent_process.ts";
 import { discardUnstarted } from "./run_lock.ts";
-import { commandFlags, readFlags, resolveRun, type RunOptions } from "./run_options.ts";
+import { commandFlags, readFlags, requestRun, resolveRun, type RunOptions } from "./run_options.ts";
 import { setUp } from "./setup.ts";
 
 const coordinatorFlags = {
@@ -129,6 +130,9 @@ async function runCoordinator(
     ca,
   };
   if (named) checkBroker(named, isInsecure);
+  if (given["with-parent"] !== true) {
+    await checkChosenModel((await requestRun(given)).configuration.model);
+  }
   const options = await resolveRun(given);
   const { out, isNew, configuration: { workers, engine } } = options;
   const isByHand = given["with-parent"] !== true;

@@ -3,13 +3,16 @@
  * `--config FILE.json` gives the same flags as an object; what the command line gives wins.
  */
 import { parseArgs } from "node:util";
+import type { Options, OptionValue } from "../net/options.ts";
 
 export interface Flag {
-  readonly kind: "integer" | "number" | "text" | "choice" | "integers" | "switch";
+  readonly kind: "integer" | "number" | "text" | "choice" | "integers" | "options" | "switch";
   readonly help: string;
   /** Name of the value in the help, e.g. "N". */
   readonly value?: string;
   readonly choices?: readonly string[];
+  /** Beside the choices, a file whose name ends so. */
+  readonly orFile?: RegExp;
   readonly min?: number;
   readonly max?: number;
   /** What the help says where there is no fixed default. */
@@ -17,7 +20,7 @@ export interface Flag {
 }
 
 export type FlagTable = Readonly<Record<string, Flag>>;
-export type FlagValue = string | number | boolean | readonly number[];
+export type FlagValue = string | number | boolean | readonly number[] | Options;
 /** Only the flags that were given. */
 export type GivenFlags = Readonly<Record<string, FlagValue>>;
 
@@ -87,6 +90,8 @@ export function flagsFromObject(object: unknown, table: FlagTable, source: strin
         throw new UsageError(`"${name}" in ${source} must be true or false: found ${value}`);
       }
       if (value) given[name] = true;
+    } else if (flag.kind === "options") {
+      given[name] = readOptionsObject(name, value, source);
     } else {
       const items = flag.kind === "integers" && Array.isArray(value) ? value : [value];
       const isPlain = (item: unknown) => typeof item === "number" || typeof item === "string";
@@ -103,7 +108,7 @@ export function flagsFromObject(object: unknown, table: FlagTable, source: strin
 
 /** What stands for the value in help and errors. */
 function valueName(flag: Flag): string {
-  return flag.choices?.join("|") ?? flag.value ?? "TEXT";
+  return [...flag.choices ?? [], ...(flag.value ? [flag.value] : [])].join("|") || "TEXT";
 }
 
 function readValue(name: string, flag: Flag, text: string): FlagValue {
@@ -114,15 +119,60 @@ function readValue(name: string, flag: Flag, text: string): FlagValue {
     case "integers":
       return text.split(",").map((part) => readNumber(name, { ...flag, kind: "integer" }, part));
     case "choice":
-      if (!flag.choices!.includes(text)) {
+      if (!flag.choices!.includes(text) && !flag.orFile?.test(text)) {
+        const file = flag.orFile ? `, or name a ${flag.value}` : "";
         throw new UsageError(
-          `Unknown --${name} "${text}": choose one of ${flag.choices!.join(", ")}`,
+          `Unknown --${name} "${text}": choose one of ${flag.choices!.join(", ")}${file}`,
         );
       }
       return text;
+    case "options":
+      return readOptions(name, text);
     default:
       return text;
   }
+}
+
+/** "latent=6,filters=32,64,warm=true": what has no name goes on with the list before it. */
+function readOptions(name: string, text: string): Options {
+  const lists = new Map<string, OptionValue[]>();
+  let last: OptionValue[] | undefined;
+  for (const part of text.split(",")) {
+    const equals = part.indexOf("=");
+    const option = part.slice(0, equals).trim();
+    if (equals < 0 ? last === undefined : option === "" || lists.has(option)) {
+      throw new UsageError(
+        `--${name} must be NAME=VALUE,NAME=VALUE,... with each name once: found "${text}"`,
+      );
+    }
+    if (equals >= 0) lists.set(option, last = []);
+    last!.push(readOptionValue(part.slice(equals + 1).trim()));
+  }
+  return Object.fromEntries(
+    [...lists].map(([option, values]) => {
+      if (values.length === 1) return [option, values[0]];
+      if (values.every((value) => typeof value === "number")) return [option, values as number[]];
+      throw new UsageError(`--${name} ${option} must be numbers: found "${values.join(",")}"`);
+    }),
+  );
+}
+
+function readOptionValue(text: string): string | number | boolean {
+  if (text === "true" || text === "false") return text === "true";
+  return text === "" || Number.isNaN(Number(text)) ? text : Number(text);
+}
+
+function readOptionsObject(name: string, value: unknown, source: string): Options {
+  const isValue = (each: unknown) =>
+    ["number", "string", "boolean"].includes(typeof each) ||
+    (Array.isArray(each) && each.every((item) => typeof item === "number"));
+  if (typeof value !== "object" || value === null || !Object.values(value).every(isValue)) {
+    throw new UsageError(
+      `"${name}" in ${source} must be an object of numbers, texts, true or false, or lists of ` +
+        `numbers: found ${JSON.stringify(value)}`,
+    );
+  }
+  return value as Options;
 }
 
 function readNumber(name: string, flag: Flag, text: string): number {

@@ -2,7 +2,12 @@
  * Flags that were given and would do nothing for the dataset, model and rules that a run is made of:
  * who gives one expects something of it.
  */
-import type { RunConfiguration } from "../net/run_configuration.ts";
+import {
+  type DatasetName,
+  isModelFile,
+  type ModelName,
+  type RunConfiguration,
+} from "../net/run_configuration.ts";
 import { type GivenFlags, UsageError } from "./flags.ts";
 import type { RunFlag } from "./run_flags.ts";
 
@@ -12,28 +17,48 @@ type Idle = (run: RunConfiguration) => string | undefined;
 /** Radar is generated where no folder of it is named, and digits where no file of frames is. */
 const readsRadar: Idle = ({ dataset: { name, path } }) =>
   name === "radar" && path !== null ? `--data ${path}, which is recorded radar` : undefined;
-const readsFrames: Idle = (run) =>
+const generatedNames: readonly DatasetName[] = [
+  "moving-mnist",
+  "radar",
+  "bouncing-balls",
+  "moving-points",
+];
+const isNotGenerated: Idle = ({ dataset: { name } }) =>
+  generatedNames.includes(name) ? undefined : `--dataset ${name}`;
+const readsFrames: Idle = (run) => isNotGenerated(run) ?? readsFile(run);
+const readsFile: Idle = (run) =>
   run.dataset.name === "moving-mnist" && run.dataset.path?.endsWith(".npy")
     ? `--data ${run.dataset.path}, which holds whole sequences`
     : readsRadar(run);
+/** Of MNIST's own images, the first ones are taken. */
+const takesAll: Idle = (run) => run.dataset.name === "mnist" ? undefined : readsFrames(run);
 const hasNoDigits: Idle = (run) =>
   run.dataset.name === "moving-mnist" ? readsFrames(run) : `--dataset ${run.dataset.name}`;
+const hasOwnSize: Idle = ({ dataset: { name } }) =>
+  name === "radar" || name === "moving-mnist"
+    ? undefined
+    : `--dataset ${name}: see its --dataset-options`;
 const readsNoRadar: Idle = ({ dataset: { name, path } }) => {
+  if (name === "frames") return undefined;
   if (name !== "radar") return `--dataset ${name}`;
   return path === null ? "generated rain: name a folder with --data" : undefined;
 };
-const modelIsNot = (wanted: RunConfiguration["model"]["name"]): Idle => ({ model: { name } }) =>
-  name === wanted ? undefined : `--model ${name}`;
+/** A module of one's own may read any of them. */
+const modelIsNot = (...wanted: readonly ModelName[]): Idle => ({ model: { name } }) =>
+  isModelFile(name) || (wanted as readonly string[]).includes(name) ? undefined : `--model ${name}`;
 
 const idle: Partial<Record<RunFlag, Idle>> = {
   "on-bad-file": readsNoRadar,
+  size: hasOwnSize,
   digits: hasNoDigits,
   "sequence-frames": readsFrames,
   "sequence-frames-min": readsFrames,
-  sequences: readsFrames,
-  "validation-sequences": readsFrames,
-  "test-sequences": readsFrames,
+  sequences: takesAll,
+  "validation-sequences": takesAll,
+  "test-sequences": takesAll,
   endless: readsFrames,
+  filters: modelIsNot("convlstm", "encoder-forecaster"),
+  kernel: modelIsNot("convlstm", "encoder-forecaster"),
   "input-frames": modelIsNot("encoder-forecaster"),
   "output-frames": modelIsNot("encoder-forecaster"),
   window: modelIsNot("convlstm"),

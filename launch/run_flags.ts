@@ -2,9 +2,11 @@
  * The flags that describe a run, their defaults, and the run's configuration made from them. On a
  * resume, what is not given keeps the value that the checkpoint was made with.
  */
+import { resolve } from "node:path";
 import {
   checkRunConfiguration,
   datasetNames,
+  isModelFile,
   lossNames,
   modelNames,
   onBadFileNames,
@@ -94,7 +96,26 @@ export const runFlags = {
     defaultText: "24",
   },
   endless: { kind: "switch", help: "new generated training sequences every epoch" },
-  model: { kind: "choice", choices: modelNames, help: "the network", defaultText: "convlstm" },
+  "dataset-options": {
+    kind: "options",
+    value: "NAME=VALUE,...",
+    help: "options of the dataset; a wrong one is answered with those it has",
+    defaultText: "the dataset's own",
+  },
+  model: {
+    kind: "choice",
+    choices: modelNames,
+    value: "FILE.ts",
+    orFile: /\.(?:ts|js|mjs)$/,
+    help: "the network, or a module that exports one",
+    defaultText: "convlstm",
+  },
+  "model-options": {
+    kind: "options",
+    value: "NAME=VALUE,...",
+    help: "options of the network; a wrong one is answered with those it has",
+    defaultText: "the network's own",
+  },
   filters: {
     kind: "integers",
     value: "N,N,...",
@@ -331,9 +352,12 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
     (given[name] as T | undefined) ?? fallback;
   const lanes = read("lanes", base.lanes);
   const sequenceFrames = read("sequence-frames", base.dataset.sequenceFrames);
+  // Options are of one dataset and one model: of others they mean nothing.
+  const dataset = read("dataset", base.dataset.name);
+  const model = modelName(read("model", base.model.name));
   const configuration: RunConfiguration = {
     dataset: {
-      name: read("dataset", base.dataset.name),
+      name: dataset,
       path: readOrNull("data", base.dataset.path),
       frameSize: read("size", base.dataset.frameSize),
       digits: read("digits", base.dataset.digits),
@@ -349,13 +373,15 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
       testSequences: read("test-sequences", base.dataset.testSequences),
       endless: read("endless", base.dataset.endless),
       onBadFile: read("on-bad-file", base.dataset.onBadFile),
+      options: read("dataset-options", dataset === base.dataset.name ? base.dataset.options : {}),
     },
     model: {
-      name: read("model", base.model.name),
+      name: model,
       filters: read("filters", base.model.filters),
       kernelSize: read("kernel", base.model.kernelSize),
       inputFrames: read("input-frames", base.model.inputFrames),
       outputFrames: read("output-frames", base.model.outputFrames),
+      options: read("model-options", model === base.model.name ? base.model.options : {}),
     },
     loss: readOrNull("loss", base.loss),
     optimizer: {
@@ -398,6 +424,11 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
   return configuration;
 }
 
+/** A module's path holds wherever its workers are started. */
+function modelName(name: string): string {
+  return isModelFile(name) ? resolve(name) : name;
+}
+
 /** Many small shards let many workers share them; more than a dozen cost calls without need. */
 function defaultShards(lanes: number): number {
   for (let shards = Math.min(lanes, 12); shards > 1; shards--) {
@@ -420,6 +451,7 @@ export const defaultRun: RunConfiguration = {
     testSequences: 24,
     endless: false,
     onBadFile: "stop",
+    options: {},
   },
   model: {
     name: "convlstm",
@@ -427,6 +459,7 @@ export const defaultRun: RunConfiguration = {
     kernelSize: 3,
     inputFrames: 10,
     outputFrames: 10,
+    options: {},
   },
   loss: null,
   optimizer: {

@@ -3,8 +3,10 @@
  * resumes, and under which configuration.
  */
 import { digitSize } from "../datasets/mnist_digits.ts";
+import { datasetOptions } from "../datasets/open_dataset.ts";
 import { locateTensorFlow } from "../engine/tensorflow/locate.ts";
-import type { RunConfiguration } from "../net/run_configuration.ts";
+import { OptionError } from "../net/options.ts";
+import { modelTitle, type RunConfiguration } from "../net/run_configuration.ts";
 import {
   flagsFromObject,
   type FlagTable,
@@ -65,6 +67,8 @@ export interface RunRequest {
   readonly saved: RunConfiguration | undefined;
   /** "auto" where it depends on what is found on this machine. */
   readonly engine: "auto" | RunConfiguration["engine"];
+  /** As far as it is decided. */
+  readonly configuration: RunConfiguration;
 }
 
 /**
@@ -80,8 +84,8 @@ export async function requestRun(given: GivenFlags): Promise<RunRequest> {
     ? saved?.engine ?? ("auto" as const)
     : wanted as RunConfiguration["engine"];
   const request = { flags, resume, out, saved, engine };
-  configure(request, engine === "auto" ? "tensorflow" : engine);
-  return request;
+  const configuration = configure(request, engine === "auto" ? "tensorflow" : engine);
+  return { ...request, configuration };
 }
 
 /**
@@ -96,7 +100,7 @@ export async function resolveRun(
   const { engine: wanted, resume, out } = request;
   const engine = wanted !== "auto" ? wanted : await hasTensorFlow() ? "tensorflow" : "wasm";
   const configuration = configure(request, engine);
-  const name = `${configuration.dataset.name}-${configuration.model.name}`;
+  const name = `${configuration.dataset.name}-${modelTitle(configuration.model.name)}`;
   return {
     configuration,
     isNew: out === undefined || await isMissing(out),
@@ -107,7 +111,7 @@ export async function resolveRun(
 }
 
 function configure(
-  { flags, saved }: RunRequest,
+  { flags, saved }: Pick<RunRequest, "flags" | "saved">,
   engine: RunConfiguration["engine"],
 ): RunConfiguration {
   const configuration = configureRun(
@@ -117,8 +121,19 @@ function configure(
   );
   checkIdleFlags(flags, configuration);
   checkSize(configuration);
+  checkDatasetOptions(configuration);
   if (flags.workers !== undefined || saved) return configuration;
   return { ...configuration, workers: Math.min(defaultWorkers(), configuration.shards) };
+}
+
+/** @throws {UsageError} for options that the dataset does not have */
+function checkDatasetOptions({ dataset }: RunConfiguration): void {
+  try {
+    datasetOptions(dataset);
+  } catch (cause) {
+    if (!(cause instanceof OptionError)) throw cause;
+    throw new UsageError(cause.message, { cause });
+  }
 }
 
 /** @throws {UsageError} for a canvas that no digit fits on */

@@ -9,6 +9,7 @@ import { secretToken } from "../net/random.ts";
 import { RunEndedError } from "../worker/coordinator_client.ts";
 import { openRun } from "../worker/open_run.ts";
 import { runWorker } from "../worker/run_worker.ts";
+import { checkChosenModel, chosenModelReads } from "./chosen_model.ts";
 import { coordinate } from "./coordinate.ts";
 import { exitCodes, runCommand, sentenceOf } from "./exit_codes.ts";
 import { type GivenFlags, helpText, UsageError } from "./flags.ts";
@@ -39,7 +40,8 @@ if (import.meta.main) {
 }
 
 async function train(given: GivenFlags): Promise<number> {
-  const { engine } = await requestRun(given);
+  const { engine, configuration } = await requestRun(given);
+  await checkChosenModel(configuration.model);
   const { tensorflow, natsServer, problems } = await setUp({
     needs: engine === "wasm" ? ["nats-server"] : ["tensorflow", "nats-server"],
   });
@@ -83,7 +85,7 @@ async function trainOnCluster(
   reads: readonly string[],
 ): Promise<number> {
   const gpus = visibleGpus();
-  const { engine, workers, dataset: { path: data } } = configuration;
+  const { engine, workers, dataset: { path: data }, model: { name: model } } = configuration;
   const run = secretToken(6);
   const logins = workerLogins(workers);
   const broker = await startLastingBroker({
@@ -102,11 +104,14 @@ async function trainOnCluster(
       // What was resolved here, so that the coordinator decides nothing anew.
       coordinatorArgs: [
         ...Deno.args.filter((arg) => !["--resume", "--json"].includes(arg)),
-        ...["--engine", engine, "--workers", `${workers}`, "--out", out],
+        ...["--engine", engine, "--workers", `${workers}`, "--out", out, "--model", model],
         ...(json ? ["--json"] : []),
       ],
       libraryPath: engine === "tensorflow" ? libraryPath : undefined,
-      reads: { coordinator: reads, worker: data === null ? [] : [data] },
+      reads: {
+        coordinator: reads,
+        worker: [...(data === null ? [] : [data]), ...await chosenModelReads(model)],
+      },
       gpus,
       clock: systemClock,
     });

@@ -1,22 +1,45 @@
 /** From a model's name and options to its value. */
 import type { Dataset } from "../datasets/dataset.ts";
-import type { ModelConfiguration } from "../net/run_configuration.ts";
+import { resolveOptions } from "../net/options.ts";
+import { isModelFile, type ModelConfiguration, type ModelName } from "../net/run_configuration.ts";
+import { checkModel } from "./check_model.ts";
 import { convLstm } from "./convlstm.ts";
 import { encoderForecaster } from "./encoder_forecaster.ts";
 import type { Model } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
+import { loadModelModule } from "./model_module.ts";
 
-/** @param data what the model is to read and answer */
+export const builtInModels: { readonly [name in ModelName]: ModelDefinition } = {
+  "convlstm": { build: convLstm, options: [] },
+  "encoder-forecaster": { build: encoderForecaster, options: [] },
+};
+
+/**
+ * A built-in model, or that of a module.
+ * @throws {ModelError} where the module cannot be loaded or is none of a model
+ */
+export async function findModel(name: string): Promise<ModelDefinition> {
+  return isModelFile(name) ? await loadModelModule(name) : builtInModels[name as ModelName];
+}
+
+/**
+ * @param data what the model is to read and answer
+ * @throws {OptionError} for options that it does not declare
+ * @throws {ModelError} where what is built is no model
+ */
 export function buildModel(
   configuration: ModelConfiguration,
-  data: Pick<Dataset, "frameShape" | "targetShape" | "classes">,
+  { frameShape, targetShape, classes }: Pick<Dataset, "frameShape" | "targetShape" | "classes">,
   windowFrames: number,
+  { build, options: specs }: ModelDefinition = builtInModels[configuration.name as ModelName],
 ): Model {
   const { name, filters, kernelSize, inputFrames, outputFrames } = configuration;
-  const { frameShape } = data;
-  switch (name) {
-    case "convlstm":
-      return convLstm({ frameShape, filters, kernelSize, windowFrames });
-    case "encoder-forecaster":
-      return encoderForecaster({ frameShape, filters, kernelSize, inputFrames, outputFrames });
-  }
+  const options = resolveOptions(specs, configuration.options, `--model ${name}`);
+  return checkModel(
+    build({
+      ...{ frameShape, targetShape, classes, windowFrames },
+      ...{ filters, kernelSize, inputFrames, outputFrames, options },
+    }),
+    name,
+  );
 }

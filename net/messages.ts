@@ -140,6 +140,8 @@ export const readySchema = object({
   parameterCount: count,
   /** SHA-256 over the first weights and the dataset's catalogue. */
   fingerprint: string({ lengthMax: 64 }),
+  /** SHA-256 of the source of a model that is not built in. */
+  modelSource: optional(string({ lengthMax: 64 })),
   /** The dataset in words. */
   dataset: string({ lengthMax: 1024 }),
   frameShape: array(count, { lengthMin: 3, lengthMax: 3 }),

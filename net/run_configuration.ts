@@ -2,7 +2,18 @@
  * The configuration of a run: everything that decides its result. The coordinator resolves it from
  * flags and files, sends it to the workers and writes it into every checkpoint.
  */
-export const datasetNames = ["moving-mnist", "radar"] as const;
+import type { Options } from "./options.ts";
+
+export const datasetNames = [
+  "moving-mnist",
+  "radar",
+  "mnist",
+  "bouncing-balls",
+  "moving-points",
+  "npy",
+  "frames",
+  "sevir",
+] as const;
 export const modelNames = ["convlstm", "encoder-forecaster"] as const;
 export const lossNames = ["mse", "mae", "bce", "cross-entropy"] as const;
 export const optimizerNames = ["sgd", "rmsprop", "adam", "adamw"] as const;
@@ -39,16 +50,31 @@ export interface DatasetConfiguration {
   readonly endless: boolean;
   /** With "skip", sequences end before a broken file and begin after it. */
   readonly onBadFile: typeof onBadFileNames[number];
+  /** Those of this dataset that were given; it declares which there are. */
+  readonly options: Options;
 }
 
 export interface ModelConfiguration {
-  readonly name: ModelName;
+  /** One of `modelNames`, or the absolute path of a module. */
+  readonly name: string;
   /** Filters of each layer, bottom first. */
   readonly filters: readonly number[];
   readonly kernelSize: number;
   /** Frames read and frames predicted by an encoder-forecaster. */
   readonly inputFrames: number;
   readonly outputFrames: number;
+  /** Those of this model that were given; it declares which there are. */
+  readonly options: Options;
+}
+
+/** Whether a model's name is a file that defines it. */
+export function isModelFile(name: string): boolean {
+  return /\.(?:ts|js|mjs)$/.test(name);
+}
+
+/** A model's name without folder and extension, for titles and folders. */
+export function modelTitle(name: string): string {
+  return isModelFile(name) ? name.replace(/^.*[/\\]/, "").replace(/\.[^.]*$/, "") : name;
 }
 
 export interface OptimizerConfiguration {

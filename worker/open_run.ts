@@ -3,7 +3,7 @@ import type { Dataset } from "../datasets/dataset.ts";
 import { openDataset } from "../datasets/open_dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open_engine.ts";
-import { buildModel } from "../models/build_model.ts";
+import { buildModel, findModel } from "../models/build_model.ts";
 import { defaultLoss } from "../models/losses.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { buildSchedule } from "../models/schedules.ts";
@@ -35,7 +35,9 @@ export async function openRun(
   try {
     engine = await openEngine(configuration.engine, { threads, precision });
     dataset = await openDataset(configuration.dataset, seed);
-    const model = buildModel(configuration.model, dataset, configuration.windowFrames);
+    const definition = await findModel(configuration.model.name);
+    const { model: named, windowFrames } = configuration;
+    const model = buildModel(named, dataset, windowFrames, definition);
     const loss = configuration.loss ?? model.loss ?? defaultLoss;
     const hasTargets = dataset.targetShape !== undefined;
     const optimizer = buildOptimizer(configuration.optimizer);
@@ -65,6 +67,7 @@ export async function openRun(
         device: engine.device,
         precision,
         parameterCount: parameterCount(model),
+        ...(definition.sourceSha256 === undefined ? {} : { modelSource: definition.sourceSha256 }),
         fingerprint: fingerprint(
           ...model.initialize(seed),
           JSON.stringify([dataset.catalogue("train", 0), dataset.catalogue("validation", 0)]),

@@ -7,6 +7,7 @@
  */
 import type { CompiledFunction, Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
+import { checkOutput } from "../models/check_model.ts";
 import { correctSum, errorsPerPrediction, lossSum } from "../models/losses.ts";
 import type { Model, ModelInputs } from "../models/model.ts";
 import type { Optimizer, UpdateScalars } from "../models/optimizers/optimizer.ts";
@@ -116,7 +117,11 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     const initial = resetLanes(state, resets);
     let newState: Tensor[] = [];
     const objective = (...values: Tensor[]) => {
-      const output = model.apply(values, initial, { frames, noise, training: true });
+      const output = checkOutput(
+        model,
+        model.apply(values, initial, { frames, noise, training: true }),
+        frames.shape[0],
+      );
       // The state leaves the gradient's scope beside the loss, so it must outlive that scope.
       newState = output.state.map((tensor) => tf.keep(tf.clone(tensor)));
       const { predictions, penalty } = output;
@@ -195,6 +200,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
 
 /** Sum of absolute values: one number to read in place of all of them. */
 function magnitudeOf(tensors: readonly Tensor[]): Tensor {
+  if (tensors.length === 0) return tf.scalar(0);
   return tf.addN(tensors.map((tensor) => tf.sum(tf.abs(tensor))));
 }
 

@@ -905,6 +905,7 @@ Deno.test("changeMembership compares all that equal weights need", () => {
     [{ engineVersion: "TensorFlow 2.20.0" }, "engine version TensorFlow 2.20.0, worker"],
     [{ precision: "bfloat16" }, "precision bfloat16, worker"],
     [{ parameterCount: 101 }, "parameter count 101, worker"],
+    [{ modelSource: "cafe" }, "source of the model's module cafe, worker"],
     [{ fingerprint: "beef" }, "model and data fingerprint beef, worker"],
   ];
   for (const [difference, words] of differences) {

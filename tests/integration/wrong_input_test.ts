@@ -24,7 +24,16 @@ Deno.test({
       ["--step 3", /^Wrong usage: Unknown flag --step: did you mean --steps\?$/],
       ["3", /^Wrong usage: Unknown argument "3": /],
       ["--model lstm", /^Wrong usage: Unknown --model "lstm": choose one of convlstm, /],
-      ["--dataset mnist", /^Wrong usage: Unknown --dataset "mnist": choose one of moving-mnist, /],
+      [
+        "--dataset digits",
+        /^Wrong usage: Unknown --dataset "digits": choose one of moving-mnist, /,
+      ],
+      [
+        "--dataset-options ball=4",
+        /^Wrong usage: Unknown option "ball" of --dataset moving-mnist: /,
+      ],
+      ["--model-options latent=4", /^Wrong usage: Unknown option "latent" of --model convlstm: /],
+      ["--model none.ts", /^Wrong usage: Cannot read --model .*none\.ts: no such file$/],
       ["--engine gpu", /^Wrong usage: Unknown --engine "gpu": choose one of auto, /],
       ["--loss l2", /^Wrong usage: Unknown --loss "l2": choose one of mse, /],
       ["--workers 0", /^Wrong usage: --workers must be between 1 and \d+: found 0$/],

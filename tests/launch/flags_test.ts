@@ -9,6 +9,14 @@ const table = {
   model: { kind: "choice", choices: ["convlstm", "other"], help: "the network" },
   out: { kind: "text", value: "DIR", help: "folder" },
   note: { kind: "text", help: "words" },
+  options: { kind: "options", value: "NAME=VALUE,...", help: "of one model" },
+  network: {
+    kind: "choice",
+    choices: ["convlstm"],
+    value: "FILE.ts",
+    orFile: /\.ts$/,
+    help: "or a file",
+  },
   json: { kind: "switch", help: "as JSON" },
 } as const satisfies FlagTable;
 
@@ -116,4 +124,39 @@ Deno.test("helpText has a line for every flag, its value and its default", () =>
     lines.find((line) => line.includes(help))!.indexOf(help)
   );
   assert.equal(new Set(columns).size, 1);
+});
+
+Deno.test("parseFlags reads options of every kind, and flagsFromObject the same from an object", () => {
+  const text = "latent=6,rate=1e-3,name=shi,warm=true,filters=8,16,32,single=4";
+  const options = {
+    latent: 6,
+    rate: 0.001,
+    name: "shi",
+    warm: true,
+    filters: [8, 16, 32],
+    single: 4,
+  };
+  assert.deepEqual(parseFlags(["--options", text], table), { options });
+  assert.deepEqual(flagsFromObject({ options }, table, "a.json"), { options });
+  for (const wrong of ["latent", "=6", "6,latent=2", "latent=1,latent=2"]) {
+    refuse(
+      ["--options", wrong],
+      `--options must be NAME=VALUE,NAME=VALUE,... with each name once: found "${wrong}"`,
+    );
+  }
+  refuse(["--options", "name=a,b"], '--options name must be numbers: found "a,b"');
+  for (const wrong of ["latent=6", null, { nested: { a: 1 } }, { list: ["a"] }]) {
+    assert.throws(() => flagsFromObject({ options: wrong }, table, "a.json"), {
+      name: "UsageError",
+      message: /^"options" in a\.json must be an object of numbers, /,
+    });
+  }
+});
+
+Deno.test("parseFlags takes a file where a choice may be one", () => {
+  assert.deepEqual(parseFlags(["--network", "./mine.ts"], table), { network: "./mine.ts" });
+  refuse(
+    ["--network", "mine.py"],
+    'Unknown --network "mine.py": choose one of convlstm, or name a FILE.ts',
+  );
 });

@@ -10,7 +10,8 @@ function configure(args: string, base: RunConfiguration = defaultRun): RunConfig
 /** Fields that differ, by path. */
 function differences(a: unknown, b: unknown, path = ""): string[] {
   if (typeof a === "object" && a !== null && typeof b === "object" && b !== null) {
-    return Object.keys(a).flatMap((key) =>
+    // One of the two may have fields that the other lacks.
+    return Object.keys({ ...a, ...b }).flatMap((key) =>
       differences(a[key as keyof typeof a], b[key as keyof typeof b], `${path}.${key}`)
     );
   }
@@ -29,7 +30,9 @@ const effects: Readonly<Record<keyof typeof runFlags, readonly [value: string, .
   "validation-sequences": ["11", "dataset.validationSequences"],
   "test-sequences": ["13", "dataset.testSequences"],
   endless: ["", "dataset.endless"],
+  "dataset-options": ["segmentation=true", "dataset.options.segmentation"],
   model: ["encoder-forecaster", "model.name"],
+  "model-options": ["latent=6", "model.options.latent"],
   filters: ["8,4", "model.filters.0", "model.filters.1"],
   kernel: ["5", "model.kernelSize"],
   "input-frames": ["5", "model.inputFrames"],

@@ -20,21 +20,25 @@ export function tileGrid(rows: number, columns: number, size: number): Tile[] {
   });
 }
 
-/** Whether each tile (1 or 0) has no pixel that `values` maps to NaN. */
-export function observedTiles(
+/** Pixels of each tile whose value is `wetFrom` or more; -1 where `values` maps any to NaN. */
+export function wetPixels(
   frame: RadarFrame,
   tiles: readonly Tile[],
   size: number,
   values: Float32Array,
-): Uint8Array {
+  wetFrom: number,
+): Int32Array {
   const { codes, columns } = frame;
-  return Uint8Array.from(tiles, ({ top, left }) => {
+  return Int32Array.from(tiles, ({ top, left }) => {
+    let wet = 0;
     for (let row = top; row < top + size; row++) {
       for (let i = row * columns + left; i < row * columns + left + size; i++) {
-        if (Number.isNaN(values[codes[i]])) return 0;
+        const value = values[codes[i]];
+        if (Number.isNaN(value)) return -1;
+        if (value >= wetFrom) wet++;
       }
     }
-    return 1;
+    return wet;
   });
 }
 

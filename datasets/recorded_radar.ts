@@ -4,8 +4,11 @@
  * in full. One composite covers a whole country, so even a few hours make hundreds of streams.
  *
  * Opening decodes every file once, in the decode worker: that finds the observed tiles, and a
- * broken file stops a run before it starts, or counts as a gap in time. Splits are contiguous blocks of tiles, from north to
- * south, because tiles of the same hours are not independent but neighbours are the least so.
+ * broken file stops a run before it starts, or counts as a gap in time.
+ *
+ * Splits are contiguous blocks of tiles, from north to south, because tiles of the same hours are not
+ * independent but neighbours are the least so; or of scans, the last ones for test: a forecast is
+ * for hours that nobody has seen.
  */
 import { ByteLimitedCache } from "./byte_limited_cache.ts";
 import { DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
@@ -13,17 +16,17 @@ import { Decoder } from "./decoder.ts";
 import { prefetch } from "./prefetch.ts";
 import { listRadarScans, type RadarScan } from "./radar_folder.ts";
 import { type RadarFrame, type RadarProduct, valuesOfCodes } from "./radar_frame.ts";
-import { radarUnit } from "./radar_scale.ts";
-import { cutTile, observedTiles, type Tile, tileGrid } from "./radar_tiles.ts";
+import { radarUnit, valueOfRainRate } from "./radar_scale.ts";
+import { type RadarSplitOptions, splitRuns, type TileRun } from "./radar_splits.ts";
+import { cutTile, type Tile, tileGrid, wetPixels } from "./radar_tiles.ts";
 import type { RainDataset } from "./rain_dataset.ts";
 import { requestedEntry } from "./requested_entry.ts";
 import { minutesText, scanInterval, scanRuns } from "./scan_times.ts";
-import { splitRanges } from "./split_ranges.ts";
 
 /** Files read and decoded at a time. */
 const decodesAheadMax = 4;
 
-export interface RecordedRadarOptions {
+export interface RecordedRadarOptions extends RadarSplitOptions {
   /** Folder of composites: FMI PGM, KNMI HDF5 or ODIM HDF5. */
   readonly path: string;
   /** Rows and columns of a tile. */
@@ -32,7 +35,15 @@ export interface RecordedRadarOptions {
   readonly cacheBytesMax: number;
   /** With "skip", a file that cannot be decoded ends sequences as a missing one does. */
   readonly onBadFile?: "stop" | "skip";
+  /**
+   * Sequences in which a smaller share of the pixels has rain of 0.1 mm/h or more are left out.
+   * @default {0}
+   */
+  readonly wetShareMin?: number;
 }
+
+/** In mm/h. */
+const wetRate = 0.1;
 
 type Frames = ByteLimitedCache<number, RadarFrame>;
 
@@ -52,19 +63,13 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
     bytesOf: (frame) => frame.codes.byteLength,
   }, cacheBytesMax);
   try {
-    const survey = await surveyScans(scans, frames, frameSize, onBadFile);
+    const wetShareMin = options.wetShareMin ?? 0;
+    const survey = await surveyScans(scans, frames, { frameSize, onBadFile, wetShareMin });
     return datasetOf({ options, scans, frames, survey, close: () => decoder.close() });
   } catch (error) {
     decoder.close();
     throw error;
   }
-}
-
-interface TileRun {
-  readonly tile: Tile;
-  /** Index of the first scan. */
-  readonly first: number;
-  readonly frames: number;
 }
 
 interface Survey {
@@ -83,8 +88,11 @@ interface Survey {
 async function surveyScans(
   scans: readonly RadarScan[],
   frames: Frames,
-  frameSize: number,
-  onBadFile: "stop" | "skip",
+  { frameSize, onBadFile, wetShareMin }: {
+    readonly frameSize: number;
+    readonly onBadFile: "stop" | "skip";
+    readonly wetShareMin: number;
+  },
 ): Promise<Survey> {
   const failures: string[] = [];
   const decode = async (scan: number): Promise<RadarFrame | undefined> => {
@@ -108,18 +116,23 @@ async function surveyScans(
   const { product, calibration, codes, rows, columns } = first;
   const values = valuesOfCodes(calibration, 2 ** (8 * codes.BYTES_PER_ELEMENT));
   const tiles = tileGrid(rows, columns, frameSize);
-  const nothing = new Uint8Array(tiles.length);
-  const observed: Uint8Array[] = scans.slice(0, firstScan).map(() => nothing);
+  const wetFrom = valueOfRainRate(wetRate, calibration.relation);
+  const nothing = new Int32Array(tiles.length).fill(-1);
+  const wet: Int32Array[] = scans.slice(0, firstScan).map(() => nothing);
   const reads = scans.slice(firstScan).map((_, index) => () => decode(firstScan + index));
   for await (const frame of prefetch(reads, { aheadMax: decodesAheadMax })) {
-    if (frame) checkAlike(frame, first, scans[observed.length].path, scans[firstScan].path);
-    observed.push(frame ? observedTiles(frame, tiles, frameSize, values) : nothing);
+    if (frame) checkAlike(frame, first, scans[wet.length].path, scans[firstScan].path);
+    wet.push(frame ? wetPixels(frame, tiles, frameSize, values, wetFrom) : nothing);
   }
   const minutes = scans.map((scan) => scan.minutes);
   const intervalMinutes = scanInterval(minutes);
   const runs = tiles.map((tile, index) =>
-    scanRuns(minutes, intervalMinutes, (scan) => observed[scan][index] === 1)
+    scanRuns(minutes, intervalMinutes, (scan) => wet[scan][index] >= 0)
       .map(({ first, end }) => ({ tile, first, frames: end - first }))
+      .filter(({ first, frames }) => {
+        const pixels = wet.slice(first, first + frames).reduce((sum, scan) => sum + scan[index], 0);
+        return pixels >= wetShareMin * frames * frameSize * frameSize;
+      })
   );
   return {
     product,
@@ -165,13 +178,7 @@ interface Recorded {
 function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDataset {
   const { path, frameSize, cacheBytesMax } = options;
   const size = `${frameSize}x${frameSize}`;
-  const ranges = splitRanges(
-    survey.tiles.length,
-    `the fully observed ${size} tiles of "${path}"`,
-  );
-  const runsOf = (split: Split): TileRun[] =>
-    // In the order of time, so that neighbours in the catalogue share decoded composites.
-    survey.tiles.slice(...ranges[split]).flat().sort((one, two) => one.first - two.first);
+  const { ranges, unit, runsOf } = splitRuns(survey.tiles, scans.length, options);
   const runs = { train: runsOf("train"), validation: runsOf("validation"), test: runsOf("test") };
   const entriesOf = (split: Split): SequenceEntry[] =>
     runs[split].map(({ tile, first, frames }) => ({
@@ -192,8 +199,9 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
     description: `${survey.product} radar composites from ${path}, ${scans.length} scans every ` +
       `${survey.intervalMinutes} min from ${minutesText(scans[0].minutes)} to ` +
       `${minutesText(scans[scans.length - 1].minutes)} UTC, ${survey.tiles.length} fully ` +
-      `observed tiles of ${size} pixels, split from north to south into ${counts[0]} for ` +
-      `training, ${counts[1]} for validation, ${counts[2]} for test${leftOut(survey.failures)}`,
+      `observed tiles of ${size} pixels${wetWords(options.wetShareMin)}, split ${unit} into ` +
+      `${counts[0]} for training, ${counts[1]} for validation, ${counts[2]} for test` +
+      leftOut(survey.failures),
     unit: radarUnit,
     relation: survey.relation,
     catalogue: (split) => catalogue[split],
@@ -218,4 +226,10 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
     },
     close,
   };
+}
+
+function wetWords(wetShareMin = 0): string {
+  return wetShareMin === 0
+    ? ""
+    : `, sequences with rain on at least ${wetShareMin * 100} % of their pixels`;
 }

@@ -177,3 +177,50 @@ Deno.test("openRecordedRadar() skips a broken first file, and refuses where all 
     );
   });
 });
+
+Deno.test("openRecordedRadar() split by time shows every tile in every split, the last scans in test", async () => {
+  const minutes = ["00", "05", "10", "15", "20", "25", "30", "35"];
+  await withFolder(await smallFolder(minutes), async (path) => {
+    const dataset = await openRecordedRadar({
+      ...{ path, frameSize: 1, cacheBytesMax, split: "time" },
+      ...{ validationScans: 2, testScans: 3 },
+    });
+    const all = splits.map((split) => dataset.catalogue(split, 0));
+    assert.deepEqual(all.map((entries) => entries.length), [12, 12, 12]);
+    assert.deepEqual(all.map(([entry]) => entry), [
+      { id: "fmi/2020-01-01T12:00/tile-0-0", frames: 3 },
+      { id: "fmi/2020-01-01T12:15/tile-0-0", frames: 2 },
+      { id: "fmi/2020-01-01T12:25/tile-0-0", frames: 3 },
+    ]);
+    const read = await dataset.read({ split: "test", epoch: 0, sequence: 1, offset: 2, frames: 1 });
+    assert.deepEqual([...read], [Math.fround((codeOf(7, 0, 1) / 2 - 32 + 10) / 70)]);
+    dataset.close();
+    await assert.rejects(
+      openRecordedRadar({ path, frameSize: 1, cacheBytesMax, split: "time", testScans: 6 }),
+      /8 scans .* 8 for validation and test leave 0/,
+    );
+  });
+});
+
+Deno.test("openRecordedRadar() leaves out sequences with too little rain", async () => {
+  const files: Record<string, Uint8Array<ArrayBuffer>> = {};
+  for (const minute of ["00", "05", "10"]) {
+    // 12 tiles of 2x2 pixels, tile t with rain on t of its 4 pixels.
+    const bytes = pgm(24, 2, (row, column) => {
+      const tile = Math.floor(column / 2);
+      return row * 2 + (column % 2) < tile ? 120 : 64;
+    });
+    files[`2020010112${minute}_a.pgm.gz`] = await gzip(bytes);
+  }
+  await withFolder(files, async (path) => {
+    const dataset = await openRecordedRadar({
+      ...{ path, frameSize: 2, cacheBytesMax, wetShareMin: 0.75 },
+    });
+    const tiles = splits.flatMap((split) => dataset.catalogue(split, 0)).map(({ id }) =>
+      id.slice(-1)
+    );
+    assert.deepEqual(tiles, ["3", "4", "5", "6", "7", "8", "9", "0", "1"]);
+    assert.match(dataset.description, /at least 75 % of their pixels/);
+    dataset.close();
+  });
+});

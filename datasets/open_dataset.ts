@@ -48,7 +48,34 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
     open: (options, own, seed) =>
       openMovingMnist({ ...options, segmentation: own.segmentation as boolean }, seed),
   },
-  "radar": { options: [], open: (options, _, seed) => openRadar(options, seed) },
+  "radar": {
+    options: [
+      {
+        name: "split",
+        default: "area",
+        choices: ["area", "time"],
+        meaning: "recorded scans are split by area, or by time with the last scans for test",
+      },
+      { name: "testScans", default: 0, min: 0, meaning: "of a split by time; 0 for a tenth" },
+      { name: "validationScans", default: 0, min: 0, meaning: "of a split by time; 0 for a tenth" },
+      {
+        name: "wetShareMin",
+        default: 0,
+        min: 0,
+        max: 1,
+        fraction: true,
+        meaning: "recorded sequences with rain on a smaller share of their pixels are left out",
+      },
+    ],
+    open: (options, own, seed) =>
+      openRadar({
+        ...options,
+        split: own.split as "area" | "time",
+        testScans: own.testScans as number || undefined,
+        validationScans: own.validationScans as number || undefined,
+        wetShareMin: own.wetShareMin as number,
+      }, seed),
+  },
   "mnist": {
     options: [
       {

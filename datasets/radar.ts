@@ -15,11 +15,17 @@ export interface RadarOptions extends SyntheticRainOptions {
   readonly cacheBytesMax?: number;
   /** What becomes of a composite that cannot be decoded. @default {"stop"} */
   readonly onBadFile?: "stop" | "skip";
+  /** Of recorded composites, see `RadarSplitOptions`. @default {"area"} */
+  readonly split?: "area" | "time";
+  readonly testScans?: number;
+  readonly validationScans?: number;
+  /** Recorded sequences with rain on a smaller share of their pixels are left out. @default {0} */
+  readonly wetShareMin?: number;
 }
 
 /** @throws {DatasetError} if an option is out of range or the data cannot be read */
 export async function openRadar(options: RadarOptions, seed: number): Promise<RainDataset> {
-  const { path, frameSize, cacheBytesMax = cacheBytesMaxDefault, onBadFile } = options;
+  const { path, cacheBytesMax = cacheBytesMaxDefault } = options;
   if (path === null) return syntheticRain(options, seed);
-  return await openRecordedRadar({ path, frameSize, cacheBytesMax, onBadFile });
+  return await openRecordedRadar({ ...options, path, cacheBytesMax });
 }

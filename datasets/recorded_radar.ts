@@ -18,7 +18,7 @@ import { listRadarScans, type RadarScan } from "./radar_folder.ts";
 import { type RadarFrame, type RadarProduct, valuesOfCodes } from "./radar_frame.ts";
 import { radarUnit, valueOfRainRate } from "./radar_scale.ts";
 import { type RadarSplitOptions, splitRuns, type TileRun } from "./radar_splits.ts";
-import { cutTile, type Tile, tileGrid, wetPixels } from "./radar_tiles.ts";
+import { cutTile, tileGrid, wetPixels } from "./radar_tiles.ts";
 import type { RainDataset } from "./rain_dataset.ts";
 import { requestedEntry } from "./requested_entry.ts";
 import { minutesText, scanInterval, scanRuns } from "./scan_times.ts";

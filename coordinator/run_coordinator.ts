@@ -340,11 +340,12 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   };
 
   const save = async ({ vectors, ...at }: Snapshot) => {
+    const arrays = arraysFromVectors(specs!, lanes, (name) => vectors.get(name)!);
     await saveCheckpoint(
       fileSystem,
       folder.checkpointsPath,
       {
-        ...arraysFromVectors(specs!, lanes, (name) => vectors.get(name)!),
+        ...arrays,
         ...at,
         configuration: configuration as unknown as JsonValue,
         createdAt: options.timeOfDay(),
@@ -352,7 +353,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       { warn: report.warn },
     );
     savedStep = at.step;
-    report.checkpointed(at.step);
+    report.checkpointed(at.step, [...arrays.parameters, ...arrays.optimizer]);
   };
 
   const sumLosses = ({ values, messages }: Gathered<ValidationRequest>) => {

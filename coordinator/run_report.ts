@@ -10,7 +10,11 @@ import { type MetricsLine, MetricsLog } from "../report/metrics_log.ts";
 import type { PredictedSequence } from "../report/predicted_sequence.ts";
 import { renderPredictions } from "../report/prediction_picture.ts";
 import { formatDuration, type Output, ProgressLine, timeLeftMs } from "../report/progress_line.ts";
+import { EventFile } from "../report/tensorboard/event_file.ts";
+import { encodedImage, type Hyperparameter } from "../report/tensorboard/event_message.ts";
+import { histogramOf } from "../report/tensorboard/histogram.ts";
 import { diskFileSystem, replaceFile } from "./file_system.ts";
+import type { NamedArray } from "./safetensors.ts";
 
 /** Figures of the steps done so far; null where there is none yet. */
 export interface RunFigures {
@@ -32,7 +36,8 @@ export interface RunReport {
   /** In steps of the validation's plan. */
   validating(done: number, total: number): void;
   validated(result: ValidationResult): void;
-  checkpointed(step: number): void;
+  /** @param arrays what was saved, for their histograms */
+  checkpointed(step: number, arrays: readonly NamedArray[]): void;
   /** A generation begins anew at this step: what came after it is done again. */
   rewound(step: number): void;
   /** One sentence about what happens. */
@@ -59,10 +64,15 @@ export interface RunReportOptions {
   readonly resumedStep: number;
   readonly output: Output;
   readonly clock: Clock;
+  /** In ISO 8601. */
+  readonly timeOfDay: () => string;
 }
 
+/** More than this would hold the coordinator up while it looks at them. */
+const histogramValuesMax = 4_000_000;
+
 export async function createRunReport(options: RunReportOptions): Promise<RunReport> {
-  const { configuration, folder, resumedStep, output, clock } = options;
+  const { configuration, folder, resumedStep, output, clock, timeOfDay } = options;
   const metrics = await MetricsLog.open(`${folder}/metrics.jsonl`, resumedStep);
   const line = new ProgressLine({ output, clock });
   const warned = new Set<string>();
@@ -92,6 +102,16 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     }
   };
 
+  const events = new EventFile({
+    folder,
+    resumedStep,
+    timeOfDay,
+    onLost(path, error) {
+      const why = error instanceof Error ? error.message : String(error);
+      warn(`Cannot write ${path}: ${why}; TensorBoard shows nothing of some steps`);
+    },
+  });
+
   const epochsText = configuration.epochs === null ? "" : `/${configuration.epochs}`;
   const showStep = (step: StepProgress) => {
     const planSteps = configuration.steps === null
@@ -115,6 +135,12 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       line.show([`workers ${workers}/${wanted}`, ...next], workers / wanted);
     },
     started(ready, step) {
+      const group = folder.slice(folder.lastIndexOf("/") + 1);
+      events.hyperparameters(group, {
+        ...hyperparameters(configuration),
+        dataset: ready.dataset,
+        device: ready.device,
+      });
       const { workers, lanes, shards, threads, precision } = configuration;
       const parameters = ready.parameters.reduce(
         (sum, { shape }) => sum + shape.reduce((size, side) => size * side, 1),
@@ -169,6 +195,11 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
         framesPerSecond: step.frames / step.seconds,
         secondsPerStep: step.seconds,
       });
+      events.summary(step.step, [
+        { tag: "training/loss", scalar: step.loss },
+        { tag: "training/learningRate", scalar: step.learningRate },
+        { tag: "training/framesPerSecond", scalar: step.frames / step.seconds },
+      ]);
     },
     validating(done, total) {
       line.show(["validating", `step ${done}/${total}`], done / total);
@@ -188,12 +219,28 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       if (accuracy !== undefined) fields.push(`accuracy ${(100 * accuracy).toFixed(1)} %`);
       line.end(fields.join(" · "));
       log({ step, ...means });
+      events.summary(
+        step,
+        Object.entries(means).flatMap(([name, mean]) =>
+          mean === undefined ? [] : [{ tag: `validation/${name}`, scalar: mean }]
+        ),
+      );
     },
-    checkpointed(step) {
+    checkpointed(step, arrays) {
       log({ step, checkpoint: true });
+      const values = arrays.reduce((sum, array) => sum + array.values.length, 0);
+      if (values > histogramValuesMax) return;
+      events.summary(
+        step,
+        arrays.flatMap(({ name, values }) => {
+          const histogram = histogramOf(values);
+          return histogram ? [{ tag: name, histogram }] : [];
+        }),
+      );
     },
     rewound(step) {
       metrics.dropAfter(step);
+      events.restart(step);
       for (const each of skipped) if (each > step) skipped.delete(each);
       epoch = -1;
     },
@@ -213,6 +260,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       const directory = `${folder}/predictions`;
       await Deno.mkdir(directory, { recursive: true });
       const path = `${directory}/step-${String(step).padStart(6, "0")}.png`;
+      events.summary(step, [{ tag: "predictions", image: encodedImage(png) }]);
       await replaceFile(diskFileSystem, path, png);
       line.end(`predictions ${path}`);
     },
@@ -229,6 +277,21 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     close() {
       line.end();
       metrics.close();
+      events.close();
     },
   };
+}
+
+/** Every option by its path, e.g. "optimizer.learningRate"; TensorBoard knows no lists. */
+function hyperparameters(options: object, path = ""): Record<string, Hyperparameter> {
+  return Object.fromEntries(
+    Object.entries(options).flatMap(([name, value]): [string, Hyperparameter][] => {
+      if (value === null || value === undefined) return [[path + name, "none"]];
+      if (Array.isArray(value)) return [[path + name, value.join(",")]];
+      if (typeof value === "object") {
+        return Object.entries(hyperparameters(value, `${path}${name}.`));
+      }
+      return [[path + name, value]];
+    }),
+  );
 }

@@ -73,6 +73,7 @@ export async function coordinate(
     resumedStep: folder.resumed?.step ?? 0,
     output: standardError,
     clock: systemClock,
+    timeOfDay,
   });
   report.joined(0, configuration.workers);
   const journal = openJournal(`${out}/journal.jsonl`, disks?.journal);

@@ -2,6 +2,7 @@
  * One process at a time works in a run's folder: a second one would mix its checkpoints into the
  * first one's. The lock is on the folder itself, leaves no file, and goes with its holder.
  */
+import { eventFilePrefix } from "../report/tensorboard/event_file.ts";
 
 /**
  * Creates the folder if need be and locks it until the result is disposed.
@@ -37,7 +38,9 @@ export async function discardUnstarted(out: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) return;
   }
-  for (const name of ["run.json", "metrics.jsonl", "journal.jsonl"]) {
+  const early = ["run.json", "metrics.jsonl", "journal.jsonl"];
+  for await (const { name } of Deno.readDir(out)) {
+    if (!early.includes(name) && !name.startsWith(eventFilePrefix)) continue;
     await Deno.remove(`${out}/${name}`).catch(() => {});
   }
   await Deno.remove(out).catch(() => {});

@@ -61,6 +61,7 @@ async function withReport(
     resumedStep,
     output: { write: (text) => void (written += text), isTerminal: false, columns: () => 80 },
     clock,
+    timeOfDay: () => "2026-03-01T12:00:00.500Z",
   });
   try {
     await run({ report, folder: ownFolder, clock, lines: () => written.split("\n").slice(0, -1) });
@@ -115,7 +116,7 @@ Deno.test("createRunReport shows each epoch's end with its mean rate, and every 
       lines().at(-1),
       "validation 0.01000 · repeating the last frame 0.04000 · 25.0 % of it",
     );
-    report.checkpointed(4);
+    report.checkpointed(4, []);
     assert.deepEqual(report.figures(), {
       loss: 0.125,
       framesPerSecond: 60,
@@ -231,4 +232,35 @@ Deno.test("createRunReport draws predictions into the run's folder", async () =>
     const signature = (await Deno.readFile(path)).slice(0, 8);
     assert.deepEqual([...signature], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   });
+});
+
+Deno.test("createRunReport writes events for TensorBoard, which a resumed run goes on with", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    await withReport(
+      ({ report }) => {
+        report.started(ready, 0);
+        report.progress(step(1));
+        report.validated({ step: 1, epoch: 0, validationLoss: 0.25, persistenceLoss: 0.5 });
+        const values = new Float32Array(4);
+        report.checkpointed(1, [{ name: "layer0/kernel", shape: [4], values }]);
+      },
+      {},
+      0,
+      folder,
+    );
+    await withReport(({ report }) => report.progress(step(2)), {}, 1, folder);
+    const files = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) =>
+      name.startsWith("events.out.tfevents.")
+    ).sort();
+    assert.equal(files.length, 2);
+    const [first, second] = files.map((name) =>
+      new TextDecoder("latin1").decode(Deno.readFileSync(`${folder}/${name}`))
+    );
+    const tags = ["training/loss", "validation/validationLoss", "layer0/kernel", "optimizer.name"];
+    for (const tag of tags) assert.ok(first.includes(tag), tag);
+    assert.ok(second.includes("training/framesPerSecond"));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });

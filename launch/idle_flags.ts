@@ -62,6 +62,7 @@ const idle: Partial<Record<RunFlag, Idle>> = {
   "input-frames": modelIsNot("encoder-forecaster"),
   "output-frames": modelIsNot("encoder-forecaster"),
   window: modelIsNot("convlstm"),
+  stride: ({ model: { name } }) => name === "convlstm" ? `--model ${name}` : undefined,
   "weight-decay": ({ optimizer: { name } }) => name === "adamw" ? undefined : `--optimizer ${name}`,
 };
 

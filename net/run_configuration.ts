@@ -110,6 +110,8 @@ export interface RunConfiguration {
   readonly shards: number;
   /** Frames that gradients flow through. */
   readonly windowFrames: number;
+  /** Frames from one window to the next, for models without carried state; null for their own. */
+  readonly windowStride: number | null;
   /** Passes over the training sequences; null for as many as `steps` needs. */
   readonly epochs: number | null;
   /** Stops after this many steps in all; null for whole epochs only. */

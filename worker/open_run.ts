@@ -1,6 +1,7 @@
 /** Opens what a run's configuration names: engine, dataset, model, optimizer. */
 import type { Dataset } from "../datasets/dataset.ts";
 import { openDataset } from "../datasets/open_dataset.ts";
+import { atStride } from "../datasets/window_shape.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open_engine.ts";
 import { buildModel, findModel } from "../models/build_model.ts";
@@ -37,7 +38,8 @@ export async function openRun(
     dataset = await openDataset(configuration.dataset, seed);
     const definition = await findModel(configuration.model.name);
     const { model: named, windowFrames } = configuration;
-    const model = buildModel(named, dataset, windowFrames, definition);
+    const built = buildModel(named, dataset, windowFrames, definition);
+    const model = { ...built, window: atStride(built.window, configuration.windowStride) };
     const loss = configuration.loss ?? model.loss ?? defaultLoss;
     const hasTargets = dataset.targetShape !== undefined;
     const optimizer = buildOptimizer(configuration.optimizer);

@@ -38,6 +38,7 @@ const effects: Readonly<Record<keyof typeof runFlags, readonly [value: string, .
   "input-frames": ["5", "model.inputFrames"],
   "output-frames": ["6", "model.outputFrames"],
   window: ["7", "windowFrames"],
+  stride: ["3", "windowStride"],
   loss: ["bce", "loss"],
   optimizer: ["sgd", "optimizer.name"],
   "learning-rate": ["0.1", "optimizer.learningRate"],

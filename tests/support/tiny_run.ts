@@ -22,6 +22,7 @@ export const tinyRun: RunConfiguration = {
   lanes: 6,
   shards: 6,
   windowFrames: 3,
+  windowStride: null,
   epochs: 2,
   steps: null,
   seed: 7,

@@ -35,6 +35,7 @@ export const smallRun: RunConfiguration = {
   lanes: 6,
   shards: 6,
   windowFrames: 3,
+  windowStride: null,
   epochs: 2,
   steps: null,
   seed: 7,

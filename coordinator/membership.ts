@@ -95,6 +95,8 @@ export interface MembershipState {
   /** When silence was looked for last. */
   readonly tickedMs: number;
   readonly stopRequested: boolean;
+  /** Without members nobody will come. */
+  readonly abandoned: boolean;
 }
 
 export type MembershipEvent =
@@ -118,6 +120,8 @@ export type MembershipEvent =
   | { readonly type: "finished"; readonly worker: string; readonly report: FinishReport }
   | { readonly type: "failed"; readonly worker: string; readonly message: string }
   | { readonly type: "stop" }
+  /** Who started the workers has none left, and starts no other. */
+  | { readonly type: "abandoned" }
   | { readonly type: "tick" };
 
 export type MembershipCommand =
@@ -184,6 +188,7 @@ export function initialMembership(
     agreed: null,
     tickedMs: nowMs,
     stopRequested: false,
+    abandoned: false,
   };
 }
 
@@ -220,6 +225,8 @@ export function changeMembership(
       return failed(state, event.worker, event.message);
     case "stop":
       return stop(state);
+    case "abandoned":
+      return endIfAbandoned({ ...state, abandoned: true });
     case "tick":
       return tick(state, nowMs);
   }
@@ -436,6 +443,12 @@ function stop(state: MembershipState): MembershipChange {
   return { state: { ...stopped, phase: "ended" }, commands: [{ type: "interrupt" }] };
 }
 
+/** Everybody was asked to leave: that is to stop, and not to wait for somebody. */
+function endIfAbandoned(state: MembershipState): MembershipChange {
+  if (state.phase !== "gathering" || state.members.length > 0) return same(state);
+  return { state: { ...state, phase: "ended" }, commands: [{ type: "interrupt" }] };
+}
+
 function tick(before: MembershipState, nowMs: number): MembershipChange {
   const stoodStillMs = Math.max(0, nowMs - before.tickedMs - tickGapMsMax);
   const state = {
@@ -470,6 +483,7 @@ function tick(before: MembershipState, nowMs: number): MembershipChange {
     return lose(state, losses, nowMs);
   }
   if (state.phase !== "gathering") return same(state);
+  if (state.abandoned && members.length === 0) return endIfAbandoned(state);
   const waitedMs = nowMs - state.gatheringSinceMs;
   if (state.begun || state.earlier.generation > 0) {
     const left = candidates(state).length;

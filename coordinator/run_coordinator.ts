@@ -131,6 +131,8 @@ export interface Coordinator {
   stop(): void;
   /** Somebody knows that a worker is gone, e.g. who started its process. */
   workerLost(worker: string, reason: string): void;
+  /** Nobody starts any more worker: the run ends once none is left. */
+  abandoned(): void;
   /** Ends the run now, with what there is as a checkpoint. */
   fail(message: string): void;
   /** Waits for a checkpoint that is being written, which may be the one to go on from. */
@@ -610,6 +612,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   return {
     ended,
     stop: () => apply({ type: "stop" }),
+    abandoned: () => apply({ type: "abandoned" }),
     workerLost: (worker, reason) => apply({ type: "lost", worker, reason }),
     fail,
     async close() {

@@ -35,8 +35,10 @@ import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
 import { checkChosenModel } from "./chosen_model.ts";
 import { onInterrupt } from "./interrupts.ts";
+import type { Order } from "./local_cluster.ts";
 import { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats_server.ts";
 import { endWithParent } from "./parent_process.ts";
+import { resumeHint } from "./resume_hint.ts";
 import { discardUnstarted } from "./run_lock.ts";
 import { commandFlags, readFlags, requestRun, resolveRun, type RunOptions } from "./run_options.ts";
 import { setUp } from "./setup.ts";
@@ -154,8 +156,12 @@ async function runCoordinator(
     const forWorkers = named ? shareable : { ...shareable, credentials: { user, password } };
     let removeConnection = () => {};
     let coordinator: Coordinator | undefined;
+    let isStopping = false;
     onInterrupt({
-      onFirst: () => coordinator?.stop(),
+      onFirst() {
+        isStopping = true;
+        coordinator?.stop();
+      },
       onSecond() {
         removeConnection();
         Deno.exit(exitCodes.interrupted);
@@ -163,11 +169,13 @@ async function runCoordinator(
     });
     if (!isByHand) endWithParent((line) => obey(coordinator, line));
     try {
-      code = await coordinateThroughLosses(connection, options, {
+      code = await coordinateThroughLosses(connection, options, () => isStopping, {
         disks,
         async onStart(started, say) {
           const isFirst = coordinator === undefined;
           coordinator = started;
+          // Asked for before there was one to ask.
+          if (isStopping) started.stop();
           if (!isByHand || !isFirst) return;
           await writeConnection(connectionPath, forWorkers);
           removeConnection = () => Deno.removeSync(connectionPath);
@@ -191,10 +199,14 @@ async function runCoordinator(
   }
 }
 
-/** When the broker is gone, waits for it to come back and goes on from what was saved. */
+/**
+ * When the broker is gone, waits for it to come back and goes on from what was saved; a run that was to
+ * stop is at its end then.
+ */
 async function coordinateThroughLosses(
   { url, credentials, credentialsPath, run, ca }: Connection,
   options: RunOptions,
+  isStopping: () => boolean,
   coordination: Coordination,
 ): Promise<number> {
   let resume = options.resume;
@@ -208,7 +220,12 @@ async function coordinateThroughLosses(
       async () =>
         credentialsPath === undefined ? credentials : await readCredentialsFile(credentialsPath),
       isFirst ? 0 : options.configuration.membership.waitTimeoutMs,
+      isStopping,
     );
+    if (transport === undefined) {
+      console.error(`Interrupted${await resumeHint(options.out)}`);
+      return exitCodes.interrupted;
+    }
     try {
       return await coordinate(transport, run, { ...options, resume }, coordination);
     } catch (error) {
@@ -228,9 +245,10 @@ async function connectInTime(
   options: NatsOptions,
   login: () => Promise<NatsOptions["credentials"]>,
   waitMs: number,
-): Promise<Transport> {
+  isStopping: () => boolean,
+): Promise<Transport | undefined> {
   const deadline = systemClock.nowMs() + waitMs;
-  for (;;) {
+  while (!isStopping()) {
     try {
       return await connectNats({ ...options, credentials: await login() });
     } catch (error) {
@@ -242,10 +260,11 @@ async function connectInTime(
   }
 }
 
-/** A line from the launcher: a worker's process is lost, or the run cannot go on. */
+/** A line from the launcher. */
 function obey(coordinator: Coordinator | undefined, line: string): void {
-  const { lost, reason } = JSON.parse(line) as { lost?: string; reason: string };
-  if (lost === undefined) coordinator?.fail(reason);
+  const { lost, reason } = JSON.parse(line) as Order;
+  if (reason === undefined) coordinator?.abandoned();
+  else if (lost === undefined) coordinator?.fail(reason);
   else coordinator?.workerLost(lost, reason);
 }
 

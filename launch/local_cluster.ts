@@ -20,6 +20,15 @@ export interface Program {
   readonly args: readonly string[];
 }
 
+/**
+ * What the launcher writes to the coordinator's standard input, a line of JSON each: a worker's process
+ * is lost, or for a reason the run cannot go on; without a reason, no process of a worker is left.
+ */
+export interface Order {
+  readonly lost?: string;
+  readonly reason?: string;
+}
+
 export interface LocalClusterOptions {
   readonly connection: Connection;
   /** One for each worker; that of `connection` where there are none. */
@@ -94,7 +103,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     return { process, orders: process.stdin.getWriter() };
   };
   let coordinator = startCoordinator(options.resume);
-  const order = (line: { lost?: string; reason: string }) => {
+  const order = (line: Order) => {
     const bytes = new TextEncoder().encode(`${JSON.stringify(line)}\n`);
     // One that is gone is told nothing, so nothing waits for this; the next one finds out by itself.
     coordinator.orders.write(bytes).catch(() => {});
@@ -102,6 +111,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   let isOver = false;
   let restartsLeft = restartsMax;
   const workers: { process: Deno.ChildProcess; ended: Promise<void> }[] = [];
+  let living = 0;
   const startWorker = (index: number, life: number) => {
     // Another process is another worker: what the old one had is lost.
     const name = workerNameOf(index, life);
@@ -124,12 +134,16 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       stderr: "piped",
     });
     observer?.started(name, process);
+    living++;
     const ended = watchWorker(name, process, (reason, wasKilled) => {
       if (isOver) return;
       if (!wasKilled || restartsLeft === 0) return order({ reason });
       restartsLeft--;
       order({ lost: name, reason });
       startWorker(index, life + 1);
+    }).then(() => {
+      // Those that were asked to leave are not started again.
+      if (--living === 0 && !isOver) order({});
     });
     workers.push({ process, ended });
   };
@@ -170,6 +184,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       console.error(`${how}; starting it again`);
       coordinator.orders.close().catch(() => {});
       coordinator = startCoordinator(hint !== "");
+      if (living === 0) order({});
     }
   } finally {
     isOver = true;

@@ -62,6 +62,7 @@ const failed = (worker: string, message: string): MembershipEvent => ({
 const snapshot: MembershipEvent = { type: "snapshot" };
 const rollback: MembershipEvent = { type: "rollback", sentence: "Step 7 was not applied" };
 const stop: MembershipEvent = { type: "stop" };
+const abandoned: MembershipEvent = { type: "abandoned" };
 const tick: MembershipEvent = { type: "tick" };
 
 /** Later, a time when something happens, after ticks four times a second until then. */
@@ -760,6 +761,31 @@ const waiting: readonly Transition[] = [
   },
 ];
 
+const afterAll: readonly Transition[] = [
+  {
+    name: "all have left and none is started again: the run ends",
+    before: [...running, leave("a"), leave("b"), snapshot],
+    event: abandoned,
+    phase: "ended",
+    commands: [interrupt],
+  },
+  {
+    name: "the last one is still there: it ends when that has gone",
+    before: [...running, abandoned, leave("a"), leave("b"), snapshot],
+    event: tick,
+    phase: "ended",
+    commands: [interrupt],
+  },
+  {
+    name: "somebody has come from elsewhere: the run goes on",
+    before: [...running, join("c"), ready("c"), abandoned, leave("a"), leave("b"), snapshot],
+    event: tick,
+    phase: "running",
+    commands: [],
+    active: ["c"],
+  },
+];
+
 const tookOver: readonly Transition[] = [
   {
     name: "all are there again",
@@ -852,6 +878,7 @@ for (
     gathering,
     "while running": whileRunning,
     "while waiting for more": waiting,
+    "when nobody starts workers any more": afterAll,
     "after taking over": tookOver,
   })
 ) {
@@ -1036,6 +1063,7 @@ function randomEvent(kind: number, worker: string, isOdd: boolean): MembershipEv
   if (kind < 0.93) return finished(worker, isOdd ? "other" : "abc");
   if (kind < 0.933) return failed(worker, "no space left");
   if (kind < 0.94) return stop;
+  if (kind < 0.942) return { type: "abandoned" };
   return tick;
 }
 

@@ -83,6 +83,42 @@ Deno.test({
   }),
 });
 
+/** Ends a run by SIGTERM to these of its processes. @returns what it said */
+async function terminated(cwd: string, texts: readonly string[]): Promise<string> {
+  const command = await startRun(cwd, 2);
+  const found = [...command.descendants()];
+  for (const text of texts) {
+    const processes = found.filter(([, line]) => line.includes(text));
+    assert.ok(processes.length > 0, `no process "${text}"`);
+    for (const [pid] of processes) Deno.kill(pid, "SIGTERM");
+  }
+  const { code, stderr } = await command.ended;
+  assert.equal(code, 130, stderr);
+  await assertNothingLeft(command);
+  return stderr;
+}
+
+Deno.test({
+  name: "a run whose workers are all asked to leave ends with a checkpoint to go on from",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    const stderr = await terminated(cwd, ["worker.ts"]);
+    assert.match(
+      stderr,
+      /Worker "w\d" left; .* waiting .*\n(.*\n)*Interrupted; go on from step \d+ /,
+    );
+  }),
+});
+
+Deno.test({
+  name: "a stop is not forgotten when the broker is stopped as well",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    const stderr = await terminated(cwd, ["coordinator.ts", "nats-server.conf"]);
+    assert.match(stderr, /(Stopped at step \d+|Interrupted); go on from step \d+ /);
+  }),
+});
+
 Deno.test({
   name: "a launcher that is killed leaves no process",
   ignore,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { shiConvLstm, type ShiConvLstmOptions } from "../../models/shi_convlstm.ts";
-import { parameterCount, testModel } from "./model_checks.ts";
+import { parameterCount } from "./model_checks.ts";
 
 type Network = Pick<
   ShiConvLstmOptions,
@@ -34,38 +34,3 @@ Deno.test("shiConvLstm has the parameters of the six published networks", () => 
     assert.equal(model.loss, "bce");
   }
 });
-
-const small = { frameShape: [4, 6, 1], patch: 2, inputFrames: 3, outputFrames: 2 } as const;
-
-testModel(
-  "shiConvLstm",
-  shiConvLstm({
-    ...small,
-    cell: "convlstm",
-    filters: [3, 2],
-    inputKernelSize: 3,
-    stateKernelSize: 3,
-  }),
-);
-
-testModel(
-  "shiConvLstm of unlike kernels",
-  shiConvLstm({
-    ...small,
-    cell: "convlstm",
-    filters: [3, 2],
-    inputKernelSize: 3,
-    stateKernelSize: 1,
-  }),
-);
-
-testModel(
-  "shiConvLstm of dense layers",
-  shiConvLstm({
-    ...small,
-    cell: "fc-lstm",
-    filters: [4, 3],
-    inputKernelSize: 1,
-    stateKernelSize: 1,
-  }),
-);

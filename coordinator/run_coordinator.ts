@@ -78,6 +78,8 @@ export interface CoordinatorOptions {
   readonly report: RunReport;
   readonly limits: MembershipLimits;
   readonly clock: Clock;
+  /** Tells this coordinator from those that led the run before it. */
+  readonly life: string;
   /** Time of day for the checkpoints' record, ISO 8601. */
   readonly timeOfDay: () => string;
   readonly fileSystem?: FileSystem;
@@ -205,7 +207,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     if (asked) reply(asked, message);
   };
   const end = (reason: string) =>
-    broadcast({ type: "end", reason: reason.slice(0, reasonLengthMax) });
+    broadcast({ type: "end", reason: reason.slice(0, reasonLengthMax), life: options.life });
 
   const apply = (event: MembershipEvent) => {
     const change = changeMembership(membership, event, clock.nowMs());
@@ -216,7 +218,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   const perform = (command: MembershipCommand) => {
     switch (command.type) {
       case "accept":
-        answer(command.worker, accepted(JSON.stringify(configuration)));
+        answer(command.worker, { ...accepted(JSON.stringify(configuration)), life: options.life });
         report.joined(membership.members.length, configuration.workers);
         return;
       case "refuse":
@@ -228,7 +230,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         return report.tell(command.sentence);
       case "askStop":
         report.stopping();
-        return broadcast({ type: "stop" });
+        return broadcast({ type: "stop", life: options.life });
       case "finish":
         end("");
         return settle.resolve({

@@ -14,6 +14,7 @@ import { type JournalDisk, openJournal } from "../coordinator/journal.ts";
 import { openRunFolder, writeRunRecord } from "../coordinator/run_folder.ts";
 import { createRunReport, type RunReport } from "../coordinator/run_report.ts";
 import { systemClock, timeOfDay } from "../net/clock.ts";
+import { secretToken } from "../net/random.ts";
 import { resumableFields, type RunConfiguration } from "../net/run_configuration.ts";
 import type { Transport } from "../net/transport.ts";
 import { standardError } from "../report/progress_line.ts";
@@ -95,6 +96,7 @@ export async function coordinate(
       workersMax: configuration.shards,
     },
     clock: systemClock,
+    life: secretToken(8),
     timeOfDay,
     onReady: (ready) =>
       writeRunRecord(fileSystem, out, {

@@ -106,7 +106,12 @@ export function nameIsTaken(worker: string, where: string): string {
 }
 
 /** Answer to every request: whether it was taken, and the reason where not. */
-export const replySchema = object({ ok: boolean(), text: string({ lengthMax: 1 << 20 }) });
+export const replySchema = object({
+  ok: boolean(),
+  text: string({ lengthMax: 1 << 20 }),
+  /** To a worker that has joined: which life of the coordinator it has joined. */
+  life: optional(string({ lengthMax: 64 })),
+});
 export type Reply = Infer<typeof replySchema>;
 
 /** Answer to `read`, with a part of the vector. */
@@ -293,7 +298,8 @@ export const finishedSchema = object({
 /**
  * From the coordinator to all workers: `start` begins a generation, `stop` asks them to end after a
  * common step with a checkpoint, `end` says that the run is over, with a reason where it failed, and
- * `beat` is said all the while.
+ * `beat` is said all the while. `stop` and `end` name the life of the coordinator that says so: one
+ * that has died may be heard late, by workers of the one that goes on.
  */
 export const coordinatorMessageSchema = union("type", {
   start: object({
@@ -311,7 +317,7 @@ export const coordinatorMessageSchema = union("type", {
     /** The run has gone back for this step, or a later one: it is skipped if it fails again. */
     skipUpTo: count,
   }),
-  stop: object({ type: literal("stop") }),
+  stop: object({ type: literal("stop"), life: optional(string({ lengthMax: 64 })) }),
   /** By the coordinator's clock, which heartbeats give back: who does not hear it is as good as dead. */
   beat: object({ type: literal("beat"), sentMs: count }),
   /** The coordinator has given this worker up, or is a new one; it joins again or ends. */
@@ -321,7 +327,11 @@ export const coordinatorMessageSchema = union("type", {
     /** Which of several of this name, where not all are meant. */
     where: optional(where),
   }),
-  end: object({ type: literal("end"), reason: sentence }),
+  end: object({
+    type: literal("end"),
+    reason: sentence,
+    life: optional(string({ lengthMax: 64 })),
+  }),
 });
 export type CoordinatorMessage = Infer<typeof coordinatorMessageSchema>;
 export type StartMessage = Extract<CoordinatorMessage, { type: "start" }>;

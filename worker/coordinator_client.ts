@@ -114,6 +114,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const over = new Interruption();
   /** Where this process is, once it has joined. */
   let joinedFrom: string | undefined;
+  /** Which life of the coordinator it has joined. */
+  let life: string | undefined;
   let newest: StartMessage | undefined;
   let onStart: (() => void)[] = [];
   let stop = false;
@@ -132,6 +134,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
       onStart = [];
       for (const notify of waiting) notify();
     }
+    // A coordinator that is gone may be heard late; what it ends is over already.
+    if ("life" in message && message.life !== undefined && message.life !== life) return;
     if (message.type === "stop") stop = true;
     if (message.type === "beat") heardMs = message.sentMs;
     // What was said before the join was heard is about an earlier connection.
@@ -232,6 +236,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
           const timeoutMs = Math.max(1, Math.min(joinTimeoutMs, deadline - clock.nowMs()));
           const reply = await request(subjects.join, body, over, timeoutMs);
           joinedFrom = where;
+          ({ life } = reply);
           void watchCoordinator();
           return reply.text;
         } catch (error) {

@@ -94,6 +94,7 @@ async function withCoordinator(
       workersMax: 2,
     },
     clock,
+    life: "this one",
     timeOfDay: () => "2026-01-01T00:00:00Z",
     fileSystem,
   });

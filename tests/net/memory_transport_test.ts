@@ -5,6 +5,8 @@ import { testTransport } from "./transport_conformance.ts";
 
 testTransport({
   name: "memory transport",
+  clock: systemClock,
+  canBeDisturbed: false,
   startBroker() {
     const broker = createMemoryBroker({ clock: systemClock });
     return Promise.resolve({

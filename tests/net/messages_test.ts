@@ -106,12 +106,18 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     skipUpTo: 0,
   }],
   ["rejoin", coordinatorMessageSchema, { type: "rejoin", worker: "w0", where: "process 7" }],
-  ["stop", coordinatorMessageSchema, { type: "stop" }],
-  ["end", coordinatorMessageSchema, { type: "end", reason: "a worker failed" }],
+  ["stop", coordinatorMessageSchema, { type: "stop", life: "a1" }],
+  ["end", coordinatorMessageSchema, { type: "end", reason: "a worker failed", life: "a1" }],
 ];
 
 /** What a refusal says nothing of. */
-const leftOut = ["readReply.totalBytes", "readReply.data", "rejoin.where"];
+const leftOut = [
+  "readReply.totalBytes",
+  "readReply.data",
+  "rejoin.where",
+  "stop.life",
+  "end.life",
+];
 
 function roundTrip<T>(schema: Schema<T>, message: Encodable): T {
   return decode(encode(message), schema, { bytesMax: messageBytesMax });

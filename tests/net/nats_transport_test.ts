@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { startFaultyProxy } from "../../benchmarks/faulty_proxy.ts";
+import { systemClock } from "../../net/clock.ts";
 import { connectNats } from "../../net/nats_transport.ts";
 import { natsServerMissing, startTestServer, type TestServer } from "../support/nats_server.ts";
 import { testTransport, transportError } from "./transport_conformance.ts";
@@ -6,15 +8,37 @@ import { testTransport, transportError } from "./transport_conformance.ts";
 testTransport({
   name: "NATS transport",
   ignore: natsServerMissing,
-  async startBroker() {
-    const server = await startTestServer();
+  clock: systemClock,
+  canBeDisturbed: true,
+  async startBroker({ pendingBytesMax } = { pendingBytesMax: 64 * 1024 * 1024 }) {
+    const server = await startTestServer({ config: `max_pending: ${pendingBytesMax}` });
+    const proxy = startFaultyProxy(server, systemClock);
+    let ways = 0;
     return {
       connect: (options) => connectNats({ servers: server.url, name: "test", ...options }),
+      async connectThrough(options) {
+        const way = `way ${++ways}`;
+        const servers = `nats://127.0.0.1:${proxy.open(way)}`;
+        const directions = {
+          up: ["toServer"],
+          down: ["toClient"],
+          both: ["toServer", "toClient"],
+        } as const;
+        return {
+          transport: await connectNats({ servers, name: way, ...options }),
+          stall: (direction) => proxy.stall(way, directions[direction]),
+          heal: () => proxy.heal(way),
+          cut: () => proxy.cut(way),
+        };
+      },
       async crash() {
         server.process.kill("SIGKILL");
         await server.process.status;
       },
-      stop: () => server.stop(),
+      async stop() {
+        proxy.close();
+        await server.stop();
+      },
     };
   },
 });

@@ -2,9 +2,7 @@
  * Ways to break the program, each a small change of its source, and how many of them the simulation
  * finds: a promise that no fault can break is one that nobody checks.
  */
-import { dirname, join } from "node:path";
-
-interface Defect {
+export interface Defect {
   readonly what: string;
   readonly file: string;
   /** Stands exactly once in the file. */
@@ -12,6 +10,8 @@ interface Defect {
   readonly to: string;
   /** Why the simulation cannot find it, where it is known not to. */
   readonly unseen?: string;
+  /** How many to look for it with, where it is rare. */
+  readonly seeds?: number;
 }
 
 const coordinator = "coordinator/run_coordinator.ts";
@@ -377,94 +377,3 @@ export const defects: readonly Defect[] = [
     to: "if (offset === 0) values.set(data, offset);",
   },
 ];
-
-const seedsOfEach = 60;
-const secondsOfEach = 150;
-
-/** Breaks a copy of the program in each way, and prints what the simulation makes of it. */
-export async function showDefects(): Promise<number> {
-  const root = join(import.meta.dirname!, "../..");
-  const copy = await Deno.makeTempDir({ prefix: "lockstep-defects-" });
-  const rows: string[][] = [];
-  let unexplained = 0;
-  try {
-    await copyTree(root, copy);
-    for (const [index, defect] of defects.entries()) {
-      const path = join(copy, defect.file);
-      const source = await Deno.readTextFile(path);
-      await Deno.writeTextFile(path, broken(source, defect));
-      const { seeds, violation } = await simulateIn(copy);
-      await Deno.writeTextFile(path, source);
-      if (violation === undefined && defect.unseen === undefined) unexplained++;
-      const found = violation === undefined
-        ? `not found in ${seeds} seeds${defect.unseen ? `: ${defect.unseen}` : ""}`
-        : `found at the ${ordinal(seeds)} seed: ${violation.split("\n")[0].slice(0, 100)}`;
-      console.error(`${index + 1} of ${defects.length}: ${defect.what}: ${found}`);
-      rows.push([defect.what, defect.file, violation === undefined ? "no" : "yes", found]);
-    }
-  } finally {
-    await Deno.remove(copy, { recursive: true });
-  }
-  const caught = rows.filter(([, , isFound]) => isFound === "yes").length;
-  console.log(rows.map(([what, file, , found]) => `${what} (${file}): ${found}`).join("\n"));
-  console.log(`${caught} of ${rows.length} defects are found, ${unexplained} not and unexplained`);
-  return unexplained === 0 ? 0 : 1;
-}
-
-/** @throws {Error} where the program has changed and the table has not */
-export function broken(source: string, { what, file, from, to }: Defect): string {
-  const count = source.split(from).length - 1;
-  if (count !== 1) {
-    throw new Error(`Cannot break ${file} so that ${what}: its text stands there ${count} times`);
-  }
-  return source.replace(from, () => to);
-}
-
-async function simulateIn(copy: string): Promise<{ seeds: number; violation?: string }> {
-  const process = new Deno.Command(Deno.execPath(), {
-    args: [
-      ...["run", "-A", "--config", join(copy, "deno.json")],
-      join(copy, "tests/simulation/simulate.ts"),
-      ...["--seeds", String(seedsOfEach), "--until-violation", "--json"],
-    ],
-    cwd: copy,
-    stdout: "piped",
-    stderr: "null",
-    signal: AbortSignal.timeout(secondsOfEach * 1000),
-  });
-  const { stdout, signal, code } = await process.output();
-  if (signal !== null) return { seeds: 1, violation: "it does not end" };
-  const last = new TextDecoder().decode(stdout).trim().split("\n").at(-1) ?? "";
-  if (last === "") return { seeds: 1, violation: `it fails with exit code ${code}` };
-  const { seeds, violations } = JSON.parse(last) as {
-    seeds: number;
-    violations: { violation: string }[];
-  };
-  return { seeds, violation: violations[0]?.violation };
-}
-
-/** Everything but what git and tests' data hold. */
-async function copyTree(from: string, to: string): Promise<void> {
-  for await (const { name, isDirectory, isFile } of Deno.readDir(from)) {
-    if (name.startsWith(".") || ["fixtures", "results", "runs"].includes(name)) continue;
-    const [source, target] = [join(from, name), join(to, name)];
-    if (isDirectory) {
-      await Deno.mkdir(target);
-      await copyTree(source, target);
-    } else if (isFile) {
-      await Deno.mkdir(dirname(target), { recursive: true });
-      await Deno.copyFile(source, target);
-    }
-  }
-}
-
-function ordinal(count: number): string {
-  const ending = count % 10 === 1 && count % 100 !== 11
-    ? "st"
-    : count % 10 === 2 && count % 100 !== 12
-    ? "nd"
-    : count % 10 === 3 && count % 100 !== 13
-    ? "rd"
-    : "th";
-  return `${count}${ending}`;
-}

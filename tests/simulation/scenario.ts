@@ -10,17 +10,51 @@ import { tinyRun } from "../support/tiny_run.ts";
 export const faultKinds = [
   "kill worker",
   "freeze worker",
+  "block event loop",
   "kill coordinator",
+  "die at journal",
   "freeze coordinator",
+  "stick disk",
   "restart broker",
+  "lame duck",
   "cut connection",
-  "partition",
+  "partition up",
+  "partition down",
+  "partition both",
   "lose messages",
+  "miss announcement",
   "join",
   "leave",
   "stop",
 ] as const;
 export type FaultKind = typeof faultKinds[number];
+
+/** Moments that last too short for a fault at a random time to hit them. */
+export const ambushSubjects = [
+  "join",
+  "ready",
+  "begin",
+  "read",
+  "write",
+  "snapshot",
+  "validation",
+  "finished",
+  "workers",
+] as const;
+export const ambushActions = [
+  "kill another worker",
+  "kill coordinator",
+  "hold the sender back",
+  "cut the sender off",
+  "stop",
+] as const;
+
+/** What happens when a message is sent for the n-th time, by anybody. */
+export interface Ambush {
+  readonly subject: typeof ambushSubjects[number];
+  readonly count: number;
+  readonly action: typeof ambushActions[number];
+}
 
 export interface Scenario {
   readonly seed: number;
@@ -29,6 +63,7 @@ export interface Scenario {
   readonly isLaunched: boolean;
   readonly faults: readonly { readonly kind: FaultKind; readonly weight: number }[];
   readonly faultEveryMs: number;
+  readonly ambushes: readonly Ambush[];
   readonly safetyMs: number;
   readonly shardMs: number;
   readonly chunkBytesMax: number;
@@ -37,6 +72,9 @@ export interface Scenario {
   readonly pendingBytesMax: number;
   readonly latencyMs: number;
   readonly lateShare: number;
+  readonly duplicateShare: number;
+  /** How much faster or slower than true time clocks may go. */
+  readonly driftMax: number;
   /** Draws whatever is decided while it runs. */
   readonly random: Random;
 }
@@ -50,6 +88,13 @@ export function scenarioOf(seed: number): Scenario {
   const faults = faultKinds
     .filter((kind) => draw.uniform() < (rare.includes(kind) ? 0.2 : 0.5))
     .map((kind) => ({ kind, weight: 0.1 + draw.uniform() }));
+  // What lasts long needs a run that does.
+  const isLong = faults.some(({ kind }) => kind === "block event loop");
+  const ambushes = Array.from({ length: Math.max(0, between(-1, 3)) }, (): Ambush => ({
+    subject: ambushSubjects[draw.integer(ambushSubjects.length)],
+    count: between(1, 8),
+    action: ambushActions[draw.integer(ambushActions.length)],
+  }));
   return {
     seed,
     configuration: {
@@ -59,7 +104,7 @@ export function scenarioOf(seed: number): Scenario {
       workers,
       windowFrames: between(2, 4),
       epochs: null,
-      steps: between(20, 60),
+      steps: isLong ? between(60, 150) : between(20, 60),
       seed: between(1, 1000),
       snapshotSteps: between(1, 6),
       checkpointSteps: between(3, 20),
@@ -73,18 +118,21 @@ export function scenarioOf(seed: number): Scenario {
     },
     isLaunched: draw.uniform() < 0.6,
     faults,
+    ambushes,
     faultEveryMs: 200 + 2_000 * draw.uniform() ** 2,
-    safetyMs: between(4_000, 15_000),
+    safetyMs: isLong ? between(16_000, 30_000) : between(4_000, 15_000),
     shardMs: between(2, 40),
     chunkBytesMax: 4 * between(1, 6),
     inFlightBytesMax: between(40, 400),
     payloadBytesMax: 4096 + 4 * between(6, 12),
-    pendingBytesMax: between(1, 60) * 1024,
+    pendingBytesMax: draw.uniform() < 0.5 ? between(2_500, 4_000) : between(4_000, 60_000),
     latencyMs: 0.2 + 3 * draw.uniform() ** 2,
     lateShare: draw.uniform() < 0.3 ? 0.02 * draw.uniform() : 0,
+    duplicateShare: draw.uniform() < 0.4 ? 0.2 * draw.uniform() : 0,
+    driftMax: 0.01,
     random: random(seed, "events"),
   };
 }
 
 /** Those that take the rest of a run to get over, or happen once. */
-const rare: readonly FaultKind[] = ["lose messages", "stop"];
+const rare: readonly FaultKind[] = ["lose messages", "block event loop", "stop"];

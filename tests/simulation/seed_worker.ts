@@ -1,12 +1,20 @@
-/** A thread that simulates the seeds it is sent, each twice: the same seed must be the same run. */
+/**
+ * A thread that simulates the seeds it is sent, each twice unless told once: the same seed must be the
+ * same run, also where the time of day jumps in the second one.
+ */
 import { simulate, type SimulationResult } from "./simulation.ts";
+
+export interface SeedRequest {
+  readonly seed: number;
+  readonly once: boolean;
+}
 
 export interface SeedReport extends SimulationResult {
   readonly milliseconds: number;
 }
 
 const scope = self as unknown as {
-  onmessage: (event: MessageEvent<number>) => void;
+  onmessage: (event: MessageEvent<SeedRequest>) => void;
   postMessage(report: SeedReport): void;
 };
 
@@ -17,23 +25,33 @@ self.addEventListener("unhandledrejection", (event) => {
 });
 
 // A message is handed over by a promise's reaction, in which others would not run.
-scope.onmessage = ({ data: seed }) => void setTimeout(() => work(seed), 0);
+scope.onmessage = ({ data }) => void setTimeout(() => work(data), 0);
 
-function work(seed: number): void {
+function work({ seed, once }: SeedRequest): void {
   const started = performance.now();
-  const first = simulate(seed);
-  const second = simulate(seed);
+  const [first, second] = [tried(seed, false), once ? undefined : tried(seed, true)];
   // Rejections that nobody handled are told when the event loop turns.
   setTimeout(() => {
-    let { violation } = first;
-    if (first.trace !== second.trace) {
+    let violation = first.violation ?? second?.violation;
+    if (second && first.trace !== second.trace) {
       violation ??=
-        `the second run of this seed differs: trace ${second.trace}, not ${first.trace}`;
+        `the second run of this seed, where the time of day jumps, differs: trace ${second.trace}, ` +
+        `not ${first.trace}`;
     }
     if (unhandled !== undefined) {
       violation ??= `nobody handled ${unhandled instanceof Error ? unhandled.stack : unhandled}`;
     }
     unhandled = undefined;
-    scope.postMessage({ ...first, violation, milliseconds: performance.now() - started });
+    const counts = { ...first.counts, ...second?.counts };
+    scope.postMessage({ ...first, counts, violation, milliseconds: performance.now() - started });
   }, 0);
+}
+
+function tried(seed: number, timeOfDayJumps: boolean): SimulationResult {
+  try {
+    return simulate(seed, { timeOfDayJumps });
+  } catch (error) {
+    const violation = `it throws ${error instanceof Error ? error.stack : error}`;
+    return { seed, violation, trace: "", virtualMs: 0, events: 0, counts: {} };
+  }
 }

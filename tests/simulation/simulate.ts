@@ -4,8 +4,9 @@
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { showDefects } from "./defects.ts";
-import type { SeedReport } from "./seed_worker.ts";
+import { searchDefects } from "./defect_search.ts";
+import type { SeedReport, SeedRequest } from "./seed_worker.ts";
+import { faultCountMin, faultPoints, rareFaults, seedsForCoverage } from "./fault_coverage.ts";
 import { simulate } from "./simulation.ts";
 
 const usage = `Usage: deno task simulate [flags]
@@ -13,10 +14,24 @@ const usage = `Usage: deno task simulate [flags]
   --seeds N     how many seeds (default 1000)
   --first SEED  the first one (default 1)
   --seed SEED   one seed, with everything that happens in it
-  --defects     break the program in many ways, one at a time, and show which ways are found
+  --once        each seed once, without comparing the traces of two runs
   --until-violation  stop at the first seed that fails
+  --threads N   how many seeds at a time (default: one for each core)
   --json        one line of JSON at the end
+  --defects     break the program in many ways, one at a time, and show which ways are found
+  --defect TEXT as --defects, those whose description contains the text
 `;
+
+/** A seed takes a fraction of a second: one that takes this long goes round in circles. */
+const seedSecondsMax = 60;
+const unended = {
+  violation: `it is not over after ${seedSecondsMax} s of real time`,
+  trace: "",
+  virtualMs: 0,
+  events: 0,
+  counts: {},
+  milliseconds: seedSecondsMax * 1000,
+};
 
 if (import.meta.main) Deno.exit(await main());
 
@@ -28,6 +43,9 @@ async function main(): Promise<number> {
       first: { type: "string", default: "1" },
       seed: { type: "string" },
       defects: { type: "boolean", default: false },
+      defect: { type: "string" },
+      once: { type: "boolean", default: false },
+      threads: { type: "string", default: String(availableParallelism()) },
       "until-violation": { type: "boolean", default: false },
       json: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
@@ -37,28 +55,37 @@ async function main(): Promise<number> {
     console.log(usage);
     return 0;
   }
-  if (values.defects) return await showDefects();
+  if (values.defects || values.defect !== undefined) {
+    return await searchDefects(values.defect ?? "");
+  }
   if (values.seed !== undefined) return await replay(Number(values.seed));
   const [first, seeds] = [Number(values.first), Number(values.seeds)];
-  const stopsEarly = values["until-violation"];
   const started = performance.now();
-  const reports = await simulateAll(first, seeds, stopsEarly);
+  const reports = await simulateAll(first, seeds, {
+    once: values.once,
+    stopsEarly: values["until-violation"],
+    threads: Math.min(Number(values.threads), seeds),
+  });
   const seconds = (performance.now() - started) / 1000;
   const violations = reports.filter(({ violation }) => violation !== undefined);
   if (values.json) {
     const found = violations.map(({ seed, violation }) => ({ seed, violation }));
     console.log(JSON.stringify({ seeds: reports.length, seconds, violations: found }));
   } else {
-    show(reports, seconds);
+    show(reports, seconds, values.once);
   }
-  return violations.length === 0 ? 0 : 1;
+  const rare = seeds < seedsForCoverage ? [] : rareFaults(sumCounts(reports));
+  if (rare.length > 0) {
+    console.error(`Happened less than ${faultCountMin} times: ${rare.join(", ")}`);
+  }
+  return violations.length === 0 && rare.length === 0 ? 0 : 1;
 }
 
 /** Runs one seed with its story. */
 function replay(seed: number): Promise<number> {
   return new Promise((resolve) =>
     setTimeout(() => {
-      const { violation, trace } = simulate(seed, console.log);
+      const { violation, trace } = simulate(seed, { log: console.log });
       console.log(violation ? `Seed ${seed} fails: ${violation}` : `Seed ${seed} is well`);
       console.log(`Trace ${trace}`);
       resolve(violation ? 1 : 0);
@@ -69,33 +96,44 @@ function replay(seed: number): Promise<number> {
 async function simulateAll(
   first: number,
   seeds: number,
-  stopsEarly: boolean,
+  { once, stopsEarly, threads }: { once: boolean; stopsEarly: boolean; threads: number },
 ): Promise<SeedReport[]> {
   const reports: SeedReport[] = [];
   let next = first;
   let isOver = false;
-  const threads = Math.min(availableParallelism(), seeds);
   await Promise.all(
     Array.from({ length: threads }, () =>
       new Promise<void>((resolve, reject) => {
         const worker = new Worker(new URL("./seed_worker.ts", import.meta.url), { type: "module" });
+        let watchdog: ReturnType<typeof setTimeout> | undefined;
+        const end = () => {
+          worker.terminate();
+          resolve();
+        };
         const give = () => {
-          if (isOver || next >= first + seeds) {
-            worker.terminate();
-            return resolve();
-          }
-          worker.postMessage(next++);
+          if (isOver || next >= first + seeds) return end();
+          const seed = next++;
+          watchdog = setTimeout(() => {
+            take({ ...unended, seed });
+            // Its thread is busy for ever.
+            isOver = true;
+            end();
+          }, seedSecondsMax * 1000);
+          worker.postMessage({ seed, once } satisfies SeedRequest);
+        };
+        const take = (report: SeedReport) => {
+          clearTimeout(watchdog);
+          reports.push(report);
+          if (report.violation === undefined) return;
+          isOver ||= stopsEarly;
+          console.error(
+            `Seed ${report.seed} fails: ${report.violation}\n` +
+              `  replay it with: deno task simulate --seed ${report.seed}`,
+          );
         };
         worker.onerror = (event) => reject(new Error(event.message));
         worker.onmessage = ({ data }: MessageEvent<SeedReport>) => {
-          reports.push(data);
-          if (data.violation !== undefined) {
-            isOver = stopsEarly;
-            console.error(
-              `Seed ${data.seed} fails: ${data.violation}\n` +
-                `  replay it with: deno task simulate --seed ${data.seed}`,
-            );
-          }
+          take(data);
           give();
         };
         give();
@@ -104,22 +142,29 @@ async function simulateAll(
   return reports;
 }
 
-function show(reports: readonly SeedReport[], seconds: number): void {
+function sumCounts(reports: readonly SeedReport[]): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const report of reports) {
     for (const [what, count] of Object.entries(report.counts)) {
       counts[what] = (counts[what] ?? 0) + count;
     }
   }
-  for (const what of Object.keys(counts).sort()) {
-    console.log(`${String(counts[what]).padStart(9)}  ${what}`);
-  }
+  return counts;
+}
+
+function show(reports: readonly SeedReport[], seconds: number, once: boolean): void {
+  const counts = sumCounts(reports);
+  const line = (what: string) => console.log(`${String(counts[what] ?? 0).padStart(9)}  ${what}`);
+  console.log("Faults:");
+  for (const what of faultPoints) line(what);
+  console.log("What they happened to:");
+  for (const what of Object.keys(counts).sort()) if (!faultPoints.includes(what)) line(what);
   const sum = (read: (report: SeedReport) => number) =>
     reports.reduce((total, report) => total + read(report), 0);
   const hours = sum(({ virtualMs }) => virtualMs) / 3_600_000;
   const violations = reports.filter(({ violation }) => violation !== undefined).length;
   console.log(
-    `${reports.length} seeds, each twice, in ${seconds.toFixed(1)} s ` +
+    `${reports.length} seeds, each ${once ? "once" : "twice"}, in ${seconds.toFixed(1)} s ` +
       `(${(reports.length / seconds).toFixed(1)} seeds/s): ` +
       `${sum(({ events }) => events)} events in ${hours.toFixed(1)} h of virtual time, ` +
       `${violations} ${violations === 1 ? "violation" : "violations"}`,

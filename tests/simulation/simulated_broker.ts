@@ -1,21 +1,17 @@
 /**
- * nats-server and its clients in virtual time, with their real weaknesses: at most once; order for
- * each publisher only; a connection that is cut loses what was under way, or delivers it late, after
- * its owner has gone on; a reader that does not keep up is cut off; a partition holds back what TCP
- * would retransmit, until pings go unanswered; a request to nobody fails at once.
+ * nats-server in virtual time, with its real weaknesses: at most once; order for each publisher only;
+ * a connection that is cut loses what was under way, or delivers it late, after its owner has gone
+ * on; a reader that does not keep up is cut off, and slows its publishers before that; a partition
+ * holds back what TCP would retransmit, until pings go unanswered; a request to nobody fails at once.
+ * `simulated_connection.ts` is the client's side.
  *
- * Harsher than the transport's contract where that finds mistakes: bytes are read from the caller's
- * memory only when the broker takes them, as a real client may, and what a callback was given is
- * overwritten after it.
+ * Harsher than nats-server where that finds mistakes: messages may vanish, and gradients come twice.
  */
 import type { Random } from "../../net/random.ts";
-import { isPublishSubject, isSubscribeSubject, subjectMatches } from "../../net/subjects.ts";
-import {
-  type Message,
-  type Subscription,
-  type Transport,
-  TransportError,
-} from "../../net/transport.ts";
+import { subjectMatches } from "../../net/subjects.ts";
+import { type Transport, TransportError } from "../../net/transport.ts";
+import { Connection, type Interest, pingTimeoutMs, type Server } from "./simulated_connection.ts";
+import { Link } from "./simulated_link.ts";
 import type { SimulatedProcess, VirtualTime } from "./virtual_time.ts";
 
 export interface BrokerOptions {
@@ -28,45 +24,41 @@ export interface BrokerOptions {
   readonly latencyMs: number;
   /** Share of the messages that take fifty times as long. */
   readonly lateShare: number;
+  /** Share of the gradients' messages that come a second time, a little later. */
+  readonly duplicateShare?: number;
   /** Hears of every message that somebody receives. */
-  readonly onDelivery: (to: string, subject: string, data: Uint8Array) => void;
+  readonly onDelivery?: (to: string, subject: string, data: Uint8Array) => void;
   /** Hears of every message that somebody sends. */
-  readonly onPublish: (from: string, subject: string, data: Uint8Array) => void;
+  readonly onPublish?: (from: SimulatedProcess, subject: string, data: Uint8Array) => void;
   /** Hears what a connection has handed over and not had confirmed. */
-  readonly onUnconfirmed: (from: string, bytes: number) => void;
+  readonly onUnconfirmed?: (subject: string, bytes: number) => void;
+  /** Whether this message to this process is to vanish. */
+  readonly isMissed?: (to: SimulatedProcess, subject: string, data: Uint8Array) => boolean;
 }
 
-export const staleMsMax = 3_000;
-/** Three pings, two seconds apart, go unanswered. */
-const pingTimeoutMs = 6_000;
 const connectTimeoutMs = 5_000;
+const duplicateMsMax = 300;
+/** A consumer this full slows who publishes to it. */
+const stallShare = 0.75;
+const stallMs = 5;
+/** How often a publisher's thread in the server is overtaken by others between two subscribers. */
+const overtakenShare = 0.05;
 
-/** The way between a process and the broker. */
-class Link {
-  upBlocked = false;
-  downBlocked = false;
-  /** Counts the blockages, to tell one that lasts from the next. */
-  blockage = 0;
-}
-
-interface Interest {
-  readonly connection: Connection;
-  readonly pattern: string;
-  readonly callback: (message: Message) => void;
-  isWanted: boolean;
-}
-
-/** Something on its way from a client to the broker. */
-interface Command {
-  arrive: () => void;
-  /** What it reads from its sender's memory, copied when that could change. */
-  detach: () => void;
-  isLost: boolean;
-}
-
-export class SimulatedBroker {
+export class SimulatedBroker implements Server {
   readonly options: BrokerOptions;
-  readonly counts = { lost: 0, stale: 0, slowConsumers: 0, held: 0, nobody: 0, cut: 0 };
+  readonly counts = {
+    cut: 0,
+    duplicated: 0,
+    held: 0,
+    lost: 0,
+    "missed announcement": 0,
+    nobody: 0,
+    overtaken: 0,
+    "publisher stalled": 0,
+    "slow consumer": 0,
+    stale: 0,
+    "write deadline": 0,
+  };
   /** Share of the messages that vanish on their way. */
   lossShare = 0;
   readonly connections = new Map<number, Connection>();
@@ -75,10 +67,17 @@ export class SimulatedBroker {
   readonly #exact = new Map<string, Set<Interest>>();
   readonly #wild = new Set<Interest>();
   #isUp = true;
+  #isLeaving = false;
   #ids = 0;
+  #order = 0;
+  #youngest = 0;
 
   constructor(options: BrokerOptions) {
     this.options = options;
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
   get isUp(): boolean {
@@ -98,13 +97,19 @@ export class SimulatedBroker {
   }
 
   connect(process: SimulatedProcess, { noEcho = false } = {}): Promise<Transport> {
+    return this.connectSimulated(process, { noEcho });
+  }
+
+  connectSimulated(process: SimulatedProcess, { noEcho = false } = {}): Promise<Connection> {
     return new Promise((resolve, reject) => {
       const fail = (delayMs: number, why: string) =>
         process.after(delayMs, () => reject(new TransportError(`Cannot connect: ${why}`)));
       const link = this.link(process);
       if (link.upBlocked || link.downBlocked) return fail(connectTimeoutMs, "no answer");
       process.after(2 * this.latencyMs(), () => {
-        if (!this.#isUp) return reject(new TransportError("Cannot connect: nobody listens there"));
+        if (!this.#isUp || this.#isLeaving) {
+          return reject(new TransportError("Cannot connect: nobody listens there"));
+        }
         const connection = new Connection(this, process, noEcho, ++this.#ids);
         this.connections.set(connection.id, connection);
         resolve(connection);
@@ -115,13 +120,29 @@ export class SimulatedBroker {
   /** The server is gone, with all that was on its way through it. */
   stop(): void {
     this.#isUp = false;
+    this.#isLeaving = false;
     for (const connection of [...this.connections.values()]) {
-      connection.cut("the server closed it", false);
+      connection.cut("the server closed it", { arrives: "none", isHeardAtOnce: false });
     }
+  }
+
+  /** Lame duck: takes no new connections and ends the others one by one, then is gone. */
+  leave(withinMs: number): void {
+    const { time, random } = this.options;
+    this.#isLeaving = true;
+    for (const connection of [...this.connections.values()]) {
+      time.after(random.uniform() * withinMs, () => {
+        connection.cut("the server closed it", { arrives: "some", isHeardAtOnce: false });
+      });
+    }
+    time.after(withinMs, () => {
+      if (this.#isLeaving) this.stop();
+    });
   }
 
   start(): void {
     this.#isUp = true;
+    this.#isLeaving = false;
   }
 
   block(process: SimulatedProcess, direction: "up" | "down" | "both"): void {
@@ -131,16 +152,18 @@ export class SimulatedBroker {
     const blockage = ++link.blockage;
     this.options.time.after(pingTimeoutMs, () => {
       if (link.blockage !== blockage || !(link.upBlocked || link.downBlocked)) return;
+      link.tellAll();
       for (const connection of this.connectionsOf(process)) {
-        connection.cut("nats-server did not answer three pings", true);
+        connection.cut("nats-server did not answer three pings", {
+          arrives: "some",
+          isHeardAtOnce: true,
+        });
       }
     });
   }
 
   unblock(process: SimulatedProcess): void {
-    const link = this.link(process);
-    link.upBlocked = link.downBlocked = false;
-    link.blockage++;
+    this.link(process).unblock();
     for (const connection of this.connectionsOf(process)) connection.release();
   }
 
@@ -162,322 +185,73 @@ export class SimulatedBroker {
     return [...this.connections.values()].filter((each) => each.process === process);
   }
 
-  /** Hands a message to everyone interested; returns how many there were. */
-  route(from: Connection, subject: string, data: Uint8Array, reply: string | undefined): number {
-    const { random } = this.options;
+  nextOrder(): number {
+    return ++this.#order;
+  }
+
+  /** Counts what comes after something younger, which is somebody else's. */
+  noteArrival(order: number): void {
+    if (order < this.#youngest) this.counts.overtaken++;
+    else this.#youngest = order;
+  }
+
+  /**
+   * Hands a message to everyone interested, one after the other in the publisher's own thread.
+   * @returns how many there were, and for how long that thread is busy with it
+   */
+  route(
+    from: Connection,
+    subject: string,
+    data: Uint8Array,
+    reply: string | undefined,
+    isDuplicate = false,
+  ): { receivers: number; busyMs: number } {
+    const { random, time, duplicateShare = 0, isMissed } = this.options;
     if (this.lossShare > 0 && random.uniform() < this.lossShare) {
       this.counts.lost++;
-      return 1;
+      return { receivers: 1, busyMs: 0 };
     }
     if (subject.startsWith("_INBOX.")) {
       const [, id, token] = subject.split(".");
-      this.connections.get(Number(id))?.answer(from, Number(token), data.slice());
-      return 1;
+      this.connections.get(Number(id))?.answer(Number(token), data.slice());
+      return { receivers: 1, busyMs: 0 };
     }
-    let receivers = 0;
+    if (!isDuplicate && duplicateShare > 0 && subject.includes(".data.")) {
+      if (random.uniform() < duplicateShare) {
+        const copy = data.slice();
+        time.after(random.uniform() * duplicateMsMax, () => {
+          if (!this.#isUp) return;
+          this.counts.duplicated++;
+          this.route(from, subject, copy, reply, true);
+        });
+      }
+    }
+    let [receivers, busyMs] = [0, 0];
     const deliver = (interest: Interest) => {
       const { connection } = interest;
       if (connection === from && from.noEcho) return;
       receivers++;
-      connection.deliver(from, interest, subject, data.slice(), reply);
+      if (isMissed?.(connection.process, subject, data)) {
+        this.counts["missed announcement"]++;
+        return;
+      }
+      if (connection.pendingBytes > stallShare * this.options.pendingBytesMax) {
+        this.counts["publisher stalled"]++;
+        busyMs = Math.max(busyMs, stallMs);
+      }
+      const copy = data.slice();
+      if (random.uniform() < overtakenShare) busyMs += this.options.latencyMs * random.uniform();
+      if (busyMs === 0 || isDuplicate) {
+        connection.deliver(interest, subject, copy, reply);
+      } else {
+        time.after(busyMs, () => connection.deliver(interest, subject, copy, reply));
+      }
     };
     for (const interest of this.#exact.get(subject) ?? []) deliver(interest);
     for (const interest of this.#wild) {
       if (subjectMatches(interest.pattern, subject)) deliver(interest);
     }
     if (receivers === 0) this.counts.nobody++;
-    return receivers;
-  }
-}
-
-export class Connection implements Transport {
-  readonly payloadBytesMax: number;
-  readonly closed: Promise<TransportError | undefined>;
-  readonly process: SimulatedProcess;
-  readonly noEcho: boolean;
-  readonly id: number;
-  /** What the broker knows of its subscriptions. */
-  readonly #interests = new Set<Interest>();
-  readonly #broker: SimulatedBroker;
-  readonly #time: VirtualTime;
-  readonly #link: Link;
-  readonly #resolveClosed: (reason: TransportError | undefined) => void;
-  readonly #requests = new Map<number, (answer: Uint8Array | TransportError) => void>();
-  readonly #waiting = new Set<(reason: TransportError) => void>();
-  readonly #inFlight = new Set<Command>();
-  readonly #heldUp: Command[] = [];
-  readonly #heldDown: (() => void)[] = [];
-  /** When the last message of each publisher arrives here: order holds for each of them. */
-  readonly #lastFrom = new Map<number, number>();
-  #lastArrivalMs = 0;
-  #pendingBytes = 0;
-  #unconfirmedBytes = 0;
-  #unflushedBytes = 0;
-  #requestCount = 0;
-  /** For the process: ends when it hears of the end; for the broker: at once. */
-  #isOpen = true;
-  #isCut = false;
-  #closing: Promise<void> | undefined;
-
-  constructor(broker: SimulatedBroker, process: SimulatedProcess, noEcho: boolean, id: number) {
-    const { promise, resolve } = Promise.withResolvers<TransportError | undefined>();
-    this.#broker = broker;
-    this.#time = broker.options.time;
-    this.#link = broker.link(process);
-    this.payloadBytesMax = broker.options.payloadBytesMax;
-    this.process = process;
-    this.noEcho = noEcho;
-    this.id = id;
-    this.closed = promise;
-    this.#resolveClosed = resolve;
-    process.onKilled(() => this.cut("its process ended", true));
-  }
-
-  publish(subject: string, data: Uint8Array): void {
-    this.#checkPublish(subject, data);
-    this.#publish(subject, data);
-  }
-
-  subscribe(subject: string, callback: (message: Message) => void): Subscription {
-    this.#checkOpen(`subscribe to "${subject}"`);
-    if (!isSubscribeSubject(subject)) throw new TransportError(`Cannot subscribe to "${subject}"`);
-    const interest: Interest = {
-      connection: this,
-      pattern: subject,
-      callback,
-      isWanted: true,
-    };
-    this.#send(() => {
-      if (!interest.isWanted || this.#isCut) return;
-      this.#interests.add(interest);
-      this.#broker.subscribe(interest);
-    });
-    return {
-      unsubscribe: () => {
-        interest.isWanted = false;
-        this.#interests.delete(interest);
-        this.#broker.unsubscribe(interest);
-      },
-    };
-  }
-
-  request(
-    subject: string,
-    data: Uint8Array,
-    { timeoutMs }: { timeoutMs: number },
-  ): Promise<Uint8Array> {
-    return new Promise((resolve, reject) => {
-      this.#checkPublish(subject, data);
-      const token = ++this.#requestCount;
-      const finish = (answer: Uint8Array | TransportError) => {
-        cancel();
-        this.#requests.delete(token);
-        answer instanceof TransportError ? reject(answer) : resolve(answer);
-      };
-      const fail = (why: string) =>
-        finish(new TransportError(`Cannot get an answer on "${subject}": ${why}`));
-      const cancel = this.process.after(
-        timeoutMs,
-        () => fail(`none came within ${timeoutMs} ms`),
-      );
-      this.#requests.set(token, finish);
-      this.#publish(subject, data, `_INBOX.${this.id}.${token}`, () => {
-        this.#receive(0, 0, () => {
-          if (this.#requests.has(token)) fail("nobody listens there");
-        });
-      });
-    });
-  }
-
-  flush(): Promise<void> {
-    this.#checkOpen("flush");
-    const bytes = this.#unflushedBytes;
-    this.#unflushedBytes = 0;
-    return new Promise((resolve, reject) => {
-      this.#waiting.add(reject);
-      this.#send(() => {
-        this.#receive(0, 0, () => {
-          this.#unconfirmedBytes -= bytes;
-          this.#waiting.delete(reject);
-          resolve();
-        });
-      });
-    });
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= new Promise((resolve) => {
-      void this.closed.then(() => resolve());
-      if (!this.#isOpen || this.#isCut) return;
-      const end = () => {
-        this.#end(undefined);
-        this.#leave();
-      };
-      // What is queued goes first; a server that is silent is not waited for longer than its pings.
-      this.#send(() => this.#receive(0, 0, end));
-      this.process.after(pingTimeoutMs, end);
-    });
-    return this.#closing;
-  }
-
-  /**
-   * The connection is lost. Of what was on its way to the broker, the last part is lost and the rest
-   * arrives late, unless the broker itself is gone.
-   */
-  cut(why: string, mayArrive: boolean): void {
-    if (this.#isCut) return;
-    const { random } = this.#broker.options;
-    this.#broker.counts.cut++;
-    this.#leave();
-    const commands = [...this.#inFlight];
-    this.#inFlight.clear();
-    this.#heldUp.length = 0;
-    this.#heldDown.length = 0;
-    const arrives = mayArrive ? random.integer(commands.length + 1) : 0;
-    let atMs = 0;
-    commands.forEach((command, index) => {
-      command.detach();
-      command.isLost = true;
-      if (index >= arrives) return;
-      this.#broker.counts.stale++;
-      atMs = Math.max(atMs, random.uniform() * staleMsMax);
-      this.#time.after(atMs, () => {
-        if (this.#broker.isUp) command.arrive();
-      });
-    });
-    this.process.enter(() => this.#end(new TransportError(`Lost the connection: ${why}`)));
-  }
-
-  /** The way is free again. */
-  release(): void {
-    for (const command of this.#heldUp.splice(0)) {
-      this.#time.after(0, () => this.#arrive(command));
-    }
-    for (const action of this.#heldDown.splice(0)) this.#time.after(0, action);
-  }
-
-  deliver(
-    from: Connection,
-    interest: Interest,
-    subject: string,
-    data: Uint8Array,
-    reply: string | undefined,
-  ): void {
-    this.#receive(from.id, data.length, () => {
-      if (!interest.isWanted) return;
-      this.#broker.options.onDelivery(this.process.name, subject, data);
-      interest.callback({
-        subject,
-        data,
-        respond: (answer) => {
-          if (reply === undefined) return;
-          this.#checkPublish(reply, answer);
-          this.#publish(reply, answer);
-        },
-      });
-      data.fill(0xa5);
-    });
-  }
-
-  answer(from: Connection, token: number, data: Uint8Array): void {
-    this.#receive(from.id, data.length, () => {
-      this.#broker.options.onDelivery(this.process.name, "answer", data);
-      this.#requests.get(token)?.(data);
-    });
-  }
-
-  /** Something comes from the broker to the process. */
-  #receive(from: number, bytes: number, action: () => void): void {
-    if (this.#isCut) return;
-    this.#pendingBytes += bytes;
-    if (this.#pendingBytes > this.#broker.options.pendingBytesMax) {
-      this.#broker.counts.slowConsumers++;
-      return this.cut("slow consumer", true);
-    }
-    const atMs = Math.max(
-      this.#lastFrom.get(from) ?? 0,
-      this.#time.nowMs + this.#broker.latencyMs(),
-    );
-    this.#lastFrom.set(from, atMs);
-    const arrive = () => {
-      if (this.#isCut) return;
-      if (this.#link.downBlocked) {
-        this.#broker.counts.held++;
-        return void this.#heldDown.push(arrive);
-      }
-      this.process.enter(() => {
-        this.#pendingBytes -= bytes;
-        if (this.#isOpen) action();
-      });
-    };
-    this.#time.after(atMs - this.#time.nowMs, arrive);
-  }
-
-  #publish(subject: string, data: Uint8Array, reply?: string, onNobody?: () => void): void {
-    this.#unconfirmedBytes += data.length;
-    this.#unflushedBytes += data.length;
-    this.#broker.options.onPublish(this.process.name, subject, data);
-    this.#broker.options.onUnconfirmed(subject, this.#unconfirmedBytes);
-    let bytes = data;
-    this.#send(
-      () => {
-        const receivers = this.#broker.route(this, subject, bytes, reply);
-        if (receivers === 0) onNobody?.();
-      },
-      () => bytes = bytes.slice(),
-    );
-  }
-
-  #send(arrive: () => void, detach: () => void = () => {}): void {
-    if (this.#isCut) return;
-    const command: Command = { arrive, detach, isLost: false };
-    this.#inFlight.add(command);
-    const atMs = Math.max(this.#lastArrivalMs, this.#time.nowMs + this.#broker.latencyMs());
-    this.#lastArrivalMs = atMs;
-    this.#time.after(atMs - this.#time.nowMs, () => this.#arrive(command));
-  }
-
-  #arrive(command: Command): void {
-    if (command.isLost) return;
-    if (this.#link.upBlocked) {
-      this.#broker.counts.held++;
-      this.#heldUp.push(command);
-      return;
-    }
-    this.#inFlight.delete(command);
-    command.arrive();
-  }
-
-  /** The broker forgets this connection. */
-  #leave(): void {
-    this.#isCut = true;
-    for (const interest of this.#interests) this.#broker.unsubscribe(interest);
-    this.#interests.clear();
-    this.#broker.connections.delete(this.id);
-  }
-
-  #end(reason: TransportError | undefined): void {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    const why = reason ?? new TransportError("The connection was closed");
-    for (const reject of [...this.#waiting]) reject(why);
-    for (const settle of [...this.#requests.values()]) settle(why);
-    this.#waiting.clear();
-    this.#resolveClosed(reason);
-  }
-
-  #checkOpen(action: string): void {
-    if (this.#isOpen && this.#closing === undefined) return;
-    throw new TransportError(`Cannot ${action}: the connection is closed`);
-  }
-
-  #checkPublish(subject: string, data: Uint8Array): void {
-    this.#checkOpen(`publish on "${subject}"`);
-    if (!isPublishSubject(subject)) throw new TransportError(`Cannot publish on "${subject}"`);
-    if (data.byteLength > this.payloadBytesMax) {
-      throw new TransportError(
-        `Cannot publish ${data.byteLength} bytes on "${subject}": at most ${this.payloadBytesMax}`,
-      );
-    }
+    return { receivers, busyMs };
   }
 }

@@ -7,23 +7,35 @@ import type { JournalDisk } from "../../coordinator/journal.ts";
 import { delay } from "../../net/clock.ts";
 import type { Random } from "../../net/random.ts";
 import { SimulatedDisk, type Survival } from "../coordinator/simulated_disk.ts";
-import type { SimulatedProcess } from "./virtual_time.ts";
+import type { SimulatedProcess, VirtualTime } from "./virtual_time.ts";
 
 const operationMsMax = 4;
+
+/** How far an entry of the journal is: nothing of it, a part, all but not durable, all. */
+export const journalPoints = ["before", "torn", "written", "synced"] as const;
+export type JournalPoint = typeof journalPoints[number];
 
 export class SimulatedMachine {
   #disk = new SimulatedDisk();
   #journal = new Uint8Array(0);
   #journalSyncedBytes = 0;
+  #stuckUntilMs = 0;
+  #death: { readonly point: JournalPoint; readonly die: () => void } | undefined;
   readonly #random: Random;
 
-  constructor(random: Random) {
+  /** Operations that had to wait for a disk that was stuck. */
+  stuckOperations = 0;
+  readonly #time: VirtualTime;
+
+  constructor(random: Random, time: VirtualTime) {
     this.#random = random;
+    this.#time = time;
   }
 
   /** @param survival what is left of what was not synced; "all" where only the process died */
   crash(survival: Survival): void {
     this.#disk = this.#disk.afterCrash(survival);
+    this.#death = undefined;
     if (survival === "all") return;
     const left = this.#journal.length - this.#journalSyncedBytes;
     const kept = survival === "names" ? this.#random.integer(left + 1) : 0;
@@ -32,7 +44,13 @@ export class SimulatedMachine {
 
   fileSystem(process: SimulatedProcess): FileSystem {
     const disk = this.#disk;
-    const wait = () => delay(process, this.#random.uniform() * operationMsMax);
+    const wait = async () => {
+      await delay(process, this.#random.uniform() * operationMsMax);
+      const stuckMs = this.#stuckUntilMs - this.#time.nowMs;
+      if (stuckMs <= 0) return;
+      this.stuckOperations++;
+      await delay(process, stuckMs);
+    };
     const after = <A extends unknown[], T>(operation: (...parameters: A) => Promise<T>) =>
     async (
       ...parameters: A
@@ -59,6 +77,22 @@ export class SimulatedMachine {
     };
   }
 
+  /** Whether an entry of this generation would be there after a power cut. */
+  isDurable(generation: number): boolean {
+    const durable = new TextDecoder().decode(this.#journal.subarray(0, this.#journalSyncedBytes));
+    return durable.includes(`"generation":${generation},`);
+  }
+
+  /** Operations take so much longer until the time comes. */
+  stick(untilMs: number): void {
+    this.#stuckUntilMs = untilMs;
+  }
+
+  /** At the next entry of the journal, `die` is called at this point of it. */
+  dieAtJournal(point: JournalPoint, die: () => void): void {
+    this.#death = { point, die };
+  }
+
   readonly journalDisk: JournalDisk = {
     read: () => this.#journal.length === 0 ? undefined : this.#journal.slice(),
     open: (_path, bytes) => {
@@ -66,17 +100,34 @@ export class SimulatedMachine {
       this.#journalSyncedBytes = Math.min(this.#journalSyncedBytes, bytes);
       return {
         writeSync: (data) => {
+          this.#dieAt("before");
+          const isTorn = this.#death?.point === "torn";
           // A short write now and then, as write(2) may.
-          const count = this.#random.uniform() < 0.2 ? Math.ceil(data.length / 2) : data.length;
+          const isShort = isTorn || this.#random.uniform() < 0.2;
+          const count = isShort ? Math.ceil(data.length / 2) : data.length;
           const joined = new Uint8Array(this.#journal.length + count);
           joined.set(this.#journal);
           joined.set(data.subarray(0, count), this.#journal.length);
           this.#journal = joined;
+          this.#dieAt("torn");
           return count;
         },
-        syncSync: () => void (this.#journalSyncedBytes = this.#journal.length),
+        syncSync: () => {
+          this.#dieAt("written");
+          this.#journalSyncedBytes = this.#journal.length;
+          this.#dieAt("synced");
+        },
         close: () => {},
       };
     },
   };
+
+  #dieAt(point: JournalPoint): void {
+    if (this.#death?.point !== point) return;
+    const { die } = this.#death;
+    this.#death = undefined;
+    die();
+    // Nothing after this point happens in a process that is dead.
+    throw new Error(`It died with its journal entry ${point}`);
+  }
 }

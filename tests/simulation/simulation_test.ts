@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { broken, defects } from "./defects.ts";
+import { broken } from "./defect_search.ts";
+import { defects } from "./defects.ts";
+import { faultKinds } from "./scenario.ts";
 import { simulate, type SimulationResult } from "./simulation.ts";
 
 /** Seeds that have found defects; what they found is mended. */
@@ -47,9 +49,10 @@ Deno.test("simulate() keeps every promise under the faults of forty seeds", asyn
   // Without these it would have shown nothing.
   for (
     const what of [
-      ...["generations", "restores", "applied", "checkpoints", "stale", "held", "cut", "lost"],
-      ...["kill worker", "kill coordinator", "restart broker", "partition", "freeze worker"],
-      ...["join", "leave", "stopped and resumed", "coordinator lost the broker"],
+      ...["generations", "restored", "applied", "checkpoints", "cut"],
+      ...["stopped and resumed", "coordinator lost the broker"],
+      ...faultKinds,
+      ...["held", "stale", "duplicated", "overtaken", "stuck disk operation"],
     ]
   ) {
     assert.ok(happened.has(what), `never happened: ${what}`);

@@ -108,15 +108,18 @@ export class SimulatedProcess implements Clock {
   readonly #time: VirtualTime;
   /** Monotonic clocks of different processes have nothing in common. */
   readonly #originMs: number;
+  /** Milliseconds of its clock for one of true time. */
+  readonly #rate: number;
   #isAlive = true;
   #isFrozen = false;
   readonly #deferred: (() => void)[] = [];
   readonly #onKilled: (() => void)[] = [];
 
-  constructor(name: string, time: VirtualTime, originMs: number) {
+  constructor(name: string, time: VirtualTime, { originMs = 0, rate = 1 } = {}) {
     this.name = name;
     this.#time = time;
     this.#originMs = originMs;
+    this.#rate = rate;
   }
 
   get isAlive(): boolean {
@@ -128,12 +131,12 @@ export class SimulatedProcess implements Clock {
   }
 
   nowMs(): number {
-    return this.#time.nowMs + this.#originMs;
+    return this.#time.nowMs * this.#rate + this.#originMs;
   }
 
   after(delayMs: number, action: () => void): () => void {
     let isWanted = true;
-    const cancel = this.#time.after(delayMs, () => {
+    const cancel = this.#time.after(delayMs / this.#rate, () => {
       this.enter(() => {
         if (isWanted) action();
       });

@@ -65,6 +65,7 @@ export async function withTinyCluster(
       { resume: false, mayChange: [], warn: (sentence) => told.push(sentence) },
     ),
     journal,
+    life: "first",
     report: reportTo(told),
     limits: {
       startTimeoutMs: 20_000,

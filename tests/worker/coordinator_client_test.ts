@@ -336,6 +336,26 @@ Deno.test("a worker that was given up is told to come again, but not for an earl
   client.close();
 });
 
+Deno.test("the stop and the end of a coordinator that is gone do not reach those of the next", async () => {
+  const { client, answer, broadcast } = open();
+  answer(subjects.join, () => ({ ok: true, text: "{}", life: "second" }));
+  answer(subjects.heartbeat, () => accepted);
+  await settle();
+  broadcast({ type: "end", reason: "Interrupted", life: "first" });
+  await settle();
+  await client.join("process 1", 1000);
+  broadcast({ type: "end", reason: "Interrupted", life: "first" });
+  broadcast({ type: "stop", life: "first" });
+  broadcast(start(1));
+  assert.deepEqual(await client.nextStart(0), start(1));
+  assert.equal(client.stopRequested(), false);
+  broadcast({ type: "stop", life: "second" });
+  broadcast({ type: "end", reason: "", life: "second" });
+  await assert.rejects(client.nextStart(1), { name: "RunEndedError", message: "" });
+  assert.equal(client.stopRequested(), true);
+  client.close();
+});
+
 Deno.test("a coordinator that is gone is noticed, and so is a connection that is lost", async () => {
   const gone = open();
   let isThere = true;

@@ -35,6 +35,7 @@ class Cluster {
   readonly ends: Promise<void>[] = [];
   /** Workers that hear nothing of the coordinator. */
   readonly deaf = new Set<string>();
+  #lives = 0;
   #broker = createMemoryBroker({ clock: systemClock });
   #coordinator: { coordinator: Coordinator; transport: Transport; close(): void } | undefined;
   readonly #workers = new Map<string, { kill(): void; leave(): void }>();
@@ -68,6 +69,7 @@ class Cluster {
         workersMax: this.configuration.shards,
       },
       clock: systemClock,
+      life: `life ${++this.#lives}`,
       timeOfDay: () => "2026-01-01T00:00:00Z",
     });
     this.#coordinator = { coordinator, transport, close: () => journal.close() };

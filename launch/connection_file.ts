@@ -51,9 +51,9 @@ export function wrongRunName(name: string): string {
   return `--run must be 1 to 64 letters, digits, dashes or underscores: found "${name}"`;
 }
 
-/** Login from LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD, where both are set. */
-export function credentialsFromEnvironment(): Connection["credentials"] {
-  const user = Deno.env.get("LOCKSTEP_NATS_USER");
-  const password = Deno.env.get("LOCKSTEP_NATS_PASSWORD");
+/** Login from <prefix>_USER and <prefix>_PASSWORD, where both are set. */
+export function credentialsFromEnvironment(prefix = "LOCKSTEP_NATS"): Connection["credentials"] {
+  const user = Deno.env.get(`${prefix}_USER`);
+  const password = Deno.env.get(`${prefix}_PASSWORD`);
   return user !== undefined && password !== undefined ? { user, password } : undefined;
 }

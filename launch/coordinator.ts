@@ -1,6 +1,7 @@
 /**
- * `deno task coordinator`: the head of a run. Starts a broker of its own unless `--nats` names one,
- * writes how to join into the run's folder, and waits for its workers.
+ * The process at the head of a run, under permissions of its own (`role_permissions.ts`): it talks to
+ * the broker that `--nats` names and keeps the run's folder. `train` and `coordinator_by_hand.ts`
+ * start it and a broker.
  */
 import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
@@ -14,14 +15,7 @@ import {
   TransportError,
 } from "../net/transport.ts";
 import { secretToken } from "../net/random.ts";
-import { sharedLogin } from "./broker_permissions.ts";
-import {
-  caFlag,
-  checkBroker,
-  checkOwnBroker,
-  insecureFlag,
-  readCertificates,
-} from "./broker_safety.ts";
+import { caFlag, checkBroker, insecureFlag, readCertificates } from "./broker_safety.ts";
 import {
   type Connection,
   credentialsFromEnvironment,
@@ -33,40 +27,21 @@ import { coordinate, type Coordination } from "./coordinate.ts";
 import { credentialsFlag, readCredentialsFile } from "./credentials_file.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
-import { checkChosenModel } from "./chosen_model.ts";
 import { onInterrupt } from "./interrupts.ts";
 import type { Order } from "./local_cluster.ts";
-import { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats_server.ts";
 import { endWithParent } from "./parent_process.ts";
 import { resumeHint } from "./resume_hint.ts";
-import { discardUnstarted } from "./run_lock.ts";
-import { commandFlags, readFlags, requestRun, resolveRun, type RunOptions } from "./run_options.ts";
-import { setUp } from "./setup.ts";
+import { commandFlags, readFlags, resolveRun, type RunOptions } from "./run_options.ts";
 
-const coordinatorFlags = {
+/** What the process takes from whoever starts it, beside the flags of a run. */
+export const coordinatorFlags = {
   nats: {
     kind: "text",
     value: "URL",
     help: "broker to use; login from LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD",
     defaultText: "one of its own on this machine",
   },
-  port: {
-    kind: "integer",
-    value: "PORT",
-    min: 0,
-    max: 65_535,
-    help: "port of its own broker, 0 for any free one",
-    defaultText: "4222",
-  },
-  host: {
-    kind: "text",
-    value: "ADDRESS",
-    help: "this machine's address for its own broker, where workers on other hosts reach it",
-    defaultText: "127.0.0.1",
-  },
   "nats-credentials": credentialsFlag,
-  "tls-cert": { kind: "text", value: "FILE", help: "certificate (PEM) of its own broker" },
-  "tls-key": { kind: "text", value: "FILE", help: "key (PEM) of that certificate" },
   "tls-ca": caFlag,
   insecure: insecureFlag,
   run: {
@@ -76,6 +51,11 @@ const coordinatorFlags = {
     defaultText: "generated",
   },
   "with-parent": { kind: "switch", help: "end when standard input ends" },
+  announce: {
+    kind: "switch",
+    help: "write how to join into the run's folder, with the login in LOCKSTEP_WORKER_USER and " +
+      "LOCKSTEP_WORKER_PASSWORD",
+  },
   ...commandFlags,
 } as const satisfies FlagTable;
 
@@ -94,7 +74,9 @@ export async function coordinatorCommand(
 ): Promise<number> {
   const given = await readFlags(args, coordinatorFlags);
   if (given.help) {
-    console.log(helpText("Usage: deno task coordinator --workers N [flags]", coordinatorFlags));
+    console.log(
+      helpText("Usage: launch/coordinator.ts --nats URL --run NAME [flags]", coordinatorFlags),
+    );
     return exitCodes.done;
   }
   return await runCoordinator(given, disks);
@@ -104,99 +86,77 @@ async function runCoordinator(
   given: GivenFlags,
   disks: Coordination["disks"],
 ): Promise<number> {
-  if (given.nats !== undefined && (given.port !== undefined || given.host !== undefined)) {
-    throw new UsageError(
-      "Give --host and --port for a broker of its own, or --nats for another, not both",
-    );
+  const connection = await namedConnection(given);
+  if (connection === undefined) throw new UsageError("Give --nats URL and --run NAME");
+  const options = await resolveRun(given);
+  let coordinator: Coordinator | undefined;
+  let withdraw = () => {};
+  let isStopping = false;
+  onInterrupt({
+    onFirst() {
+      isStopping = true;
+      coordinator?.stop();
+    },
+    onSecond() {
+      withdraw();
+      Deno.exit(exitCodes.interrupted);
+    },
+  });
+  if (given["with-parent"]) endWithParent((line) => obey(coordinator, line));
+  try {
+    return await coordinateThroughLosses(connection, options, () => isStopping, {
+      disks,
+      async onStart(started, say) {
+        const isFirst = coordinator === undefined;
+        coordinator = started;
+        // Asked for before there was one to ask.
+        if (isStopping) started.stop();
+        if (given.announce && isFirst) withdraw = await announce(connection, options, say);
+      },
+    });
+  } finally {
+    withdraw();
   }
+}
+
+/**
+ * The broker that `--nats` names, with what is needed to reach it; undefined where none is named.
+ * @throws {UsageError} for what cannot be used, or is open to others
+ */
+export async function namedConnection(given: GivenFlags): Promise<Connection | undefined> {
   const credentialsPath = given["nats-credentials"] as string | undefined;
-  if (credentialsPath !== undefined) {
-    if (given.nats === undefined) throw new UsageError("Give --nats-credentials with --nats");
-    // What is wrong with it is told before the run's folder is made.
-    await readCredentialsFile(credentialsPath);
-  }
   const run = given.run as string | undefined ?? secretToken(6);
   if (!isRunName(run)) throw new UsageError(wrongRunName(run));
-  const isInsecure = given.insecure === true;
   const ca = given["tls-ca"] === undefined
     ? undefined
     : await readCertificates(given["tls-ca"] as string);
   if (given.nats === undefined) {
-    checkOwnBroker(hostOf(given), tlsOf(given) !== undefined, isInsecure);
+    if (credentialsPath !== undefined) throw new UsageError("Give --nats-credentials with --nats");
+    return undefined;
   }
-  const named: Connection | undefined = given.nats === undefined ? undefined : {
-    url: given.nats as string,
-    run,
-    credentials: credentialsFromEnvironment(),
-    credentialsPath,
-    ca,
-  };
-  if (named) checkBroker(named, isInsecure);
-  if (given["with-parent"] !== true) {
-    await checkChosenModel((await requestRun(given)).configuration.model);
-  }
-  const options = await resolveRun(given);
-  const { out, isNew, configuration: { workers, engine } } = options;
-  const isByHand = given["with-parent"] !== true;
-  const connectionPath = `${out}/connection.json`;
-  let code: number = exitCodes.failed;
-  let broker: NatsServer | undefined;
-  try {
-    // All workers share what is in the connection file, and with it one login.
-    const workerLogin = sharedLogin();
-    broker = named ? undefined : await startBroker(given, { run, workers: [workerLogin] });
-    const connection: Connection = named ?? {
-      url: broker!.url,
-      run,
-      credentials: { user: broker!.user, password: broker!.password },
-      ca,
-    };
-    const { user, password } = workerLogin;
-    const { credentialsPath: _, ...shareable } = named ?? connection;
-    const forWorkers = named ? shareable : { ...shareable, credentials: { user, password } };
-    let removeConnection = () => {};
-    let coordinator: Coordinator | undefined;
-    let isStopping = false;
-    onInterrupt({
-      onFirst() {
-        isStopping = true;
-        coordinator?.stop();
-      },
-      onSecond() {
-        removeConnection();
-        Deno.exit(exitCodes.interrupted);
-      },
-    });
-    if (!isByHand) endWithParent((line) => obey(coordinator, line));
-    try {
-      code = await coordinateThroughLosses(connection, options, () => isStopping, {
-        disks,
-        async onStart(started, say) {
-          const isFirst = coordinator === undefined;
-          coordinator = started;
-          // Asked for before there was one to ask.
-          if (isStopping) started.stop();
-          if (!isByHand || !isFirst) return;
-          await writeConnection(connectionPath, forWorkers);
-          removeConnection = () => Deno.removeSync(connectionPath);
-          say(
-            `Waiting for ${workers} ${
-              workers === 1 ? "worker" : "workers"
-            } with engine ${engine}: ` +
-              `deno task worker --connect ${connectionPath}` +
-              (named?.credentialsPath === undefined ? "" : " --nats-credentials FILE --name NAME"),
-          );
-        },
-      });
-    } finally {
-      removeConnection();
-    }
-    return code;
-  } finally {
-    await broker?.stop();
-    // A launcher that took the folder looks after it itself.
-    if (isByHand && isNew && code !== exitCodes.done) await discardUnstarted(out);
-  }
+  // What is wrong with it is told before the run's folder is made.
+  if (credentialsPath !== undefined) await readCredentialsFile(credentialsPath);
+  const credentials = credentialsFromEnvironment();
+  const connection = { url: given.nats as string, run, credentials, credentialsPath, ca };
+  checkBroker(connection, given.insecure === true);
+  return connection;
+}
+
+/** Writes how to join, for the owner's eyes only. @returns what takes it back */
+async function announce(
+  { url, run, credentials, credentialsPath, ca }: Connection,
+  { out, configuration: { workers, engine } }: RunOptions,
+  say: (line: string) => void,
+): Promise<() => void> {
+  const path = `${out}/connection.json`;
+  const shared = credentialsFromEnvironment("LOCKSTEP_WORKER") ?? credentials;
+  await writeConnection(path, { url, run, credentials: shared, ca });
+  say(
+    `Waiting for ${workers} ${workers === 1 ? "worker" : "workers"} with engine ${engine}: ` +
+      `deno task worker --connect ${path}` +
+      (credentialsPath === undefined ? "" : " --nats-credentials FILE --name NAME"),
+  );
+  return () => Deno.removeSync(path);
 }
 
 /**
@@ -266,35 +226,4 @@ function obey(coordinator: Coordinator | undefined, line: string): void {
   if (reason === undefined) coordinator?.abandoned();
   else if (lost === undefined) coordinator?.fail(reason);
   else coordinator?.workerLost(lost, reason);
-}
-
-function hostOf(given: GivenFlags): string {
-  return given.host as string | undefined ?? "127.0.0.1";
-}
-
-/** @throws {UsageError} for one without the other */
-function tlsOf(given: GivenFlags): NatsServerOptions["tls"] {
-  const [certificatePath, keyPath] = [
-    given["tls-cert"],
-    given["tls-key"],
-  ] as (string | undefined)[];
-  if (certificatePath === undefined && keyPath === undefined) return undefined;
-  if (certificatePath === undefined || keyPath === undefined) {
-    throw new UsageError("Give --tls-cert and --tls-key together");
-  }
-  return { certificatePath, keyPath };
-}
-
-async function startBroker(given: GivenFlags, roles: NatsServerOptions["roles"]) {
-  const { natsServer, problems } = await setUp({ needs: ["nats-server"] });
-  if (!natsServer) {
-    throw new Error(`Cannot start a broker: ${problems.join("; ")}; or name one with --nats`);
-  }
-  return await startNatsServer({
-    binary: natsServer.path,
-    host: hostOf(given),
-    tls: tlsOf(given),
-    roles,
-    port: given.port as number | undefined ?? 4222,
-  });
 }

@@ -219,6 +219,18 @@ function editDistance(a: string, b: string): number {
   return row[b.length];
 }
 
+/** Arguments that `parseFlags` reads these flags from; those that the table lacks are left out. */
+export function flagArgs(given: GivenFlags, table: FlagTable): string[] {
+  return Object.entries(given).filter(([name]) => Object.hasOwn(table, name))
+    .flatMap(([name, value]) => {
+      if (typeof value === "boolean") return value ? [`--${name}`] : [];
+      const text = typeof value !== "object" || Array.isArray(value)
+        ? `${value}`
+        : Object.entries(value).map(([option, each]) => `${option}=${each}`).join(",");
+      return [`--${name}=${text}`];
+    });
+}
+
 /** The flags with their help, aligned. */
 export function helpText(usage: string, table: FlagTable): string {
   const rows = Object.entries(table).map(([name, flag]) => {

@@ -12,7 +12,7 @@ export interface CoordinatorSurroundings {
   readonly url: string;
   /** The run's folder, which the coordinator alone reads and writes. */
   readonly out: string;
-  /** Further files that it reads: one with flags. */
+  /** Further files that it reads: one with flags, a certificate, a login. */
   readonly reads: readonly string[];
 }
 
@@ -38,7 +38,7 @@ export function coordinatorPermissions({ url, out, reads }: CoordinatorSurroundi
     net: [addressOf(url)],
     read: [out, ...reads],
     write: [out],
-    env: [...everybody, "CUDA_VISIBLE_DEVICES"],
+    env: [...everybody, "CUDA_VISIBLE_DEVICES", "LOCKSTEP_WORKER_USER", "LOCKSTEP_WORKER_PASSWORD"],
   });
 }
 

@@ -29,6 +29,14 @@ Deno.test({
   fn: inFolder(async (cwd) => {
     const args = [...smallRun, "--steps", "6", "--workers", "2"];
     const coordinator = await startCoordinator(cwd, [...args, "--port", "0", "--json"]);
+    const [head] = [...coordinator.descendants().values()].filter((line) =>
+      line.includes("launch/coordinator.ts")
+    );
+    const rights = head.split(/[\0 ]/).filter((word) => /^(-A|--allow-)/.test(word));
+    assert.deepEqual(rights.map((word) => word.split("=")[0]), [
+      ...["--allow-net", "--allow-read", "--allow-write", "--allow-env"],
+    ]);
+    assert.ok(rights.every((word) => word.includes("=")), "each names what it allows");
     const path = `${cwd}/run/connection.json`;
     assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
     const { credentials } = JSON.parse(await Deno.readTextFile(path));

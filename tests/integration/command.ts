@@ -5,12 +5,14 @@
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
+import project from "../../deno.json" with { type: "json" };
 import { findTensorFlow } from "../../launch/find_tensorflow.ts";
 import { delay, systemClock } from "../../net/clock.ts";
 import { secretToken } from "../../net/random.ts";
 import { findNatsServer } from "../support/nats_server.ts";
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+const { tasks } = project;
 const markName = "LOCKSTEP_TEST_MARK";
 const waitMsMax = 120_000;
 
@@ -51,6 +53,14 @@ export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** As `deno task` runs it, from any folder and with the permissions that it gives. */
+function taskArgs(name: keyof typeof tasks): string[] {
+  const [deno, run, ...rest] = tasks[name].split(" ");
+  assert.deepEqual([deno, run], ["deno", "run"]);
+  const script = rest.pop()!;
+  return ["run", "--config", `${root}deno.json`, ...rest, `${root}${script}`];
+}
+
 export function start(
   name: "train" | "coordinator" | "worker",
   args: readonly string[],
@@ -62,7 +72,7 @@ export function start(
   if (natsServer !== undefined) found.NATS_SERVER = natsServer;
   if (library !== undefined) found.TF_LIBRARY = library.path;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "--config", `${root}deno.json`, "-A", `${root}launch/${name}.ts`, ...args],
+    args: [...taskArgs(name), ...args],
     cwd,
     env: { ...found, NO_COLOR: "1", ...env, [markName]: mark },
     stdin: "null",

@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { flagsFromObject, type FlagTable, helpText, parseFlags } from "../../launch/flags.ts";
+import {
+  flagArgs,
+  flagsFromObject,
+  type FlagTable,
+  helpText,
+  parseFlags,
+} from "../../launch/flags.ts";
 
 const table = {
   lanes: { kind: "integer", value: "N", min: 1, max: 100, help: "rows", defaultText: "12" },
@@ -159,4 +165,11 @@ Deno.test("parseFlags takes a file where a choice may be one", () => {
     ["--network", "mine.py"],
     'Unknown --network "mine.py": choose one of convlstm, or name a FILE.ts',
   );
+});
+
+Deno.test("flagArgs gives arguments that parseFlags reads the same flags from", () => {
+  const options = { latent: 6, filters: [32, 64], warm: true };
+  const given = { lanes: 3, below: -0.5, filters: [16, 8], out: "-a b,c=d", json: true, options };
+  assert.deepEqual(parseFlags(flagArgs(given, table), table), given);
+  assert.deepEqual(flagArgs({ json: false, unknown: 1 }, table), []);
 });

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import project from "../../deno.json" with { type: "json" };
 import { coordinatorPermissions, workerPermissions } from "../../launch/role_permissions.ts";
 
 /** What a process under these permissions may do, by name: "yes" or the class of the refusal. */
@@ -108,3 +109,18 @@ Deno.test("a worker reads its data and talks to its broker; it writes nothing an
     const native = await mayDo(workerPermissions({ url, reads: [data], libraryPath }), operations);
     assert.deepEqual(native, { ...plain, ffi: "yes" });
   }));
+
+Deno.test("tasks that are started by hand have no right that they do not use", async () => {
+  const operations = {
+    run: `new Deno.Command("sh", { args: ["-c", "true"] }).outputSync()`,
+    write: `Deno.writeTextFileSync(await Deno.makeTempFile(), "x")`,
+    ffi: `Deno.dlopen("libc.so.6", {}).close()`,
+  };
+  const { coordinator, worker } = project.tasks;
+  const rights = (task: string) => task.split(" ").filter((word) => word.startsWith("-"));
+  const byHand = await mayDo(rights(coordinator), operations);
+  // It starts the broker, and the coordinator under its own permissions.
+  assert.deepEqual(byHand, { run: "yes", write: "yes", ffi: "NotCapable" });
+  const found = await mayDo(rights(worker), operations);
+  assert.deepEqual(found, { run: "NotCapable", write: "NotCapable", ffi: "yes" });
+});

@@ -6,7 +6,15 @@ import { parseArgs } from "node:util";
 import type { Options, OptionValue } from "../net/options.ts";
 
 export interface Flag {
-  readonly kind: "integer" | "number" | "text" | "choice" | "integers" | "options" | "switch";
+  readonly kind:
+    | "integer"
+    | "number"
+    | "integers"
+    | "numbers"
+    | "text"
+    | "choice"
+    | "options"
+    | "switch";
   readonly help: string;
   /** Name of the value in the help, e.g. "N". */
   readonly value?: string;
@@ -93,7 +101,8 @@ export function flagsFromObject(object: unknown, table: FlagTable, source: strin
     } else if (flag.kind === "options") {
       given[name] = readOptionsObject(name, value, source);
     } else {
-      const items = flag.kind === "integers" && Array.isArray(value) ? value : [value];
+      const isList = flag.kind === "integers" || flag.kind === "numbers";
+      const items = isList && Array.isArray(value) ? value : [value];
       const isPlain = (item: unknown) => typeof item === "number" || typeof item === "string";
       if (items.length === 0 || !items.every(isPlain) || value === "") {
         throw new UsageError(
@@ -118,6 +127,8 @@ function readValue(name: string, flag: Flag, text: string): FlagValue {
       return readNumber(name, flag, text);
     case "integers":
       return text.split(",").map((part) => readNumber(name, { ...flag, kind: "integer" }, part));
+    case "numbers":
+      return text.split(",").map((part) => readNumber(name, { ...flag, kind: "number" }, part));
     case "choice":
       if (!flag.choices!.includes(text) && !flag.orFile?.test(text)) {
         const file = flag.orFile ? `, or name a ${flag.value}` : "";

@@ -222,7 +222,7 @@ function firstUnlike(value: unknown, model: unknown, field = "configuration"): s
   }
 }
 
-async function newestRun(): Promise<string> {
+export async function newestRun(): Promise<string> {
   const runs: { path: string; time: number }[] = [];
   for (const name of await runNames()) {
     const path = `${runsFolder}/${name}`;

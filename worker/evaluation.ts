@@ -5,16 +5,16 @@
 import type { Dataset, Split } from "../datasets/dataset.ts";
 import { prefetch } from "../datasets/prefetch.ts";
 import { planEpoch } from "../datasets/plan.ts";
-import { tf } from "../engine/tf.ts";
+import { type Tensor, tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
 import { createLaneStates } from "./lane_states.ts";
 import type { ShardLoss } from "./opened_run.ts";
-import type { EvaluatedSum } from "./step_functions.ts";
+import type { EvaluatedSum, ShardWindows } from "./step_functions.ts";
 import { disposeWindows, type Trainer, uploadWindows } from "./trainer.ts";
-import { readWindows, type WindowSource } from "./window_batch.ts";
+import { readWindows, type WindowBatch, type WindowSource } from "./window_batch.ts";
 
 export interface EvaluationOptions {
-  readonly trainer: Trainer;
+  readonly trainer: Pick<Trainer, "functions" | "parameters">;
   readonly model: Model;
   readonly dataset: Dataset;
   readonly split: Split;
@@ -26,6 +26,12 @@ export interface EvaluationOptions {
   readonly isGivenUp?: () => boolean;
   /** Told after each step of the split's plan. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Given each shard's windows and predictions, which it may read until it returns. */
+  readonly onWindows?: (
+    batch: WindowBatch,
+    windows: ShardWindows,
+    predictions: Tensor,
+  ) => Promise<void>;
 }
 
 /** Losses of this worker's shards over a whole split; none if it was given up. */
@@ -74,6 +80,7 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
       });
       const weight = batch.weights.reduce((total, value) => total + value, 0);
       weightSums.set(batch.shard, weightSums.get(batch.shard)! + weight * errorsPerPrediction);
+      await options.onWindows?.(batch, windows, predictions);
       tf.dispose([losses, predictions]);
       disposeWindows(windows);
       if (batch.shard === shards.at(-1)) onProgress(batch.step + 1, plan.steps);

@@ -62,7 +62,7 @@ function taskArgs(name: keyof typeof tasks): string[] {
 }
 
 export function start(
-  name: "train" | "coordinator" | "worker",
+  name: "train" | "coordinator" | "worker" | "evaluate" | "predict",
   args: readonly string[],
   { cwd, env = {} }: CommandOptions,
 ): Command {
@@ -133,7 +133,7 @@ export function start(
 
 /** Runs to the end. */
 export function run(
-  name: "train" | "coordinator" | "worker",
+  name: "train" | "coordinator" | "worker" | "evaluate" | "predict",
   args: readonly string[],
   options: CommandOptions,
 ): Promise<Ended> {

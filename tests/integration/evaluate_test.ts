@@ -1,0 +1,41 @@
+import assert from "node:assert/strict";
+import { openNpy } from "../../datasets/npy.ts";
+import { natsServerMissing } from "../support/nats_server.ts";
+import { assertSentence, engine, inFolder, run, smallRun, trained } from "./command.ts";
+
+Deno.test({
+  name: "evaluate finds the run's own validation loss, and predict the same frames with any window",
+  ignore: natsServerMissing,
+  fn: inFolder(async (cwd) => {
+    const ended = await trained([...smallRun, "--steps", "3", "--workers", "2"], { cwd });
+    const machine = ["--engine", engine];
+    const evaluated = await run("evaluate", [...machine, "--split", "validation", "--json"], {
+      cwd,
+    });
+    assert.equal(evaluated.code, 0, evaluated.stderr);
+    const result = JSON.parse(evaluated.stdout);
+    assert.equal(result.loss, ended.validationLoss);
+    assert.equal(result.persistenceLoss, ended.persistenceLoss);
+    assert.equal(result.checkpoint, `${ended.run}/checkpoints/step-000003`);
+    // The same error, for each frame in place of each pixel.
+    const { frames, mse } = result.frames.pooled;
+    assert.equal(frames, 4 * 10);
+    assert.ok(Math.abs(mse / 32 / 32 - result.loss) < 1e-6 * result.loss);
+    assert.match(evaluated.stderr, /^loss \(mse\) +[\d.e-]+ +[\d.e-]+$/m);
+    const files: Uint8Array[] = [];
+    for (const window of ["1", "5", "20"]) {
+      const args = ["--run", result.checkpoint, "--window", window, "--out", `w${window}`];
+      const predicted = await run("predict", [...machine, ...args, "--sequences", "1"], { cwd });
+      assert.equal(predicted.code, 0, predicted.stderr);
+      assert.match(predicted.stderr, /^test\/000000: frames 1-10 in w\d+\/test-000000\.npy$/m);
+      files.push(await Deno.readFile(`${cwd}/w${window}/test-000000.npy`));
+      assert.ok((await Deno.stat(`${cwd}/w${window}/test.png`)).size > 1000);
+    }
+    for (const file of files) assert.deepEqual(file, files[0]);
+    const file = await openNpy(`${cwd}/w1/test-000000.npy`, ["<f4"]);
+    assert.deepEqual(file.shape, [10, 32, 32, 1]);
+    file.close();
+    const wrong = await run("predict", ["--run", "nowhere"], { cwd });
+    assertSentence(wrong, 2, /^Wrong usage: Cannot open nowhere: it holds no checkpoint; /);
+  }),
+});

@@ -2,6 +2,7 @@
  * Flags that were given and would do nothing for the dataset, model and rules that a run is made of:
  * who gives one expects something of it.
  */
+import type { Options } from "../net/options.ts";
 import {
   type DatasetName,
   isModelFile,
@@ -47,6 +48,31 @@ const readsNoRadar: Idle = ({ dataset: { name, path } }) => {
 const modelIsNot = (...wanted: readonly ModelName[]): Idle => ({ model: { name } }) =>
   isModelFile(name) || (wanted as readonly string[]).includes(name) ? undefined : `--model ${name}`;
 
+/** Which frames a model sees: a window's, with carried state or without, given ones, one at a time. */
+type FrameUse = "carried" | "window" | "forecast" | "single";
+
+const frameUses: { readonly [name in ModelName]: FrameUse | ((options: Options) => FrameUse) } = {
+  "convlstm": "carried",
+  "encoder-forecaster": "forecast",
+  "shi-convlstm": "forecast",
+  "cnn-lstm": "window",
+  "convlstm-classifier": "window",
+  "conv-autoencoder": "single",
+  "vae": ({ form }) => form === "convlstm" ? "carried" : "window",
+  "seq2seq-convlstm": "forecast",
+  "convlstm-unet": "carried",
+  "prednet": "carried",
+  "predrnn": ({ mode }) => mode === "next-frame" ? "carried" : "forecast",
+};
+
+const framesAre = (...idleUses: readonly FrameUse[]): Idle => ({ model: { name, options } }) => {
+  if (isModelFile(name)) return undefined;
+  const use = frameUses[name as ModelName];
+  const depends = typeof use === "function";
+  if (!idleUses.includes(depends ? use(options) : use)) return undefined;
+  return depends ? `--model ${name} as its --model-options are` : `--model ${name}`;
+};
+
 const idle: Partial<Record<RunFlag, Idle>> = {
   "on-bad-file": readsNoRadar,
   size: hasOwnSize,
@@ -59,10 +85,10 @@ const idle: Partial<Record<RunFlag, Idle>> = {
   endless: readsFrames,
   filters: modelIsNot("convlstm", "encoder-forecaster"),
   kernel: modelIsNot("convlstm", "encoder-forecaster"),
-  "input-frames": modelIsNot("encoder-forecaster"),
-  "output-frames": modelIsNot("encoder-forecaster"),
-  window: modelIsNot("convlstm"),
-  stride: ({ model: { name } }) => name === "convlstm" ? `--model ${name}` : undefined,
+  "input-frames": framesAre("carried", "window", "single"),
+  "output-frames": framesAre("carried", "window", "single"),
+  window: framesAre("forecast", "single"),
+  stride: framesAre("carried"),
   "weight-decay": ({ optimizer: { name } }) => name === "adamw" ? undefined : `--optimizer ${name}`,
 };
 

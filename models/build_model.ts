@@ -3,15 +3,33 @@ import type { Dataset } from "../datasets/dataset.ts";
 import { resolveOptions } from "../net/options.ts";
 import { isModelFile, type ModelConfiguration, type ModelName } from "../net/run_configuration.ts";
 import { checkModel } from "./check_model.ts";
+import { cnnLstmDefinition } from "./cnn_lstm.ts";
+import { convAutoencoderDefinition } from "./conv_autoencoder.ts";
 import { convLstm } from "./convlstm.ts";
+import { convLstmClassifierDefinition } from "./convlstm_classifier.ts";
+import { convLstmUnetDefinition } from "./convlstm_unet.ts";
 import { encoderForecaster } from "./encoder_forecaster.ts";
 import type { Model } from "./model.ts";
 import type { ModelDefinition } from "./model_definition.ts";
 import { loadModelModule } from "./model_module.ts";
+import { predNetDefinition } from "./prednet.ts";
+import { predRnnDefinition } from "./predrnn.ts";
+import { seq2seqConvLstmDefinition } from "./seq2seq_convlstm.ts";
+import { shiConvLstmDefinition } from "./shi_convlstm.ts";
+import { vaeDefinition } from "./vae.ts";
 
 export const builtInModels: { readonly [name in ModelName]: ModelDefinition } = {
   "convlstm": { build: convLstm, options: [] },
   "encoder-forecaster": { build: encoderForecaster, options: [] },
+  "shi-convlstm": shiConvLstmDefinition,
+  "cnn-lstm": cnnLstmDefinition,
+  "convlstm-classifier": convLstmClassifierDefinition,
+  "conv-autoencoder": convAutoencoderDefinition,
+  "vae": vaeDefinition,
+  "seq2seq-convlstm": seq2seqConvLstmDefinition,
+  "convlstm-unet": convLstmUnetDefinition,
+  "prednet": predNetDefinition,
+  "predrnn": predRnnDefinition,
 };
 
 /**

@@ -5,7 +5,7 @@
  */
 import type { FrameShape } from "../datasets/dataset.ts";
 import { tf } from "../engine/tf.ts";
-import { lastAnswer } from "./last_answer.ts";
+import { classCount, lastAnswer } from "./last_answer.ts";
 import { conv2d } from "./layers/convolution2d.ts";
 import { dense, flatten } from "./layers/dense.ts";
 import { initialValues } from "./layers/initial_values.ts";
@@ -15,6 +15,7 @@ import { maxPooling2d } from "./layers/pooling.ts";
 import { zeroState } from "./layers/recurrent_stack.ts";
 import { toTimeMajor } from "./layers/time_major.ts";
 import type { Model } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
 
 export interface CnnLstmOptions {
   readonly frameShape: FrameShape;
@@ -78,3 +79,18 @@ export function cnnLstm(options: CnnLstmOptions): Model {
     targets: lastAnswer,
   };
 }
+
+export const cnnLstmDefinition: ModelDefinition = {
+  options: [
+    { name: "filters", default: 5, min: 1, max: 1024, meaning: "filters of each convolution" },
+    { name: "units", default: 5, min: 1, max: 4096, meaning: "units of the LSTM" },
+  ],
+  build: ({ frameShape, windowFrames, targetShape, options }) =>
+    cnnLstm({
+      frameShape,
+      windowFrames,
+      classes: classCount("cnn-lstm", targetShape),
+      filters: options.filters as number,
+      units: options.units as number,
+    }),
+};

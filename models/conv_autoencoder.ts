@@ -10,6 +10,7 @@ import { conv2d, conv2dTranspose } from "./layers/convolution2d.ts";
 import { initialValues } from "./layers/initial_values.ts";
 import { divideParameters, sequential } from "./layers/layer.ts";
 import type { Model } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
 
 export interface ConvAutoencoderOptions {
   readonly frameShape: FrameShape;
@@ -19,13 +20,11 @@ export interface ConvAutoencoderOptions {
   /** Numbers that an image is squeezed into. */
   readonly latent: number;
   readonly outputActivation: ActivationName;
-  /** Frames of a window, each coded by itself. */
-  readonly windowFrames: number;
 }
 
 /** @throws {RangeError} for frames whose sides are no multiples of 4 */
 export function convAutoencoder(options: ConvAutoencoderOptions): Model {
-  const { frameShape, filters: [outer, inner], kernelSize, latent, windowFrames } = options;
+  const { frameShape, filters: [outer, inner], kernelSize, latent } = options;
   const [height, width, channels] = frameShape;
   if (height % 4 !== 0 || width % 4 !== 0) {
     throw new RangeError(
@@ -76,26 +75,50 @@ export function convAutoencoder(options: ConvAutoencoderOptions): Model {
     outputShape: frameShape,
     parameters,
     state: [],
-    window: {
-      frames: windowFrames,
-      advance: windowFrames,
-      predictions: windowFrames,
-      carriesState: false,
-    },
+    window: { frames: 1, advance: 1, predictions: 1, carriesState: false },
     loss: "mse",
     initialize: (seed) => initialValues(parameters, seed),
     apply(values, _, { frames }) {
       const lanes = frames.shape[0];
-      const images = tf.reshape(frames, [lanes * windowFrames, ...frameShape]);
+      const images = tf.reshape(frames, [lanes, ...frameShape]);
       const pixels = encoder.apply(divideParameters(values, parts)[0], images);
-      const points = tf.reshape(pixels, [lanes * windowFrames, latent]);
+      const points = tf.reshape(pixels, [lanes, latent]);
       return {
-        predictions: tf.reshape(decode(values, points), [lanes, windowFrames, ...frameShape]),
+        predictions: tf.reshape(decode(values, points), [lanes, 1, ...frameShape]),
         state: [],
-        latent: tf.reshape(points, [lanes, windowFrames, latent]),
+        latent: tf.reshape(points, [lanes, 1, latent]),
       };
     },
     targets: (frames) => frames,
     decode,
   };
 }
+
+export const convAutoencoderDefinition: ModelDefinition = {
+  options: [
+    {
+      name: "outer-filters",
+      default: 32,
+      min: 1,
+      max: 2048,
+      meaning: "of the convolution at the image",
+    },
+    { name: "inner-filters", default: 64, min: 1, max: 2048, meaning: "of the next one" },
+    { name: "kernel", default: 3, min: 1, max: 31, meaning: "side of their kernels" },
+    { name: "latent", default: 2, min: 1, max: 4096, meaning: "numbers that stand for an image" },
+    {
+      name: "output",
+      default: "sigmoid",
+      choices: ["sigmoid", "linear"],
+      meaning: "activation of the drawn pixels",
+    },
+  ],
+  build: ({ frameShape, options }) =>
+    convAutoencoder({
+      frameShape,
+      filters: [options["outer-filters"] as number, options["inner-filters"] as number],
+      kernelSize: options.kernel as number,
+      latent: options.latent as number,
+      outputActivation: options.output as ActivationName,
+    }),
+};

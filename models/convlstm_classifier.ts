@@ -5,7 +5,7 @@
  */
 import type { FrameShape } from "../datasets/dataset.ts";
 import { tf } from "../engine/tf.ts";
-import { lastAnswer } from "./last_answer.ts";
+import { classCount, lastAnswer } from "./last_answer.ts";
 import { convLstm2d } from "./layers/conv_lstm2d.ts";
 import { dense, flatten } from "./layers/dense.ts";
 import { initialValues } from "./layers/initial_values.ts";
@@ -14,6 +14,7 @@ import { maxPooling2d } from "./layers/pooling.ts";
 import { zeroState } from "./layers/recurrent_stack.ts";
 import { toTimeMajor } from "./layers/time_major.ts";
 import type { Model } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
 
 export interface ConvLstmClassifierOptions {
   readonly frameShape: FrameShape;
@@ -79,3 +80,16 @@ export function convLstmClassifier(options: ConvLstmClassifierOptions): Model {
     targets: lastAnswer,
   };
 }
+
+export const convLstmClassifierDefinition: ModelDefinition = {
+  options: [
+    { name: "filters", default: 5, min: 1, max: 1024, meaning: "filters of each layer" },
+  ],
+  build: ({ frameShape, windowFrames, targetShape, options }) =>
+    convLstmClassifier({
+      frameShape,
+      windowFrames,
+      classes: classCount("convlstm-classifier", targetShape),
+      filters: options.filters as number,
+    }),
+};

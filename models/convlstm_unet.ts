@@ -17,6 +17,7 @@ import { maxPooling2d } from "./layers/pooling.ts";
 import { toLaneMajor, toTimeMajor } from "./layers/time_major.ts";
 import { upsampling2d } from "./layers/upsampling.ts";
 import type { Model } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
 
 export interface ConvLstmUnetOptions {
   readonly frameShape: FrameShape;
@@ -125,3 +126,34 @@ export function convLstmUnet(options: ConvLstmUnetOptions): Model {
     persistence: isNextFrame ? (frames) => frameSpan(frames, 0, windowFrames) : undefined,
   };
 }
+
+export const convLstmUnetDefinition: ModelDefinition = {
+  options: [
+    {
+      name: "mode",
+      default: "next-frame",
+      choices: ["next-frame", "supervised"],
+      meaning: "predict frames, or give the dataset's answer to each pixel",
+    },
+    {
+      name: "output",
+      default: "sigmoid",
+      choices: ["softmax", "sigmoid", "linear"],
+      meaning: "activation of the output, and with it the loss: cross-entropy, bce or mse",
+    },
+    { name: "filters", default: 12, min: 1, max: 1024, meaning: "of the uppermost level" },
+    { name: "levels", default: 3, min: 1, max: 8, meaning: "each with half the sides" },
+    { name: "kernel", default: 3, min: 1, max: 31, meaning: "side of the layers' kernels" },
+  ],
+  build: ({ frameShape, windowFrames, targetShape, options }) =>
+    convLstmUnet({
+      frameShape,
+      windowFrames,
+      mode: options.mode as ConvLstmUnetOptions["mode"],
+      outputShape: options.mode === "next-frame" ? frameShape : targetShape ?? [],
+      outputActivation: options.output as ConvLstmUnetOptions["outputActivation"],
+      filters: options.filters as number,
+      levels: options.levels as number,
+      kernelSize: options.kernel as number,
+    }),
+};

@@ -1,4 +1,4 @@
-/** The targets of a model that answers once for a whole video. */
+/** Classes as targets: which there are, and the one answer to a whole video. */
 import type { Tensor } from "../engine/tf.ts";
 import { frameSpan } from "./frame_span.ts";
 
@@ -16,5 +16,18 @@ export function answers(given: Tensor | undefined): Tensor {
   throw new TypeError(
     "Cannot make targets without the dataset's answers: choose a dataset with classes, such as " +
       "moving points, or a model that predicts frames",
+  );
+}
+
+/**
+ * How many classes a dataset has whose answers are one-hot.
+ * @throws {RangeError} for a dataset without classes
+ */
+export function classCount(model: string, targetShape: readonly number[] | undefined): number {
+  if (targetShape?.length === 1) return targetShape[0];
+  const found = targetShape ? `answers of shape ${JSON.stringify(targetShape)}` : "no answers";
+  throw new RangeError(
+    `Cannot build ${model} for a dataset with ${found}: it tells classes; choose a dataset that ` +
+      "has them, such as --dataset moving-points",
   );
 }

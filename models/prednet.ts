@@ -14,6 +14,7 @@ import { maxPooling2d } from "./layers/pooling.ts";
 import { predictionErrors, updateRepresentation } from "./layers/prednet_units.ts";
 import { upsampling2d } from "./layers/upsampling.ts";
 import type { Model } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
 
 export interface PredNetOptions {
   readonly frameShape: FrameShape;
@@ -160,3 +161,32 @@ export function predNet(options: PredNetOptions): Model {
     persistence: (frames) => frameSpan(frames, 0, windowFrames),
   };
 }
+
+export const predNetDefinition: ModelDefinition = {
+  options: [
+    {
+      name: "filters",
+      default: [48, 96, 192],
+      min: 1,
+      max: 2048,
+      meaning: "channels of each layer above the frames",
+    },
+    { name: "kernel", default: 3, min: 1, max: 31, meaning: "side of all kernels" },
+    {
+      name: "upper-errors",
+      default: 0,
+      min: 0,
+      max: 1,
+      fraction: true,
+      meaning: "weight of the mean error of each layer above the first",
+    },
+  ],
+  build: ({ frameShape, windowFrames, options }) =>
+    predNet({
+      frameShape,
+      windowFrames,
+      filters: options.filters as readonly number[],
+      kernelSize: options.kernel as number,
+      upperErrorWeight: options["upper-errors"] as number,
+    }),
+};

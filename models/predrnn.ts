@@ -9,10 +9,11 @@ import { frameSpan, repeatFrame } from "./frame_span.ts";
 import { conv2d } from "./layers/convolution2d.ts";
 import { initialValues } from "./layers/initial_values.ts";
 import { divideParameters } from "./layers/layer.ts";
-import { imagesToPatches, patchesToImages } from "./layers/patches.ts";
+import { imagesToPatches, patchesToImages, patchGrid } from "./layers/patches.ts";
 import { stLstm2d } from "./layers/st_lstm2d.ts";
 import { zeroState } from "./layers/recurrent_stack.ts";
 import type { Model, StateSpec } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
 
 export interface PredRnnOptions {
   readonly frameShape: FrameShape;
@@ -33,10 +34,10 @@ export interface PredRnnOptions {
   readonly outputFrames: number;
 }
 
+/** @throws {RangeError} for frames that cannot be cut into patches */
 export function predRnn(options: PredRnnOptions): Model {
   const { frameShape, filters, patch, mode, inputFrames, outputFrames, windowFrames } = options;
-  const [height, width, channels] = frameShape;
-  const depth = channels * patch * patch;
+  const [rows, columns, depth] = patchGrid(frameShape, patch);
   const layers = Array.from({ length: options.layers }, (_, index) =>
     stLstm2d({
       name: `layer${index}`,
@@ -54,7 +55,7 @@ export function predRnn(options: PredRnnOptions): Model {
   });
   const parts = [...layers, head];
   const parameters = parts.flatMap((part) => part.parameters);
-  const shape = [height / patch, width / patch, filters];
+  const shape = [rows, columns, filters];
   const cellState: StateSpec[] = [
     ...layers.flatMap((_, index) => [
       { name: `layer${index}/hidden`, shape },
@@ -114,3 +115,32 @@ export function predRnn(options: PredRnnOptions): Model {
         : repeatFrame(window, inputFrames - 1, outputFrames),
   };
 }
+
+export const predRnnDefinition: ModelDefinition = {
+  options: [
+    {
+      name: "mode",
+      default: "forecast",
+      choices: ["forecast", "next-frame"],
+      meaning: "read own predictions after the input frames, or true frames with carried state",
+    },
+    { name: "layers", default: 4, min: 1, max: 32, meaning: "layers of ST-LSTM" },
+    { name: "filters", default: 128, min: 1, max: 2048, meaning: "filters of each layer" },
+    { name: "kernel", default: 5, min: 1, max: 31, meaning: "side of the kernels" },
+    { name: "patch", default: 4, min: 1, max: 64, meaning: "side of the patches of a frame" },
+    { name: "bias", default: false, meaning: "biases in the cells, as in the paper's equations" },
+  ],
+  build: ({ frameShape, windowFrames, inputFrames, outputFrames, options }) =>
+    predRnn({
+      frameShape,
+      windowFrames,
+      inputFrames,
+      outputFrames,
+      mode: options.mode as PredRnnOptions["mode"],
+      layers: options.layers as number,
+      filters: options.filters as number,
+      kernelSize: options.kernel as number,
+      patch: options.patch as number,
+      hasBias: options.bias as boolean,
+    }),
+};

@@ -13,6 +13,7 @@ import { divideParameters } from "./layers/layer.ts";
 import { recurrentStack, zeroState } from "./layers/recurrent_stack.ts";
 import { toTimeMajor } from "./layers/time_major.ts";
 import type { Model } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
 
 export interface Seq2seqConvLstmOptions {
   readonly frameShape: FrameShape;
@@ -93,3 +94,25 @@ export function seq2seqConvLstm(options: Seq2seqConvLstmOptions): Model {
     persistence: (window) => repeatFrame(window, inputFrames - 1, outputFrames),
   };
 }
+
+export const seq2seqConvLstmDefinition: ModelDefinition = {
+  options: [
+    { name: "filters", default: 64, min: 1, max: 2048, meaning: "filters of each layer" },
+    { name: "kernel", default: 3, min: 1, max: 31, meaning: "side of the layers' kernels" },
+    {
+      name: "decoder-input",
+      default: "own",
+      choices: ["own", "encoder"],
+      meaning: "the decoder's last hidden state, or the encoder's at every frame",
+    },
+  ],
+  build: ({ frameShape, inputFrames, outputFrames, options }) =>
+    seq2seqConvLstm({
+      frameShape,
+      inputFrames,
+      outputFrames,
+      filters: options.filters as number,
+      kernelSize: options.kernel as number,
+      decoderInput: options["decoder-input"] as Seq2seqConvLstmOptions["decoderInput"],
+    }),
+};

@@ -14,10 +14,11 @@ import { dense } from "./layers/dense.ts";
 import { initialValues } from "./layers/initial_values.ts";
 import { divideParameters, type RecurrentLayer } from "./layers/layer.ts";
 import { lstm } from "./layers/lstm.ts";
-import { imagesToPatches, patchesToImages } from "./layers/patches.ts";
+import { imagesToPatches, patchesToImages, patchGrid } from "./layers/patches.ts";
 import { recurrentStack, zeroState } from "./layers/recurrent_stack.ts";
 import { toLaneMajor, toTimeMajor } from "./layers/time_major.ts";
 import type { Model } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
 
 export interface ShiConvLstmOptions {
   readonly frameShape: FrameShape;
@@ -37,7 +38,10 @@ export interface ShiConvLstmOptions {
 /** One of the stacks. */
 type Part = "encoder" | "forecaster";
 
-/** Every window is a whole example, so no state is carried. */
+/**
+ * Every window is a whole example, so no state is carried.
+ * @throws {RangeError} for frames that cannot be cut into patches
+ */
 export function shiConvLstm(options: ShiConvLstmOptions): Model {
   const { frameShape, cell, inputFrames, outputFrames } = options;
   const network = cell === "convlstm" ? convolutional(options) : fullyConnected(options);
@@ -79,14 +83,14 @@ function gradientsOf(part: Part) {
 }
 
 function convolutional(options: ShiConvLstmOptions) {
-  const { frameShape: [height, width, channels], filters, patch } = options;
-  const depth = channels * patch * patch;
+  const { filters, patch } = options;
+  const [height, width, depth] = patchGrid(options.frameShape, patch);
   const layers = (part: Part): RecurrentLayer[] =>
     filters.map((count, index) =>
       convLstm2d({
         name: `${part}/layer${index}`,
-        height: height / patch,
-        width: width / patch,
+        height,
+        width,
         channels: index > 0 ? filters[index - 1] : part === "encoder" ? depth : 0,
         filters: count,
         kernelSize: options.inputKernelSize,
@@ -135,3 +139,35 @@ function fullyConnected({ frameShape, filters }: ShiConvLstmOptions) {
     write: (rows: Tensor) => tf.reshape(rows, [-1, ...frameShape]),
   };
 }
+
+export const shiConvLstmDefinition: ModelDefinition = {
+  options: [
+    {
+      name: "cell",
+      default: "convlstm",
+      choices: ["convlstm", "fc-lstm"],
+      meaning: "convolutions of patches, or dense layers over whole frames",
+    },
+    {
+      name: "filters",
+      default: [128, 64, 64],
+      min: 1,
+      max: 4096,
+      meaning: "filters or units of each layer",
+    },
+    { name: "input-kernel", default: 5, min: 1, max: 31, meaning: "kernel over the layer below" },
+    { name: "state-kernel", default: 5, min: 1, max: 31, meaning: "kernel over the own state" },
+    { name: "patch", default: 4, min: 1, max: 64, meaning: "side of the patches of a frame" },
+  ],
+  build: ({ frameShape, inputFrames, outputFrames, options }) =>
+    shiConvLstm({
+      frameShape,
+      inputFrames,
+      outputFrames,
+      cell: options.cell as ShiConvLstmOptions["cell"],
+      filters: options.filters as readonly number[],
+      inputKernelSize: options["input-kernel"] as number,
+      stateKernelSize: options["state-kernel"] as number,
+      patch: options.patch as number,
+    }),
+};

@@ -9,6 +9,7 @@ import { initialValues } from "./layers/initial_values.ts";
 import { divideParameters } from "./layers/layer.ts";
 import { dense } from "./layers/dense.ts";
 import type { Model } from "./model.ts";
+import type { ModelDefinition } from "./model_definition.ts";
 import { frameByFrame, recurrentFrames, type VaeOptions, wholeSlices } from "./vae_forms.ts";
 
 /** @throws {RangeError} for frames whose sides are no multiples of 4 */
@@ -97,3 +98,42 @@ function klDivergence(means: Tensor, logVariances: Tensor): Tensor {
   );
   return tf.mul(tf.sum(terms, 1), -0.5);
 }
+
+export const vaeDefinition: ModelDefinition = {
+  options: [
+    {
+      name: "form",
+      default: "conv2d",
+      choices: ["conv2d", "conv3d", "convlstm"],
+      meaning: "frames alone, slices of --window frames, or frames with carried state",
+    },
+    {
+      name: "outer-filters",
+      default: 32,
+      min: 1,
+      max: 2048,
+      meaning: "of the convolution at the frame",
+    },
+    { name: "inner-filters", default: 64, min: 1, max: 2048, meaning: "of the next one" },
+    { name: "units", default: 16, min: 1, max: 4096, meaning: "of the dense layer after them" },
+    { name: "latent", default: 6, min: 1, max: 4096, meaning: "numbers that stand for a frame" },
+    {
+      name: "kl-weight",
+      default: 1,
+      min: 0,
+      max: 1e6,
+      fraction: true,
+      meaning: "of the divergence beside a frame's summed error",
+    },
+  ],
+  build: ({ frameShape, windowFrames, options }) =>
+    vae({
+      frameShape,
+      windowFrames,
+      form: options.form as VaeOptions["form"],
+      filters: [options["outer-filters"] as number, options["inner-filters"] as number],
+      units: options.units as number,
+      latent: options.latent as number,
+      klWeight: options["kl-weight"] as number,
+    }),
+};

@@ -14,7 +14,19 @@ export const datasetNames = [
   "frames",
   "sevir",
 ] as const;
-export const modelNames = ["convlstm", "encoder-forecaster"] as const;
+export const modelNames = [
+  "convlstm",
+  "encoder-forecaster",
+  "shi-convlstm",
+  "cnn-lstm",
+  "convlstm-classifier",
+  "conv-autoencoder",
+  "vae",
+  "seq2seq-convlstm",
+  "convlstm-unet",
+  "prednet",
+  "predrnn",
+] as const;
 export const lossNames = ["mse", "mae", "bce", "cross-entropy"] as const;
 export const optimizerNames = ["sgd", "rmsprop", "adam", "adamw"] as const;
 export const scheduleNames = ["constant", "cosine", "one-cycle"] as const;

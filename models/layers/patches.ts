@@ -12,13 +12,7 @@ import { type Tensor, tf } from "../../engine/tf.ts";
 export function imagesToPatches(images: Tensor, size: number): Tensor {
   if (size === 1) return images;
   const [count, height, width, channels] = images.shape;
-  if (height % size !== 0 || width % size !== 0) {
-    throw new RangeError(
-      `Cannot cut ${height} × ${width} pixels into patches of ${size} × ${size}: both sides must ` +
-        "be multiples of the patch",
-    );
-  }
-  const [rows, columns] = [height / size, width / size];
+  const [rows, columns] = patchGrid([height, width, channels], size);
   // [image and patch row, row in the patch, patch column, column in the patch with its channels]
   const cut = tf.reshape(images, [count * rows, size, columns, size * channels]);
   return tf.reshape(tf.transpose(cut, [0, 2, 1, 3]), [
@@ -41,4 +35,21 @@ export function patchesToImages(patches: Tensor, size: number): Tensor {
     columns * size,
     channels,
   ]);
+}
+
+/**
+ * Shape of an image cut into patches: [rows, columns, size * size * channels].
+ * @throws {RangeError} where the sides are no multiples of `size`
+ */
+export function patchGrid(
+  [height, width, channels]: readonly [number, number, number],
+  size: number,
+): [number, number, number] {
+  if (height % size !== 0 || width % size !== 0) {
+    throw new RangeError(
+      `Cannot cut ${height} × ${width} pixels into patches of ${size} × ${size}: both sides must ` +
+        "be multiples of the patch",
+    );
+  }
+  return [height / size, width / size, size * size * channels];
 }

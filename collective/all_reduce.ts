@@ -44,6 +44,7 @@ import {
   AllReduceError,
   type DroppedMessages,
   type Reduction,
+  type Waiting,
 } from "./reduction.ts";
 import { type OutgoingMessage, SendWindow } from "./send_window.ts";
 import { chunkRange, type Slice, sliceElements } from "./slices.ts";
@@ -298,6 +299,11 @@ class SlicedAllReduce implements AllReduce {
     this.#progress.nextStep();
     this.#step++;
     resolve(this.#total);
+  }
+
+  get waiting(): Waiting | undefined {
+    const { silentMs } = this.#stall;
+    return silentMs === undefined ? undefined : { silentMs, ranks: this.#missing().ranks };
   }
 
   #timeOut(): void {

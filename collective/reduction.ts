@@ -7,10 +7,19 @@ export interface AllReduce {
   ready(): Promise<void>;
   /** Opens a step; the one before must be finished. */
   begin(step: number): Reduction;
+  /** Of a sum to which this rank has added all; undefined where none waits. */
+  readonly waiting: Waiting | undefined;
   /** Messages that were not used, by reason. */
   readonly dropped: Readonly<DroppedMessages>;
   /** Stops listening; a reduction that is under way fails. */
   close(): void;
+}
+
+export interface Waiting {
+  /** For how long nothing new has come. */
+  readonly silentMs: number;
+  /** Whose chunks, or whose word that ours have come, are missing. */
+  readonly ranks: readonly number[];
 }
 
 /** The sum of one step. */

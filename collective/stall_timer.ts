@@ -22,6 +22,11 @@ export class StallTimer {
     this.#wait(this.#timeoutMs);
   }
 
+  /** For how long nothing new has come; undefined while nobody waits. */
+  get silentMs(): number | undefined {
+    return this.#cancel && this.#clock.nowMs() - this.#progressAtMs;
+  }
+
   noteProgress(): void {
     if (this.#cancel !== undefined) this.#progressAtMs = this.#clock.nowMs();
   }

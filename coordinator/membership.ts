@@ -57,6 +57,15 @@ export interface Member {
   readonly leaving: boolean;
 }
 
+export interface Stall {
+  readonly worker: string;
+  /** Of whom nothing comes. */
+  readonly missing: readonly string[];
+  /** When it was said, and since when it has been said again and again. */
+  readonly atMs: number;
+  readonly sinceMs: number;
+}
+
 /** What the journal tells of the coordinators before. */
 export interface EarlierLife {
   /** The newest generation that this run has ever had; 0 for a new run. */
@@ -92,6 +101,8 @@ export interface MembershipState {
   readonly cameBackMs: number | null;
   /** What all members are alike in, from the first start on. */
   readonly agreed: ReadyReport | null;
+  /** What active members say of a sum that does not move, the newest of each. */
+  readonly stalls: readonly Stall[];
   /** When silence was looked for last. */
   readonly tickedMs: number;
   readonly stopRequested: boolean;
@@ -115,6 +126,8 @@ export type MembershipEvent =
   | { readonly type: "leave"; readonly worker: string }
   /** A snapshot is complete: who waits can be taken in without losing a step. */
   | { readonly type: "snapshot" }
+  /** It has done its part of a step, and nothing comes of these others. */
+  | { readonly type: "stalled"; readonly worker: string; readonly missing: readonly string[] }
   /** A step was not finite: the same members begin again at the last snapshot. */
   | { readonly type: "rollback"; readonly sentence: string }
   | { readonly type: "finished"; readonly worker: string; readonly report: FinishReport }
@@ -166,6 +179,12 @@ const tickGapMsMax = 500;
  * times a second: it may be as much older than the worker's silence.
  */
 const deafnessGraceMs = 750;
+/**
+ * Members that are stalled say so every second. What is older no longer holds; and it must have been said
+ * twice, because what waited in a broker that stood still comes all at once.
+ */
+const stallAgeMsMax = 2_500;
+const stallMsMin = 500;
 
 export function initialMembership(
   workers: number,
@@ -186,6 +205,7 @@ export function initialMembership(
     earlier,
     cameBackMs: null,
     agreed: null,
+    stalls: [],
     tickedMs: nowMs,
     stopRequested: false,
     abandoned: false,
@@ -216,6 +236,8 @@ export function changeMembership(
       return leave(state, event.worker, nowMs);
     case "snapshot":
       return takeIn(state, nowMs);
+    case "stalled":
+      return stalled(state, event.worker, event.missing, nowMs);
     case "rollback":
       return rollBack(state, event.sentence, nowMs);
     case "finished":
@@ -339,6 +361,7 @@ function start(state: MembershipState): MembershipChange {
       agreed: state.agreed ?? state.members.find(({ id }) => id === members[0])!.ready,
       generation,
       active: members,
+      stalls: [],
       // Who had finished goes back to the snapshot with the others.
       members: state.members.map((member) => ({ ...member, finished: null })),
     },
@@ -382,6 +405,37 @@ function regroup(state: MembershipState, sentence: string, nowMs: number): Membe
       state: { ...gathering, phase: "gathering" },
       commands: [{ type: "wait", sentence: wait }],
     };
+}
+
+/**
+ * Where every member has done its part and waits, nobody is slow: the way between some of them is cut,
+ * while all of them are heard here. The one of whom most miss something joins anew, over new
+ * connections; of several the one that joined first, so that it is another's turn if that was no help.
+ */
+function stalled(
+  before: MembershipState,
+  worker: string,
+  missing: readonly string[],
+  nowMs: number,
+): MembershipChange {
+  const earlier = before.stalls.find((stall) => stall.worker === worker);
+  const isAgain = earlier !== undefined && nowMs - earlier.atMs <= stallAgeMsMax;
+  const stall = { worker, missing, atMs: nowMs, sinceMs: isAgain ? earlier.sinceMs : nowMs };
+  const stalls = [...before.stalls.filter((each) => each.worker !== worker), stall];
+  const state = { ...before, stalls };
+  const isStuck = state.active.every((member) =>
+    stalls.some(({ worker, atMs, sinceMs }) =>
+      worker === member && nowMs - atMs <= stallAgeMsMax && atMs - sinceMs >= stallMsMin
+    )
+  );
+  if (!isStuck) return same(state);
+  const missedBy = (member: string) =>
+    stalls.filter((each) => each.missing.includes(member)).map((each) => `"${each.worker}"`);
+  const [blamed] = state.active.toSorted((a, b) => missedBy(b).length - missedBy(a).length);
+  const by = missedBy(blamed);
+  if (by.length === 0) return same(state);
+  const reason = `${by.join(", ")} ${by.length === 1 ? "waits" : "wait"} for its gradients in vain`;
+  return lose(state, [{ worker: blamed, reason }], nowMs);
 }
 
 function rollBack(state: MembershipState, sentence: string, nowMs: number): MembershipChange {

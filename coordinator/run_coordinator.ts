@@ -30,6 +30,7 @@ import {
   type SnapshotRequest,
   snapshotSchema,
   staleGeneration,
+  stalledSchema,
   type Tally,
   unknownWorker,
   validatingSchema,
@@ -532,6 +533,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       "validating",
       validatingSchema,
       ({ done, total }) => report.validating(done, total),
+    ),
+    stalled: heardNow(
+      "stalled",
+      stalledSchema,
+      ({ missing }, _, worker) => apply({ type: "stalled", worker, missing }),
     ),
     write: heardNow("write", writeSchema, (part, message) => {
       try {

@@ -36,6 +36,7 @@ export const workerVerbs = [
   "leave",
   "progress",
   "validating",
+  "stalled",
 ] as const;
 export type WorkerVerb = typeof workerVerbs[number];
 
@@ -205,6 +206,12 @@ export type StepProgress = Infer<typeof progressSchema>;
 /** How far a validation is, in steps of its plan, as the worker of rank 0 reports it. */
 export const validatingSchema = object({ generation: count, done: count, total: count });
 export type ValidationProgress = Infer<typeof validatingSchema>;
+
+/** The worker has done its part of a step, and of these others nothing comes. */
+export const stalledSchema = object({
+  generation: count,
+  missing: array(workerName, { lengthMax: workersMax }),
+});
 
 /** A part of a flat float32 vector, see `coordinator/checkpoint_vectors.ts`. */
 export const writeSchema = object({

@@ -73,6 +73,8 @@ export interface GenerationClient {
   begin(): Promise<void>;
   progress(step: Omit<StepProgress, "generation">): void;
   validating(progress: Omit<ValidationProgress, "generation">): void;
+  /** This worker's sum waits, and nothing comes of these members. */
+  stalled(missing: readonly string[]): void;
   writeVector(vector: string, values: Float32Array): Promise<void>;
   readVector(vector: string): Promise<Float32Array>;
   /** All vectors of a snapshot are written. @param save waits until it is on disk */
@@ -285,6 +287,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
           );
         },
         progress: (step) => publish(subjects.progress, { ...step, generation }),
+        stalled: (missing) => publish(subjects.stalled, { generation, missing: [...missing] }),
         validating: (progress) => publish(subjects.validating, { ...progress, generation }),
         async writeVector(vector, values) {
           const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -6,7 +6,7 @@
 import { createAllReduce } from "../collective/all_reduce.ts";
 import type { AllReduceOptions } from "../collective/all_reduce_options.ts";
 import { assignShards } from "../collective/canonical_tree.ts";
-import { AllReduceError } from "../collective/reduction.ts";
+import { type AllReduce, AllReduceError } from "../collective/reduction.ts";
 import { type Clock, delay } from "../net/clock.ts";
 import { runSubjects, type StartMessage } from "../net/messages.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
@@ -55,6 +55,8 @@ export interface WorkerOptions {
   readonly leave?: Promise<void>;
   /** Called each time the coordinator has accepted the worker. */
   readonly onJoined?: () => void;
+  /** After so long without anything new in a sum the coordinator is told. @default {5000} */
+  readonly stallMs?: number;
   /** Bounds of the sums' messages, the same on all workers; the defaults are the fastest. */
   readonly sums?: Pick<
     AllReduceOptions,
@@ -65,6 +67,9 @@ export interface WorkerOptions {
 /** Longest silence of the other workers within a sum; a slow one is slower, a dead one found sooner. */
 const reduceTimeoutMs = 120_000;
 const reconnectMs = 100;
+/** A chunk that is longer on its way comes over a link that is no use for training. */
+const stallMsDefault = 5_000;
+const stallReportMs = 1_000;
 
 /**
  * @throws {RunEndedError} when the coordinator refuses the worker or ends the run early
@@ -193,6 +198,12 @@ async function runGeneration(
     clock,
     ...options.sums,
   });
+  const stopWatching = watchForStall(
+    clock,
+    options.stallMs ?? stallMsDefault,
+    () => allReduce.waiting,
+    (ranks) => conversation.stalled(ranks.map((each) => start.members[each])),
+  );
   // A sum that waits for a member that is gone would wait for ever.
   let isOver = false;
   conversation.interrupted.catch(() => {
@@ -259,9 +270,31 @@ async function runGeneration(
     }
     throw error;
   } finally {
+    stopWatching();
     allReduce.close();
     own?.trainer.dispose();
   }
+}
+
+/**
+ * Tells again and again of a sum in which nothing moves. Who waits for a slow worker tells as well: that
+ * nobody is computing, so that something is wrong with the way between them, only the coordinator knows.
+ * @returns stops it
+ */
+function watchForStall(
+  clock: Clock,
+  stallMs: number,
+  waiting: () => AllReduce["waiting"],
+  tell: (ranks: readonly number[]) => void,
+): () => void {
+  let cancel = () => {};
+  const look = () => {
+    const { silentMs, ranks } = waiting() ?? { silentMs: 0, ranks: [] };
+    if (silentMs >= stallMs) tell(ranks);
+    cancel = clock.after(stallReportMs, look);
+  };
+  look();
+  return () => cancel();
 }
 
 /** Sample predictions, where there are any, for the coordinator to draw. */

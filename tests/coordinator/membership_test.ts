@@ -1022,7 +1022,7 @@ Deno.test("changeMembership keeps its promises through any sequence of events", 
         assert.notEqual(ends[0], undefined, `${where}: somebody has not finished`);
       }
       // A restart is a loss of an active member; who leaves, comes or goes back is none.
-      const isLoss = before.phase === "running" && /^(lost|join|tick)$/.test(event.type) &&
+      const isLoss = before.phase === "running" && /^(lost|join|tick|stalled)$/.test(event.type) &&
         before.active.some((id) => state.members.every((each) => each.id !== id || !each.ready));
       restarts += isLoss ? 1 : 0;
       assert.equal(state.restarts, restarts, `${where}: restarts`);
@@ -1064,8 +1064,52 @@ function randomEvent(kind: number, worker: string, isOdd: boolean): MembershipEv
   if (kind < 0.933) return failed(worker, "no space left");
   if (kind < 0.94) return stop;
   if (kind < 0.942) return { type: "abandoned" };
+  if (kind < 0.96) return stalled(worker, isOdd ? "w0" : "w1");
   return tick;
 }
+
+const stalled = (worker: string, ...missing: string[]): MembershipEvent => ({
+  type: "stalled",
+  worker,
+  missing,
+});
+
+Deno.test("changeMembership gives up whose gradients do not come through, once nobody is computing", () => {
+  const three = [join("a"), join("b"), join("c"), ready("a"), ready("b"), ready("c")];
+  const given = { workers: 3, limits: { silenceMsMax: 60_000 } };
+  const told = (...events: Timed[]) => {
+    const { state, commands } = play(given, [...three, ...events]);
+    return [state.active, ...commands.filter(({ type }) => type === "tell")];
+  };
+  // "b" computes still: who waits for it is patient.
+  const waiting = [stalled("a", "b"), stalled("c", "b"), [1_000, stalled("a", "b")]] as const;
+  assert.deepEqual(told(...waiting, [1_000, stalled("c", "b")]), [["a", "b", "c"]]);
+  const all = [stalled("a", "b"), stalled("b", "a", "c"), stalled("c", "b")];
+  // Once is not enough: what waited in a broker that stood still comes all at once.
+  assert.deepEqual(told(...all), [["a", "b", "c"]]);
+  const again = all.map((event): Timed => [1_000, event]);
+  assert.deepEqual(told(...all, ...again), [
+    ["a", "c"],
+    tell('Lost worker "b": "a", "c" wait for its gradients in vain; going on with 2'),
+  ]);
+  // What was said long ago does not count, nor what was said in an earlier generation.
+  const late = all.map((event): Timed => [4_000, event]);
+  assert.deepEqual(told(...all, ...late), [["a", "b", "c"]]);
+  assert.deepEqual(told(...all, rollback, ...again), [["a", "b", "c"]]);
+});
+
+Deno.test("changeMembership: of two that miss each other the one that joined first begins anew", () => {
+  const both = [stalled("a", "b"), stalled("b", "a")];
+  const again = both.map((event): Timed => [1_000, event]);
+  const { commands } = play({}, [...running, ...both, ...again]);
+  assert.deepEqual(commands, [
+    tell('Lost worker "a": "b" waits for its gradients in vain; going on with 1'),
+    start(2, "b"),
+  ]);
+  // Where the broker takes nothing, nobody is to blame.
+  const blameless = [stalled("a"), stalled("b"), [1_000, stalled("a")], [1_000, stalled("b")]];
+  assert.deepEqual(play({}, [...running, ...blameless as Timed[]]).commands, []);
+});
 
 /** Ticks and heartbeats as they come, each a quarter of a second after what it tells of. */
 function listen(

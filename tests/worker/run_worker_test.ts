@@ -33,6 +33,8 @@ class Cluster {
   /** The last that was told of each step. */
   readonly progress = new Map<number, StepProgress>();
   readonly ends: Promise<void>[] = [];
+  /** Workers whose gradients are lost until they connect again. */
+  readonly muted = new Set<string>();
   /** Workers that hear nothing of the coordinator. */
   readonly deaf = new Set<string>();
   #lives = 0;
@@ -111,7 +113,8 @@ class Cluster {
       connect: () => {
         if (isKilled) throw new Error("killed");
         const control = deafened(this.#broker.connect(), () => this.deaf.has(name));
-        const data = this.#broker.connect({ noEcho: true });
+        this.muted.delete(name);
+        const data = muted(this.#broker.connect({ noEcho: true }), () => this.muted.has(name));
         transports.push(control, data);
         return Promise.resolve({ control, data });
       },
@@ -119,6 +122,7 @@ class Cluster {
       name,
       where,
       joinTimeoutMs: 5_000,
+      stallMs: 500,
       clock: systemClock,
       open: (opened, clock) => {
         const run = openTinyRun(opened, clock, {
@@ -218,6 +222,21 @@ function deafened(inner: Transport, isDeaf: () => boolean): Transport {
       await heard();
       return answer;
     },
+    flush: () => inner.flush(),
+    close: () => inner.close(),
+  };
+}
+
+/** Loses what is published, as over a way that is cut and does not say so. */
+function muted(inner: Transport, isMuted: () => boolean): Transport {
+  return {
+    payloadBytesMax: inner.payloadBytesMax,
+    closed: inner.closed,
+    publish(subject, data) {
+      if (!isMuted()) inner.publish(subject, data);
+    },
+    subscribe: (subject, callback) => inner.subscribe(subject, callback),
+    request: (subject, data, options) => inner.request(subject, data, options),
     flush: () => inner.flush(),
     close: () => inner.close(),
   };
@@ -334,6 +353,19 @@ Deno.test("runWorker: who speaks and does not hear is given up, and comes back w
       cluster.told[0],
       /^Lost worker "b": b has heard nothing for 1\.\d s; going on with 2$/,
     );
+  }));
+
+Deno.test("runWorker: whose gradients are lost comes again over new connections, and no bit differs", () =>
+  withCluster(async (cluster) => {
+    const { ended } = await cluster.startCoordinator();
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    await cluster.reach(8);
+    cluster.muted.add("b");
+    const end = await ended;
+    await assertUndisturbed(cluster, end);
+    assert.equal(end.restarts, 1);
+    const sentence = 'Lost worker "b": "a", "c" wait for its gradients in vain; going on with 2';
+    assert.ok(cluster.told.includes(sentence), cluster.told.join("\n"));
   }));
 
 Deno.test("runWorker: a newcomer that does not fit is told why, and the run goes on", () =>

@@ -39,6 +39,7 @@ function conversation() {
     begin: notAsked,
     progress: notAsked,
     validating: notAsked,
+    stalled: notAsked,
     writeVector(name, vector) {
       sent.push(name);
       values.set(name, vector);

@@ -4,6 +4,7 @@
  *
  *   deno task bench fuzz --decoders 10000000 --live 100000 --json
  */
+import { fileURLToPath } from "node:url";
 import { type FlagTable, helpText, parseFlags } from "../launch/flags.ts";
 import { systemClock } from "../net/clock.ts";
 import { random } from "../net/random.ts";
@@ -35,26 +36,52 @@ const flags = {
     help: "of the inputs",
     defaultText: "1",
   },
+  small: { kind: "switch", help: "a run of small steps, which suffers most" },
   json: { kind: "switch", help: "one JSON object on standard output" },
   help: { kind: "switch", help: "show this" },
 } as const satisfies FlagTable;
 
 /**
- * Broken messages make garbage, and V8's young generation grows by tens of MiB before it collects any:
- * that much is there whatever the decoders keep, so it is there before memory is measured.
+ * Broken messages make garbage, and V8's young generation grows to 96 MiB before it collects any,
+ * whatever the decoders keep. What they keep shows where it may grow to 3 times this many MiB only.
  */
-const warmUpInputs = 500_000;
+const semiSpaceMiBMax = 4;
+/** What the code itself and the compiler take is there before memory is measured. */
+const warmUpInputs = 100_000;
+
+// The process of its own that `run` starts for the decoders.
+if (import.meta.main) {
+  const [inputs, seed] = Deno.args.map(Number);
+  console.log(JSON.stringify(await fuzzDecoders(inputs, seed)));
+}
 
 export async function run(args: string[]): Promise<void> {
   const given = parseFlags(args, flags);
   if (given.help) return console.log(helpText("Usage: deno task bench fuzz [flags]", flags));
   const seed = given.seed as number | undefined ?? 1;
-  const decoders = await fuzzDecoders(given.decoders as number | undefined ?? 1_000_000, seed);
+  const decoders = await fuzzInProcess(given.decoders as number | undefined ?? 1_000_000, seed);
   const messages = given.live as number | undefined ?? 0;
-  const live = messages === 0 ? undefined : await attackRun(messages, seed);
+  const live = messages === 0
+    ? undefined
+    : await attackRun(messages, seed, given.small ? "small" : "default");
   if (live) console.error(live);
   if (given.json) console.log(JSON.stringify({ decoders, live }));
 }
+
+async function fuzzInProcess(inputs: number, seed: number): Promise<DecodersReport> {
+  const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--config", fileURLToPath(new URL("../deno.json", import.meta.url))],
+      ...[`--v8-flags=--max-semi-space-size=${semiSpaceMiBMax}`, fileURLToPath(import.meta.url)],
+      ...[`${inputs}`, `${seed}`],
+    ],
+    stderr: "inherit",
+  }).output();
+  if (code !== 0) throw new Error(`The decoders' process ended with exit code ${code}`);
+  return JSON.parse(new TextDecoder().decode(stdout));
+}
+
+type DecodersReport = Awaited<ReturnType<typeof fuzzDecoders>>;
 
 async function fuzzDecoders(inputs: number, seed: number) {
   const folder = await Deno.makeTempDir({ prefix: "lockstep-fuzz-" });
@@ -93,7 +120,7 @@ async function fuzzDecoders(inputs: number, seed: number) {
       slowestMs: Math.max(...reports.map(({ slowestMs }) => slowestMs)),
       /** Resident, beyond what it was after the warm-up. */
       grownMiB: grownBytes / 2 ** 20,
-      /** What the warm-up took, of which V8's heap, most of it empty. */
+      /** What the warm-up took, of which V8's heap. */
       warmUpMiB: (before.rss - first.rss) / 2 ** 20,
       warmUpHeapMiB: (before.heapTotal - first.heapTotal) / 2 ** 20,
       heapUsedMiBMax: heapBytesMax / 2 ** 20,

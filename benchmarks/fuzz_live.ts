@@ -19,11 +19,17 @@ const steps = 120;
 const blockSteps = 10;
 const isAttacked = (step: number) => Math.floor(step / blockSteps) % 2 === 1;
 const attackedSteps = Array.from({ length: steps }, (_, index) => index + 1).filter(isAttacked);
-const runFlags = [
-  ...["--size", "64", "--filters", "16,16", "--lanes", "8", "--window", "10", "--seed", "7"],
+const everyRun = [
+  ...["--lanes", "8", "--window", "10", "--seed", "7"],
   ...["--sequence-frames", "41", "--sequences", "200", "--validation-sequences", "2"],
   ...["--test-sequences", "4", "--steps", `${steps}`, "--engine", "tensorflow"],
 ];
+const runFlags = {
+  default: [...everyRun, "--size", "64", "--filters", "16,16"],
+  /** Steps of some hundredths of a second, in which a message weighs most. */
+  small: [...everyRun, "--size", "32", "--filters", "2"],
+};
+export type LiveRun = keyof typeof runFlags;
 /** Messages between two looks at the run, and how long to wait for it to read them. */
 const burst = 100;
 
@@ -33,6 +39,8 @@ export interface LiveReport {
   readonly restarts: number;
   /** In the same run, whose steps are attacked and left alone by turns. */
   readonly secondsPerStep: { readonly alone: number; readonly attacked: number };
+  /** While steps are attacked. */
+  readonly messagesPerSecond: number;
   /** Of the steps left alone. */
   readonly throughput: number;
   readonly sameBits: boolean;
@@ -41,9 +49,13 @@ export interface LiveReport {
 }
 
 /** @throws {Error} where TensorFlow or nats-server is missing */
-export async function attackRun(messages: number, seed: number): Promise<LiveReport> {
-  const alone = await trainOnce(0, seed);
-  const attacked = await trainOnce(messages, seed);
+export async function attackRun(
+  messages: number,
+  seed: number,
+  run: LiveRun = "default",
+): Promise<LiveReport> {
+  const alone = await trainOnce(0, seed, run);
+  const attacked = await trainOnce(messages, seed, run);
   const grown = Object.entries(attacked.memory).map(([name, bytes]) =>
     bytes - (alone.memory[name] ?? bytes)
   );
@@ -52,13 +64,14 @@ export async function attackRun(messages: number, seed: number): Promise<LiveRep
     exitCode: attacked.code,
     restarts: attacked.generations - 1,
     secondsPerStep: attacked.secondsPerStep,
+    messagesPerSecond: attacked.sent / (attackedSteps.length * attacked.secondsPerStep.attacked),
     throughput: attacked.secondsPerStep.alone / attacked.secondsPerStep.attacked,
     sameBits: attacked.parametersSha256 === alone.parametersSha256,
     grownMiB: Math.max(...grown) / 2 ** 20,
   };
 }
 
-async function trainOnce(messages: number, seed: number) {
+async function trainOnce(messages: number, seed: number, size: LiveRun) {
   const { tensorflow, natsServer, problems } = await setUp({
     needs: ["tensorflow", "nats-server"],
   });
@@ -92,7 +105,7 @@ async function trainOnce(messages: number, seed: number) {
       out,
       workers: 2,
       resume: false,
-      coordinatorArgs: [...runFlags, "--workers", "2", "--out", out],
+      coordinatorArgs: [...runFlags[size], "--workers", "2", "--out", out],
       libraryPath: tensorflow.path,
       clock: systemClock,
       observer: {
@@ -218,7 +231,7 @@ async function outcome(out: string) {
   return {
     secondsPerStep: { alone: mean(false), attacked: mean(true) },
     parametersSha256: parametersSha256 as string,
-    generations: journal.length,
+    generations: new Set(journal.map((line) => JSON.parse(line).generation)).size,
   };
 }
 

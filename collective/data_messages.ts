@@ -8,7 +8,7 @@ import type { Message } from "../net/transport.ts";
 import type { CheckedOptions } from "./all_reduce_options.ts";
 import { type Chunk, type ChunkCodec, createChunkCodec } from "./chunk_message.ts";
 import { createCreditCodec, type Credit, type CreditCodec } from "./credit_message.ts";
-import { anybody, type DataSubjects, dataSubjects } from "./data_subjects.ts";
+import { type DataSubjects, dataSubjects } from "./data_subjects.ts";
 import type { OutgoingChunk } from "./outgoing_chunks.ts";
 import type { DroppedMessages } from "./reduction.ts";
 import type { OutgoingMessage } from "./send_window.ts";
@@ -57,19 +57,20 @@ export class DataMessages {
 
   /** Returns what ends it. */
   listen(handlers: DataHandlers): () => void {
-    const { transport, rank } = this.#options;
+    const { transport, rank, members } = this.#options;
     const to = <M extends Chunk | Credit>(
       subject: string,
       decode: (data: Uint8Array) => M,
       use: (message: M) => DropReason | undefined,
     ) => transport.subscribe(subject, (message) => this.#receive(message, decode, use));
     const { partials, totals, totalsAgain, credits } = this.#subjects;
-    const subscriptions = [
-      to(partials(anybody, rank), this.#chunks.decode, handlers.partial),
-      to(totals(anybody), this.#chunks.decode, handlers.total),
-      to(totalsAgain(anybody, rank), this.#chunks.decode, handlers.total),
-      to(credits(anybody, rank), this.#credits.decode, handlers.credit),
-    ];
+    // Each by its name: what anybody else sends costs the broker, and no member of the generation.
+    const subscriptions = members.filter((_, index) => index !== rank).flatMap((from) => [
+      to(partials(from, rank), this.#chunks.decode, handlers.partial),
+      to(totals(from), this.#chunks.decode, handlers.total),
+      to(totalsAgain(from, rank), this.#chunks.decode, handlers.total),
+      to(credits(from, rank), this.#credits.decode, handlers.credit),
+    ]);
     return () => {
       for (const subscription of subscriptions) subscription.unsubscribe();
     };

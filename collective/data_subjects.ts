@@ -16,9 +16,6 @@ export interface DataSubjects {
   senderOf(subject: string): string;
 }
 
-/** In place of a name: whoever it is. */
-export const anybody = "*";
-
 /** @param prefix begins every subject of the run */
 export function dataSubjects(prefix: string): DataSubjects {
   return {

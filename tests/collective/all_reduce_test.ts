@@ -197,10 +197,11 @@ Deno.test("all-reduce drops and counts what is not for it, and the sum stays rig
   send("w1.reduce.0", [generation, 1, 1, 1, 1, 0, bytes]);
   send("w1.reduce.0", [generation, 1, 1, 9, 1, 0, bytes]);
   send("w2.reduce.0", [generation, 2, 1, step, 1, 0, bytes]);
+  // Who is no other member is not even heard.
   send("w0.reduce.0", [generation, 0, 1, step, 0, 0, bytes]);
+  send("stranger.reduce.0", [generation, 1, 1, step, 1, 0, bytes]);
   // Under another's name.
   send("w2.reduce.0", [generation, 1, 1, step, 1, 0, bytes]);
-  send("stranger.reduce.0", [generation, 1, 1, step, 1, 0, bytes]);
   send("w2.total", [generation, 1, 1, step, 0, 0, bytes]);
   send("w1.reduce.0", [generation, 1, 1, step, 5, 0, bytes]);
   send("w1.reduce.0", [generation, 1, 1, step, 1, 2, bytes]);
@@ -219,7 +220,7 @@ Deno.test("all-reduce drops and counts what is not for it, and the sum stays rig
   assert.deepEqual(all.ranks[0].dropped, {
     malformed: 10,
     generation: 2,
-    sender: 7,
+    sender: 5,
     step: 3,
     duplicate: 0,
   });

@@ -400,7 +400,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         truth: uploads.take(`sample/${index}/truth`),
         predictions: uploads.take(`sample/${index}/predictions`),
       }));
-      await report.picture(request.step, sequences);
+      await report.picture(request.step, sequences, request.isLast);
     } catch (error) {
       // A picture that cannot be drawn costs a warning, never the run.
       report.warn(`Cannot draw predictions: ${sentence(error)}`);

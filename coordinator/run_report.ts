@@ -8,7 +8,7 @@ import { modelTitle, type RunConfiguration } from "../net/run_configuration.ts";
 import { formatLoss } from "../report/figures.ts";
 import { type MetricsLine, MetricsLog } from "../report/metrics_log.ts";
 import type { PredictedSequence } from "../report/predicted_sequence.ts";
-import { renderPredictions } from "../report/prediction_picture.ts";
+import { drawPredictions } from "../report/picture_thread.ts";
 import { formatDuration, type Output, ProgressLine, timeLeftMs } from "../report/progress_line.ts";
 import { EventFile } from "../report/tensorboard/event_file.ts";
 import { encodedImage, type Hyperparameter } from "../report/tensorboard/event_message.ts";
@@ -45,7 +45,7 @@ export interface RunReport {
   stopping(): void;
   /** One sentence that something is wrong but the run goes on. */
   warn(sentence: string): void;
-  picture(step: number, sequences: readonly PredictedSequence[]): Promise<void>;
+  picture(step: number, sequences: readonly PredictedSequence[], isLast: boolean): Promise<void>;
   figures(): RunFigures;
   close(): void;
 }
@@ -251,18 +251,19 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       line.print("Stopping after this step, with a checkpoint");
     },
     warn,
-    async picture(step, sequences) {
+    async picture(step, sequences, isLast) {
       const scale = configuration.dataset.name === "radar" ? "rain" : "gray";
       const model = modelTitle(configuration.model.name);
       const title = `${configuration.dataset.name}, ${model}, step ${step}`;
       const predicts = configuration.model.name === "convlstm" ? "next-frame" : "forecast";
-      const png = renderPredictions({ sequences, scale, title, predicts });
+      const png = await drawPredictions({ sequences, scale, title, predicts });
       const directory = `${folder}/predictions`;
       await Deno.mkdir(directory, { recursive: true });
       const path = `${directory}/step-${String(step).padStart(6, "0")}.png`;
       events.summary(step, [{ tag: "predictions", image: encodedImage(png) }]);
       await replaceFile(diskFileSystem, path, png);
-      line.end(`predictions ${path}`);
+      // In the course of a run only the last one is worth a line.
+      if (isLast) line.end(`predictions ${path}`);
     },
     figures: () => ({
       loss: last?.loss ?? null,

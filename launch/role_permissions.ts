@@ -1,6 +1,6 @@
 /**
  * What Deno lets each process of a local cluster do. The coordinator talks to the broker and keeps
- * the run's folder: no native library, no other program, no other file. A worker talks to the broker,
+ * the run's folder: no native library, no other program, no other file but the project's own. A worker talks to the broker,
  * reads data and loads TensorFlow; it writes nothing. Native code is bound by none of this, so a
  * worker's set guards against mistakes and bad messages, not against a bad library.
  */
@@ -36,7 +36,8 @@ const everybody = [...login, ...Object.keys(roleEnvironment)];
 export function coordinatorPermissions({ url, out, reads }: CoordinatorSurroundings): string[] {
   return permissionArgs({
     net: [addressOf(url)],
-    read: [out, ...reads],
+    // Pictures are drawn in a thread, whose program is read when it starts.
+    read: [out, `${import.meta.dirname}/../report`, `${import.meta.dirname}/../datasets`, ...reads],
     write: [out],
     env: [...everybody, "CUDA_VISIBLE_DEVICES", "LOCKSTEP_WORKER_USER", "LOCKSTEP_WORKER_PASSWORD"],
   });

@@ -344,6 +344,14 @@ export const runFlags = {
     help: "steps between checkpoints",
     defaultText: "50",
   },
+  "images-every": {
+    kind: "integer",
+    value: "STEPS",
+    min: 1,
+    max: 1_000_000_000,
+    help: "steps between pictures of predictions, in the run's folder and for TensorBoard",
+    defaultText: "one at the end",
+  },
 } as const satisfies FlagTable;
 
 export type RunFlag = keyof typeof runFlags;
@@ -423,6 +431,7 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
     },
     snapshotSteps: read("snapshot-steps", base.snapshotSteps),
     checkpointSteps: read("checkpoint-steps", base.checkpointSteps),
+    imageSteps: readOrNull("images-every", base.imageSteps),
   };
   try {
     checkRunConfiguration(configuration);
@@ -500,4 +509,5 @@ export const defaultRun: RunConfiguration = {
   },
   snapshotSteps: 10,
   checkpointSteps: 50,
+  imageSteps: null,
 };

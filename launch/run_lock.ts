@@ -39,9 +39,13 @@ export async function discardUnstarted(out: string): Promise<void> {
     if (!(error instanceof Deno.errors.NotFound)) return;
   }
   const early = ["run.json", "metrics.jsonl", "journal.jsonl"];
-  for await (const { name } of Deno.readDir(out)) {
-    if (!early.includes(name) && !name.startsWith(eventFilePrefix)) continue;
-    await Deno.remove(`${out}/${name}`).catch(() => {});
+  try {
+    for await (const { name } of Deno.readDir(out)) {
+      if (!early.includes(name) && !name.startsWith(eventFilePrefix)) continue;
+      await Deno.remove(`${out}/${name}`);
+    }
+    await Deno.remove(out);
+  } catch {
+    // There is none, or something that is not to be removed: why the run ended matters more.
   }
-  await Deno.remove(out).catch(() => {});
 }

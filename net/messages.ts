@@ -18,7 +18,7 @@ import {
 } from "./schema.ts";
 
 /** Grows with every change that an older worker or coordinator would misunderstand. */
-export const protocolVersion = 3;
+export const protocolVersion = 4;
 
 /** What a worker says to its coordinator: requests, answered with a `Reply`, and then notices. */
 export const workerVerbs = [
@@ -286,6 +286,8 @@ export const pictureSchema = object({
   height: count,
   width: count,
   channels: count,
+  /** The picture of the end of the run. */
+  isLast: boolean(),
   samples: array(
     object({ label: string({ lengthMax: 256 }), frames: count, firstPredicted: count }),
     { lengthMax: 64 },

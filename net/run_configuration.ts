@@ -140,6 +140,8 @@ export interface RunConfiguration {
   readonly snapshotSteps: number;
   /** Steps between checkpoints; one is also written at each epoch's end and at the run's. */
   readonly checkpointSteps: number;
+  /** Steps between pictures of predictions; null for one at the end of the run. */
+  readonly imageSteps: number | null;
 }
 
 /** What may change on `--resume` without changing any weight's bits. */
@@ -153,6 +155,7 @@ export const resumableFields = [
   "steps",
   "snapshotSteps",
   "checkpointSteps",
+  "imageSteps",
 ] as const;
 
 /**

@@ -35,9 +35,14 @@ export class Raster {
       Math.min(left + width, this.width),
       Math.min(top + height, this.height),
     ];
+    const [red, green, blue] = colour;
+    const pixels = this.#pixels;
     for (let y = Math.max(top, 0); y < bottom; y++) {
-      for (let x = Math.max(left, 0); x < right; x++) {
-        this.#pixels.set(colour, (y * this.width + x) * 3);
+      const end = (y * this.width + right) * 3;
+      for (let at = (y * this.width + Math.max(left, 0)) * 3; at < end; at += 3) {
+        pixels[at] = red;
+        pixels[at + 1] = green;
+        pixels[at + 2] = blue;
       }
     }
   }

@@ -45,6 +45,8 @@ export interface TrainingHooks {
    * @param save returns when they are a checkpoint on disk
    */
   snapshot(position: Position, save: boolean, tally: Tally): Promise<void>;
+  /** Predictions of test sequences are due, to look at. */
+  picture(position: Position): Promise<void>;
   /** Has all workers go back to the last snapshot, because of a step that is not finite. */
   rollback(step: number, fault: string): Promise<never>;
 }
@@ -113,6 +115,12 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
           return { reason: "stopped", position };
         }
         if (position.step >= stepsMax) break;
+        const { imageSteps } = configuration;
+        // That of the run's end has an occasion of its own.
+        const isEnd = position.planStep === plan.steps && position.epoch + 1 >= epochsMax;
+        if (imageSteps !== null && position.step % imageSteps === 0 && !isEnd) {
+          await hooks.picture(position);
+        }
         if (position.planStep < plan.steps) {
           const save = position.step % configuration.checkpointSteps === 0;
           const due = position.step % configuration.snapshotSteps === 0;

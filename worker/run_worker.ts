@@ -247,6 +247,10 @@ async function runGeneration(
           const losses = await evaluate(isGivenUp, onProgress);
           await conversation.validation(at, losses);
         },
+        async picture(at) {
+          if (rank !== 0) return;
+          await sendPicture(conversation, await samples(), opened.report.frameShape, at, false);
+        },
         snapshot: snapshots.write,
         async rollback(step, fault) {
           // What is under way may be the snapshot to go back to.
@@ -257,7 +261,7 @@ async function runGeneration(
     });
     await snapshots.settled();
     if (rank === 0 && reason === "done") {
-      await sendPicture(conversation, await samples(), opened.report.frameShape, position);
+      await sendPicture(conversation, await samples(), opened.report.frameShape, position, true);
     }
     const parametersSha256 = fingerprint(trainer.readParameters());
     await conversation.finished({ reason, step: position.step, parametersSha256 });
@@ -303,6 +307,7 @@ async function sendPicture(
   samples: readonly SequencePrediction[],
   [height, width, channels]: readonly number[],
   { step }: Position,
+  isLast: boolean,
 ): Promise<void> {
   if (samples.length === 0) return;
   for (const [index, { truth, predictions }] of samples.entries()) {
@@ -314,7 +319,7 @@ async function sendPicture(
     frames,
     firstPredicted,
   }));
-  await conversation.picture({ step, height, width, channels, samples: described });
+  await conversation.picture({ step, height, width, channels, samples: described, isLast });
 }
 
 /** A sum may fail a moment before the message that says why. */

@@ -226,9 +226,20 @@ Deno.test("createRunReport draws predictions into the run's folder", async () =>
       width,
       truth: new Float32Array(frames * height * width).fill(0.5),
       predictions: new Float32Array((frames - inputFrames) * height * width),
-    }]);
+    }], true);
     const path = `${folder}/predictions/step-000012.png`;
     assert.deepEqual(lines(), [`predictions ${path}`]);
+    await report.picture(6, [{
+      label: "test/000001",
+      frames,
+      inputFrames,
+      height,
+      width,
+      truth: new Float32Array(frames * height * width),
+      predictions: new Float32Array((frames - inputFrames) * height * width),
+    }], false);
+    assert.deepEqual(lines(), [`predictions ${path}`], "one in between takes no line");
+    assert.ok((await Deno.stat(`${folder}/predictions/step-000006.png`)).isFile);
     const signature = (await Deno.readFile(path)).slice(0, 8);
     assert.deepEqual([...signature], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
   });

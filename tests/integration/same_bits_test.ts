@@ -9,6 +9,7 @@ Deno.test({
   ignore,
   fn: inFolder(async (cwd) => {
     const args = [...smallRun, "--steps", "6", "--workers", "2", "--out", "a run", "--json"];
+    args.push("--images-every", "4");
     const { code, stdout, stderr } = await run("train", args, { cwd });
     assert.equal(code, 0, stderr);
     assert.match(stdout, /^\{.*\}\n$/);
@@ -51,6 +52,8 @@ Deno.test({
       "predictions",
       "run.json",
     ]);
+    const pictures = [...Deno.readDirSync(`${cwd}/a run/predictions`)].map(({ name }) => name);
+    assert.deepEqual(pictures.sort(), ["step-000004.png", "step-000006.png"]);
     const manifest = JSON.parse(
       await Deno.readTextFile(`${cwd}/a run/checkpoints/step-000006/manifest.json`),
     );

@@ -64,6 +64,7 @@ const effects: Readonly<Record<keyof typeof runFlags, readonly [value: string, .
   "on-bad-file": ["skip", "dataset.onBadFile"],
   "snapshot-steps": ["4", "snapshotSteps"],
   "checkpoint-steps": ["9", "checkpointSteps"],
+  "images-every": ["25", "imageSteps"],
 };
 
 /** Momentum is refused where the optimizer has none, and a run has all the workers it needs. */

@@ -88,6 +88,7 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     height: 64,
     width: 64,
     channels: 1,
+    isLast: true,
     samples: [{ label: "test/000001", frames: 20, firstPredicted: 1 }],
   }],
   ["finished", finishedSchema, {

@@ -108,6 +108,7 @@ export function scenarioOf(seed: number): Scenario {
       seed: between(1, 1000),
       snapshotSteps: between(1, 6),
       checkpointSteps: between(3, 20),
+      imageSteps: 7,
       membership: {
         ...tinyRun.membership,
         workersMin: between(1, workers),

@@ -86,6 +86,7 @@ async function run(
             before = after;
           },
           validate: () => Promise.resolve(),
+          picture: () => Promise.resolve(),
           snapshot({ step }) {
             const kept = [...after(), ...own.map((lane) => trainer.states.readLane(lane))];
             assert.ok(kept.every(isAllFinite), `the snapshot of step ${step} is not finite`);

@@ -91,6 +91,10 @@ async function run(
             validations.set(step, await evaluateSplit({ trainer, model, dataset, ...split }));
             events.push(`validated ${step}`);
           },
+          picture({ step }) {
+            events.push(`picture ${step}`);
+            return Promise.resolve();
+          },
           rollback: () => assert.fail("every step is finite"),
           snapshot(position, save) {
             const { step, epoch, planStep } = position;
@@ -164,6 +168,18 @@ testOnEngines(
     ]);
     assert.deepEqual(end, { reason: "done", position: { step: 12, epoch: 3, planStep: 0 } });
     assert.notDeepEqual(validations.get(4), validations.get(8));
+  },
+);
+
+testOnEngines(
+  "runTraining asks for pictures where they are due, but not for the one of the run's end",
+  async (open) => {
+    const engine = await open(1);
+    const pictures = async (change: Partial<RunConfiguration>) =>
+      (await run(engine, change)).events.filter((event) => event.startsWith("picture"));
+    assert.deepEqual(await pictures({ imageSteps: 4 }), ["picture 4", "picture 8"]);
+    assert.deepEqual(await pictures({ imageSteps: 3, epochs: null, steps: 6 }), ["picture 3"]);
+    assert.deepEqual(await pictures({ epochs: 1 }), []);
   },
 );
 

@@ -40,6 +40,43 @@ export type { WindowShape } from "./datasets/window_shape.ts";
 
 export { convLstm, type ConvLstmOptions } from "./models/convlstm.ts";
 export { encoderForecaster, type EncoderForecasterOptions } from "./models/encoder_forecaster.ts";
+export { activate, type ActivationName } from "./models/layers/activation.ts";
+export { convGru2d, type ConvGru2dOptions } from "./models/layers/conv_gru2d.ts";
+export { convLstm2d, type ConvLstm2dOptions } from "./models/layers/conv_lstm2d.ts";
+export {
+  conv2d,
+  conv2dTranspose,
+  type Convolution2dOptions,
+} from "./models/layers/convolution2d.ts";
+export {
+  conv3d,
+  conv3dTranspose,
+  type Convolution3dOptions,
+} from "./models/layers/convolution3d.ts";
+export { dense, type DenseOptions, flatten } from "./models/layers/dense.ts";
+export { dropout } from "./models/layers/dropout.ts";
+export { gru, type GruOptions } from "./models/layers/gru.ts";
+export { initialValues } from "./models/layers/initial_values.ts";
+export {
+  divideParameters,
+  type Layer,
+  type LayerParameter,
+  type RecurrentLayer,
+  type RecurrentOutput,
+  sequential,
+} from "./models/layers/layer.ts";
+export {
+  layerNormalization,
+  type LayerNormalizationOptions,
+} from "./models/layers/layer_normalization.ts";
+export { lstm, type LstmOptions } from "./models/layers/lstm.ts";
+export { imagesToPatches, patchesToImages } from "./models/layers/patches.ts";
+export { averagePooling2d, maxPooling2d, type Pooling2dOptions } from "./models/layers/pooling.ts";
+export { recurrentStack, zeroState } from "./models/layers/recurrent_stack.ts";
+export { type StLstm2d, stLstm2d, type StLstm2dOptions } from "./models/layers/st_lstm2d.ts";
+export { timeDistributed } from "./models/layers/time_distributed.ts";
+export { toLaneMajor, toTimeMajor } from "./models/layers/time_major.ts";
+export { upsampling2d } from "./models/layers/upsampling.ts";
 export { lossSum } from "./models/losses.ts";
 export { glorotUniform, orthogonal } from "./models/initializers.ts";
 export type {

@@ -137,7 +137,7 @@ export const runFlags = {
     value: "FRAMES",
     min: 1,
     max: 10_000,
-    help: "frames that an encoder-forecaster reads",
+    help: "frames that a forecaster reads",
     defaultText: "10",
   },
   "output-frames": {
@@ -145,7 +145,7 @@ export const runFlags = {
     value: "FRAMES",
     min: 1,
     max: 10_000,
-    help: "frames that an encoder-forecaster predicts",
+    help: "frames that a forecaster predicts",
     defaultText: "10",
   },
   window: {

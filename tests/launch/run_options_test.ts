@@ -148,6 +148,19 @@ Deno.test("resolveRun refuses a flag that does nothing for what the run is made 
         "--model encoder-forecaster --sequence-frames 20 --window 5",
         "--window 5 does nothing with --model encoder-forecaster; leave it out",
       ],
+      [
+        "--model conv-autoencoder --window 5",
+        "--window 5 does nothing with --model conv-autoencoder; leave it out",
+      ],
+      [
+        "--model predrnn --sequence-frames 20 --window 5",
+        "--window 5 does nothing with --model predrnn as its --model-options are; leave it out",
+      ],
+      [
+        "--model vae --model-options form=convlstm --stride 5",
+        "--stride 5 does nothing with --model vae as its --model-options are; leave it out",
+      ],
+      ["--model prednet --kernel 5", "--kernel 5 does nothing with --model prednet; leave it out"],
       ["--dataset radar --digits 3", "--digits 3 does nothing with --dataset radar; leave it out"],
       [
         "--data a.npy --sequences 10",
@@ -169,6 +182,9 @@ Deno.test("resolveRun refuses a flag that does nothing for what the run is made 
     for (
       const args of [
         "--model encoder-forecaster --sequence-frames 20 --input-frames 5 --output-frames 5",
+        "--model shi-convlstm --sequence-frames 20 --input-frames 5 --output-frames 5",
+        "--model predrnn --model-options mode=next-frame --window 5",
+        "--model vae --window 5 --stride 5",
         "--data digits --digits 3 --sequences 10",
         "--dataset radar --sequences 10 --endless",
         "--dataset radar --data rain --on-bad-file skip",

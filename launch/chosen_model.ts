@@ -11,9 +11,15 @@ export async function checkChosenModel({ name, options }: ModelConfiguration): P
   if (!isModelFile(name) && Object.keys(options).length === 0) return;
   // Imported here, because it brings TensorFlow.js: most runs need none of it in this process.
   const { findModel } = await import("../models/build_model.ts");
+  const { layersOptions } = await import("../models/layers_model.ts");
+  const { readModuleSource } = await import("../models/module_source.ts");
   const { ModelError } = await import("../models/check_model.ts");
   try {
-    resolveOptions((await findModel(name)).options, options, `--model ${name}`);
+    // Layers are loaded into an engine, and there is none here.
+    const isLayers = name.endsWith(".json");
+    if (isLayers) await readModuleSource(name);
+    const specs = isLayers ? layersOptions : (await findModel(name)).options;
+    resolveOptions(specs, options, `--model ${name}`);
   } catch (cause) {
     if (!(cause instanceof OptionError || cause instanceof ModelError)) throw cause;
     throw new UsageError(cause.message, { cause });

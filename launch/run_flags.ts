@@ -105,9 +105,9 @@ export const runFlags = {
   model: {
     kind: "choice",
     choices: modelNames,
-    value: "FILE.ts",
-    orFile: /\.(?:ts|js|mjs)$/,
-    help: "the network, or a module that exports one",
+    value: "FILE.ts|model.json",
+    orFile: /\.(?:ts|js|mjs|json)$/,
+    help: "the network, a module that exports one, or one of Keras layers",
     defaultText: "convlstm",
   },
   "model-options": {

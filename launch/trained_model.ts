@@ -90,8 +90,8 @@ export async function openTrained(given: GivenFlags): Promise<TrainedModel> {
   let engine: Engine | undefined;
   let dataset: Dataset | undefined;
   try {
-    const definition = await findModel(configuration.model.name);
     engine = await openEngine(name, { threads, precision: configuration.precision });
+    const definition = await findModel(configuration.model.name);
     const opened = await openDataset(configuration.dataset, configuration.seed);
     dataset = opened;
     const build = (windowFrames: number) =>

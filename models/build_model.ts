@@ -11,6 +11,7 @@ import { convLstmUnetDefinition } from "./convlstm_unet.ts";
 import { encoderForecaster } from "./encoder_forecaster.ts";
 import type { Model } from "./model.ts";
 import type { ModelDefinition } from "./model_definition.ts";
+import { loadLayersFile } from "./layers_model.ts";
 import { loadModelModule } from "./model_module.ts";
 import { predNetDefinition } from "./prednet.ts";
 import { predRnnDefinition } from "./predrnn.ts";
@@ -33,11 +34,12 @@ export const builtInModels: { readonly [name in ModelName]: ModelDefinition } = 
 };
 
 /**
- * A built-in model, or that of a module.
+ * A built-in model, that of a module, or one of layers, for which an engine has to be open.
  * @throws {ModelError} where the module cannot be loaded or is none of a model
  */
 export async function findModel(name: string): Promise<ModelDefinition> {
-  return isModelFile(name) ? await loadModelModule(name) : builtInModels[name as ModelName];
+  if (!isModelFile(name)) return builtInModels[name as ModelName];
+  return name.endsWith(".json") ? await loadLayersFile(name) : await loadModelModule(name);
 }
 
 /**

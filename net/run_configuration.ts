@@ -81,7 +81,7 @@ export interface ModelConfiguration {
 
 /** Whether a model's name is a file that defines it. */
 export function isModelFile(name: string): boolean {
-  return /\.(?:ts|js|mjs)$/.test(name);
+  return /\.(?:ts|js|mjs|json)$/.test(name);
 }
 
 /** A model's name without folder and extension, for titles and folders. */

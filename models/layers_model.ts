@@ -1,0 +1,253 @@
+/**
+ * A network of Keras or TensorFlow.js layers, saved as `model.json` with its weights beside it, as a
+ * model: the weights are its parameters and first values, and the states of its stateful recurrent
+ * layers are states of lanes, passed in and out. (The layers would keep one state for a whole batch.)
+ */
+import { type Tensor, tf } from "../engine/tf.ts";
+import { type io, type LayersModel, loadLayersModel } from "../engine/tfjs_layers.ts";
+import type { OptionSpec } from "../net/options.ts";
+import { ModelError } from "./check_model.ts";
+import { frameSpan } from "./frame_span.ts";
+import { answers, lastAnswer } from "./last_answer.ts";
+import type { Model } from "./model.ts";
+import type { ModelContext, ModelDefinition } from "./model_definition.ts";
+import { readModuleSource } from "./module_source.ts";
+
+/** Of every such model. */
+export const layersOptions: readonly OptionSpec[] = [
+  {
+    name: "task",
+    default: "next-frame",
+    choices: ["next-frame", "reconstruction", "answers"],
+    meaning:
+      "what its outputs are compared with: the frames that follow, the same frames, or the " +
+      "dataset's answers",
+  },
+];
+
+/** What of a layer's inside is used; TensorFlow.js types it as private. */
+interface Recurrent {
+  readonly name: string;
+  returnState: boolean;
+  readonly returnSequences: boolean;
+  readonly cell: { readonly stateSize: number | readonly number[]; readonly filters?: number };
+  readonly output: { readonly shape: readonly (number | null)[] };
+  call(inputs: unknown, kwargs: Record<string, unknown>): Tensor | Tensor[];
+}
+
+interface Variable {
+  readonly originalName: string;
+  readonly shape: readonly number[];
+  val: Tensor;
+}
+
+/**
+ * An engine is open when this is called: layers make tensors as they are loaded.
+ * @param path of `model.json`, absolute
+ * @throws {ModelError} for a file that is none, or layers that cannot be trained by lanes
+ */
+export async function loadLayersFile(path: string): Promise<ModelDefinition> {
+  const { files, sha256 } = await readModuleSource(path);
+  const saved = JSON.parse(await Deno.readTextFile(path)) as io.ModelJSON;
+  if (saved.modelTopology === undefined || saved.weightsManifest === undefined) {
+    throw new ModelError(
+      `Cannot use --model ${path}: it is no model.json of layers with its weights; save it with ` +
+        "TensorFlow.js, or convert it with tensorflowjs_converter --output_format=tfjs_layers_model",
+    );
+  }
+  const statefulNames: string[] = [];
+  const modelTopology = withoutBatches(saved.modelTopology, statefulNames) as object;
+  const bytes = await Promise.all(files.slice(1).map((file) => Deno.readFile(file)));
+  let network: LayersModel;
+  try {
+    network = await loadLayersModel({
+      load: () =>
+        Promise.resolve({
+          modelTopology,
+          weightSpecs: saved.weightsManifest.flatMap(({ weights }) => weights),
+          weightData: new Uint8Array(bytes.flatMap((part) => [...part])).buffer,
+        }),
+    });
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ModelError(`Cannot load --model ${path}: ${why}`, { cause });
+  }
+  try {
+    refuseRandomLayers(network, path);
+  } catch (error) {
+    network.dispose();
+    throw error;
+  }
+  const variables = network.weights as unknown as Variable[];
+  const first = variables.map(({ val }) => (val.dataSync() as Float32Array).slice());
+  for (const { val } of variables) val.dispose();
+  const recurrent = (network.layers as unknown as Recurrent[])
+    .filter(({ name }) => statefulNames.includes(name));
+  return {
+    build: (context) => wrap({ path, network, variables, first, recurrent }, context),
+    options: layersOptions,
+    sourceSha256: sha256,
+  };
+}
+
+interface Network {
+  readonly path: string;
+  readonly network: LayersModel;
+  readonly variables: readonly Variable[];
+  readonly first: readonly Float32Array[];
+  /** Its stateful layers. */
+  readonly recurrent: readonly Recurrent[];
+}
+
+function wrap(own: Network, { frameShape, windowFrames, options }: ModelContext): Model {
+  const { path, network, variables, first, recurrent } = own;
+  const inputShape = network.inputs[0].shape.slice(1);
+  const output = network.outputs[0].shape.slice(1);
+  const size = frameShape.reduce((product, side) => product * side, 1);
+  const [steps, ...each] = inputShape;
+  const refuse = (why: string) => new ModelError(`Cannot use --model ${path}: ${why}`);
+  if (network.inputs.length !== 1 || network.outputs.length !== 1) {
+    throw refuse(`it has ${network.inputs.length} inputs and ${network.outputs.length} outputs`);
+  }
+  // One frame at a time, or [time, ...frame], a frame whole or as one row of numbers.
+  const isPerFrame = `${inputShape}` === `${frameShape}`;
+  if (!isPerFrame && `${each}` !== `${frameShape}` && `${each}` !== `${size}`) {
+    throw refuse(`it reads [${inputShape}], the dataset has frames [${frameShape}]`);
+  }
+  const frames = isPerFrame ? windowFrames : steps ?? windowFrames;
+  const isSequence = !isPerFrame && (output[0] === null || output[0] === frames) &&
+    output.length > 1;
+  const ownShape = (isSequence ? output.slice(1) : output) as number[];
+  // A row of as many numbers as a frame has is one.
+  const isFrame = ownShape.length === 1 && ownShape[0] === size && options.task !== "answers";
+  const outputShape = isFrame ? frameShape : ownShape;
+  const predictions = isPerFrame || isSequence ? frames : 1;
+  const isNext = options.task === "next-frame";
+  const state = recurrent.flatMap((layer) => statesOf(layer));
+  const parameters = variables.map(({ originalName, shape }) => ({ name: originalName, shape }));
+  return {
+    name: "layers",
+    frameShape,
+    outputShape,
+    parameters,
+    state,
+    window: {
+      frames: frames + (isNext ? 1 : 0),
+      advance: frames,
+      predictions,
+      carriesState: state.length > 0,
+    },
+    initialize: () => first.map((values) => values.slice()),
+    apply(values, before, inputs) {
+      const [lanes] = inputs.frames.shape;
+      const seen = frameSpan(inputs.frames, 0, frames);
+      const shape = isPerFrame ? [lanes * frames, ...frameShape] : [lanes, frames, ...each];
+      const input = tf.reshape(seen, shape as number[]);
+      const result = run(own, values, before, input, inputs.training);
+      return {
+        predictions: tf.reshape(result.output, [lanes, predictions, ...outputShape]),
+        state: result.state,
+      };
+    },
+    targets(all, given) {
+      if (options.task === "answers") {
+        return predictions === 1 ? lastAnswer(all, given) : frameSpan(answers(given), 0, frames);
+      }
+      return frameSpan(all, isNext ? frames - predictions + 1 : frames - predictions, predictions);
+    },
+    ...(isNext && `${outputShape}` === `${frameShape}`
+      ? { persistence: (all: Tensor) => frameSpan(all, frames - predictions, predictions) }
+      : {}),
+  };
+}
+
+/** The network with these weights and states in place of its own. */
+function run(
+  { network, variables, recurrent }: Network,
+  values: readonly Tensor[],
+  before: readonly Tensor[],
+  input: Tensor,
+  // Without it, layers dispose what a gradient still needs.
+  training: boolean,
+): { output: Tensor; state: Tensor[] } {
+  const kept = variables.map(({ val }) => val);
+  const state: Tensor[][] = [];
+  let next = 0;
+  const calls = recurrent.map((layer) => layer.call);
+  recurrent.forEach((layer, index) => {
+    const own = before.slice(next, next += statesOf(layer).length);
+    layer.call = (inputs, kwargs) => {
+      layer.returnState = true;
+      const [output, ...after] = calls[index].call(layer, inputs, {
+        ...kwargs,
+        initialState: own,
+      }) as Tensor[];
+      layer.returnState = false;
+      // Layers compute in scopes of their own, which the states leave beside the output.
+      state[index] = after.map((tensor) => tf.keep(tf.clone(tensor)));
+      return output;
+    };
+  });
+  variables.forEach((variable, index) => variable.val = values[index]);
+  try {
+    // Not `predict`, which brings tensors out of the recording.
+    const output = network.apply(input, { training }) as Tensor;
+    return { output, state: state.flat().map(release) };
+  } finally {
+    variables.forEach((variable, index) => variable.val = kept[index]);
+    recurrent.forEach((layer, index) => layer.call = calls[index]);
+  }
+}
+
+/** A kept tensor as one that the current scope owns. */
+function release(kept: Tensor): Tensor {
+  const released = tf.clone(kept);
+  kept.dispose();
+  return released;
+}
+
+/** Of one lane. */
+function statesOf({ name, cell, output }: Recurrent) {
+  const sizes = typeof cell.stateSize === "number" ? [cell.stateSize] : cell.stateSize;
+  const place = cell.filters === undefined ? [] : output.shape.slice(-3, -1) as number[];
+  return sizes.map((size, index) => ({ name: `${name}/state${index}`, shape: [...place, size] }));
+}
+
+/** Lanes are the batch, and states are kept outside: what the file says of both is taken out. */
+function withoutBatches(part: unknown, stateful: string[]): unknown {
+  if (Array.isArray(part)) return part.map((each) => withoutBatches(each, stateful));
+  if (typeof part !== "object" || part === null) return part;
+  const fields = { ...part } as Record<string, unknown>;
+  if (fields.stateful === true) {
+    stateful.push(`${fields.name}`);
+    fields.stateful = false;
+  }
+  for (const name of ["batch_input_shape", "batchInputShape"]) {
+    if (Array.isArray(fields[name])) fields[name] = [null, ...fields[name].slice(1)];
+  }
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [name, withoutBatches(value, stateful)]),
+  );
+}
+
+/** Layers draw random numbers of their own, other ones on every worker; statistics are no gradients. */
+function refuseRandomLayers(network: LayersModel, path: string): void {
+  for (const layer of network.layers) {
+    const { dropout = 0, recurrentDropout = 0, rate = 0 } = layer.getConfig() as Record<
+      string,
+      number
+    >;
+    const kind = layer.getClassName();
+    const isRandom = dropout > 0 || recurrentDropout > 0 ||
+      (kind.includes("Dropout") && rate > 0) ||
+      kind.startsWith("Gaussian");
+    if (!isRandom && kind !== "BatchNormalization") continue;
+    throw new ModelError(
+      `Cannot train --model ${path} to the same weights on any number of workers: layer ` +
+        `"${layer.name}" (${kind}) ${
+          isRandom ? "draws random numbers" : "keeps batch statistics"
+        }` +
+        "; leave it out",
+    );
+  }
+}

@@ -257,6 +257,19 @@ Deno.test("all-reduce ignores a chunk that comes twice", async () => {
   }
 });
 
+Deno.test("all-reduce ignores a total that comes twice", async () => {
+  const all = await cluster([0, 1], 6, { chunkBytesMax: 8 });
+  const reduction = all.ranks[0].begin(0);
+  const peer = all.broker.connect();
+  for (let copy = 1; copy <= 3; copy++) {
+    peer.publish("run.w1.total", encode([3, 1, copy, 0, 0, 0, new Uint8Array(8).fill(copy)]));
+  }
+  await settle();
+  assert.equal(all.ranks[0].dropped.duplicate, 2);
+  reduction.add(0, new Float32Array(6));
+  assert.equal(all.ranks[0].dropped.duplicate, 2);
+});
+
 Deno.test("total() fails naming the ranks and the chunks that are missing", async () => {
   const all = await cluster([0, 1, 2], 24, { chunkBytesMax: 8 });
   const reductions = all.ranks.slice(0, 2).map((rank) => rank.begin(0));

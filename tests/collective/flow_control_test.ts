@@ -221,6 +221,31 @@ Deno.test("a total that another rank lacks is sent again from within the next st
   for (const each of totals) assert.deepEqual(bitsOf(each), bitsOf(treeSum(second)));
 });
 
+Deno.test("windows open again before anybody has to ask", async () => {
+  const draw = random(13, "quarter");
+  const options = { chunkBytesMax: 256, receiveBytesMax: 2 * 4 * (256 + 64) };
+  const each = group({ owners: [0, 1, 2], elements: 6000, options }, { draw, delayMs: 0.1 });
+  await checkSums(each, draw, 1);
+  const { nowMs } = each.network.time;
+  assert.ok(nowMs < 100, `${nowMs} ms`);
+  // Three partials and three totals of 32 chunks each way; a credit for each chunk at most.
+  const credits = each.network.published.filter(({ subject }) => isCredit(subject)).length;
+  assert.ok(credits <= 3 * 4 * 32, `${credits}`);
+});
+
+Deno.test("total() waits longer than timeoutMs while others take what was sent", async () => {
+  const draw = random(14, "slower");
+  const options = { chunkBytesMax: 256, receiveBytesMax: 4 * (256 + 64), timeoutMs: 2000 };
+  const bytesPerMs = (rank: number) => rank === 1 ? 1 : Infinity;
+  const each = group({ owners: [0, 1], elements: 4000, options }, { draw, bytesPerMs });
+  const shards = randomShards(draw, 2, 4000);
+  // Rank 1 has nothing to say for four times as long, but takes what it is sent.
+  const early = takePart(each, 0, [shards]);
+  await each.network.pass(8000);
+  const totals = await each.network.run([early, takePart(each, 1, [shards])]);
+  for (const [total] of totals) assert.deepEqual(bitsOf(total), bitsOf(treeSum(shards)));
+});
+
 Deno.test("full windows open again although every second credit is lost", async () => {
   let credits = 0;
   const draw = random(8, "credits");
@@ -311,10 +336,11 @@ Deno.test("all-reduce drops and counts credits that are not for it", async () =>
   send("w1", [3, 1, 0, 0, 9, 0, bits, 0, bits]);
   send("w1", [3, 1, 0, 0, 0, 0, new Uint8Array(8), 0, bits]);
   send("w1", [3, 1, 0, 0, 0, 0, bits, 0, new Uint8Array(3)]);
+  send("w1", [3, 1, 0, 0, 0, 0, new Uint8Array(3), 0, bits]);
   send("w1", [3, 1, 2, 0, 0, 0, bits, 0, bits]);
   send("w1", [3, 1, 0, 0, 0, 0, bits, 0]);
   await network.pass(200);
-  assert.deepEqual(ranks[0].dropped, { ...noneDropped, generation: 1, sender: 1, malformed: 5 });
+  assert.deepEqual(ranks[0].dropped, { ...noneDropped, generation: 1, sender: 1, malformed: 6 });
   const shards = randomShards(random(12, "hostile"), 2, 200);
   const each = { network, ranks, owners: [0, 1], elements: 200 };
   const totals = await network.run(ranks.map((_, rank) => takePart(each, rank, [shards])));

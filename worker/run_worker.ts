@@ -60,7 +60,7 @@ export interface WorkerOptions {
   /** Bounds of the sums' messages, the same on all workers; the defaults are the fastest. */
   readonly sums?: Pick<
     AllReduceOptions,
-    "chunkBytesMax" | "inFlightBytesMax" | "receiveBytesMax"
+    "chunkBytesMax" | "inFlightBytesMax" | "receiveBytesMax" | "askAfterMs"
   >;
 }
 

@@ -16,6 +16,7 @@ export const faultPoints: readonly string[] = [
   "held",
   "stale",
   "lost",
+  "lost gradient",
   "missed announcement",
   "duplicated",
   "overtaken",

@@ -68,11 +68,15 @@ export interface Scenario {
   readonly shardMs: number;
   readonly chunkBytesMax: number;
   readonly inFlightBytesMax: number;
+  readonly receiveBytesMax: number;
+  readonly askAfterMs: number;
   readonly payloadBytesMax: number;
   readonly pendingBytesMax: number;
   readonly latencyMs: number;
   readonly lateShare: number;
   readonly duplicateShare: number;
+  /** Share of the gradients' messages that one of their receivers does not get, from first to last. */
+  readonly gradientLossShare: number;
   /** How much faster or slower than true time clocks may go. */
   readonly driftMax: number;
   /** Draws whatever is decided while it runs. */
@@ -95,6 +99,8 @@ export function scenarioOf(seed: number): Scenario {
     count: between(1, 8),
     action: ambushActions[draw.integer(ambushActions.length)],
   }));
+  // Drawn apart, so that the rest of a seed does not depend on it.
+  const flow = random(seed, "flow control");
   return {
     seed,
     configuration: {
@@ -125,11 +131,14 @@ export function scenarioOf(seed: number): Scenario {
     shardMs: between(2, 40),
     chunkBytesMax: 4 * between(1, 6),
     inFlightBytesMax: between(40, 400),
+    receiveBytesMax: 2_000 + flow.integer(4_000),
+    askAfterMs: 20 + flow.integer(180),
     payloadBytesMax: 4096 + 4 * between(6, 12),
     pendingBytesMax: draw.uniform() < 0.5 ? between(2_500, 4_000) : between(4_000, 60_000),
     latencyMs: 0.2 + 3 * draw.uniform() ** 2,
     lateShare: draw.uniform() < 0.3 ? 0.02 * draw.uniform() : 0,
     duplicateShare: draw.uniform() < 0.4 ? 0.2 * draw.uniform() : 0,
+    gradientLossShare: flow.uniform() < 0.3 ? 0.05 * flow.uniform() : 0,
     driftMax: 0.01,
     random: random(seed, "events"),
   };

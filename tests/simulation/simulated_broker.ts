@@ -26,6 +26,8 @@ export interface BrokerOptions {
   readonly lateShare: number;
   /** Share of the gradients' messages that come a second time, a little later. */
   readonly duplicateShare?: number;
+  /** Share of the gradients' messages that one of their receivers does not get. */
+  readonly gradientLossShare?: number;
   /** Hears of every message that somebody receives. */
   readonly onDelivery?: (to: string, subject: string, data: Uint8Array) => void;
   /** Hears of every message that somebody sends. */
@@ -51,6 +53,7 @@ export class SimulatedBroker implements Server {
     duplicated: 0,
     held: 0,
     lost: 0,
+    "lost gradient": 0,
     "missed announcement": 0,
     nobody: 0,
     overtaken: 0,
@@ -206,7 +209,7 @@ export class SimulatedBroker implements Server {
     reply: string | undefined,
     isDuplicate = false,
   ): { receivers: number; busyMs: number } {
-    const { random, time, duplicateShare = 0, isMissed } = this.options;
+    const { random, time, duplicateShare = 0, gradientLossShare = 0, isMissed } = this.options;
     if (this.lossShare > 0 && random.uniform() < this.lossShare) {
       this.counts.lost++;
       return { receivers: 1, busyMs: 0 };
@@ -234,6 +237,9 @@ export class SimulatedBroker implements Server {
       if (isMissed?.(connection.process, subject, data)) {
         this.counts["missed announcement"]++;
         return;
+      }
+      if (gradientLossShare > 0 && subject.includes(".data.")) {
+        if (random.uniform() < gradientLossShare) return void this.counts["lost gradient"]++;
       }
       if (connection.pendingBytes > stallShare * this.options.pendingBytesMax) {
         this.counts["publisher stalled"]++;

@@ -96,8 +96,7 @@ class Simulation implements Cluster {
     this.#scenario = scenario;
     this.#timeOfDayJumps = timeOfDayJumps;
     this.trace = new Trace(this.time, log);
-    const { random, latencyMs, lateShare, duplicateShare, payloadBytesMax, pendingBytesMax } =
-      scenario;
+    const { random, latencyMs, lateShare, payloadBytesMax, pendingBytesMax } = scenario;
     this.machine = new SimulatedMachine(random, this.time);
     this.broker = new SimulatedBroker({
       time: this.time,
@@ -106,7 +105,8 @@ class Simulation implements Cluster {
       pendingBytesMax,
       latencyMs,
       lateShare,
-      duplicateShare,
+      duplicateShare: scenario.duplicateShare,
+      gradientLossShare: scenario.gradientLossShare,
       onDelivery: (to, subject, data) => {
         this.trace.addText(to);
         this.trace.addText(subject);
@@ -201,7 +201,8 @@ class Simulation implements Cluster {
   }
 
   startWorker(): void {
-    const { configuration, random, shardMs, chunkBytesMax, inFlightBytesMax } = this.#scenario;
+    const { configuration, random, shardMs } = this.#scenario;
+    const { chunkBytesMax, inFlightBytesMax, receiveBytesMax, askAfterMs } = this.#scenario;
     const name = `w${this.#processCount}`;
     const process = this.#process(name);
     const worker: SimulatedWorker = {
@@ -230,7 +231,7 @@ class Simulation implements Cluster {
       waitsForBroker: true,
       clock: process,
       leave: worker.leave.promise,
-      sums: { chunkBytesMax, inFlightBytesMax },
+      sums: { chunkBytesMax, inFlightBytesMax, receiveBytesMax, askAfterMs },
       open: async () => {
         await delay(process, 20 + 300 * random.uniform());
         const opened = openTinyRun(configuration, process, { shardMs });

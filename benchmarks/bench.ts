@@ -14,6 +14,7 @@ const benchmarks: Readonly<
   scaling: () => import("./scaling.ts"),
   overhead: () => import("./overhead.ts"),
   soak: () => import("./soak.ts"),
+  system: () => import("./system.ts"),
   fuzz: () => import("./fuzz.ts"),
   "wasm-convolution": () => import("./wasm_convolution.ts"),
 };

@@ -20,17 +20,12 @@ export interface TrainResult {
   readonly secondsPerStep: number;
 }
 
-export interface TrainProcess {
-  readonly process: Deno.ChildProcess;
-  readonly watch: RunWatch;
-  readonly ended: Promise<Deno.CommandOutput>;
-}
-
-/** Close its watch. */
-export function startTrain(
+/** @param during what happens while it runs */
+export async function train(
   { natsServer, libraryPath, workers, args, clock }: TrainSetting,
   out: string,
-): TrainProcess {
+  during: (watch: RunWatch, pid: number) => Promise<void> = () => Promise.resolve(),
+): Promise<TrainResult> {
   const script = fileURLToPath(new URL("../launch/train.ts", import.meta.url));
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", script, ...args, "--workers", `${workers}`, "--out", out, "--json"],
@@ -42,18 +37,12 @@ export function startTrain(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  return { process, watch: watchRun(out, clock), ended: process.output() };
-}
-
-/** @param during what happens while it runs */
-export async function train(
-  setting: TrainSetting,
-  out: string,
-  during: (watch: RunWatch, pid: number) => Promise<void> = () => Promise.resolve(),
-): Promise<TrainResult> {
-  const { process, watch, ended } = startTrain(setting, out);
+  const watch = watchRun(out, clock);
   try {
-    const [{ success, stdout, stderr }] = await Promise.all([ended, during(watch, process.pid)]);
+    const [{ success, stdout, stderr }] = await Promise.all([
+      process.output(),
+      during(watch, process.pid),
+    ]);
     const text = new TextDecoder();
     if (!success) throw new Error(`Cannot train: ${text.decode(stderr).slice(-2000)}`);
     return JSON.parse(text.decode(stdout));

@@ -56,10 +56,10 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         choices: ["area", "time"],
         meaning: "recorded scans are split by area, or by time with the last scans for test",
       },
-      { name: "testScans", default: 0, min: 0, meaning: "of a split by time; 0 for a tenth" },
-      { name: "validationScans", default: 0, min: 0, meaning: "of a split by time; 0 for a tenth" },
+      { name: "test-scans", default: 0, min: 0, meaning: "of a split by time; 0 for a tenth" },
+      { name: "validation-scans", default: 0, min: 0, meaning: "of a split by time; 0 for a tenth" },
       {
-        name: "wetShareMin",
+        name: "wet-share-min",
         default: 0,
         min: 0,
         max: 1,
@@ -71,9 +71,9 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       openRadar({
         ...options,
         split: own.split as "area" | "time",
-        testScans: own.testScans as number || undefined,
-        validationScans: own.validationScans as number || undefined,
-        wetShareMin: own.wetShareMin as number,
+        testScans: own["test-scans"] as number || undefined,
+        validationScans: own["validation-scans"] as number || undefined,
+        wetShareMin: own["wet-share-min"] as number,
       }, seed),
   },
   "mnist": {

@@ -51,22 +51,8 @@ export interface TrainingHooks {
   rollback(step: number, fault: string): Promise<never>;
 }
 
-/** What of a run's configuration the loop goes by. */
-export type TrainingConfiguration = Pick<
-  RunConfiguration,
-  | "lanes"
-  | "shards"
-  | "seed"
-  | "epochs"
-  | "steps"
-  | "onNan"
-  | "snapshotSteps"
-  | "checkpointSteps"
-  | "imageSteps"
->;
-
 export interface TrainingOptions {
-  readonly configuration: TrainingConfiguration;
+  readonly configuration: RunConfiguration;
   readonly dataset: Dataset;
   readonly window: WindowShape;
   readonly trainer: RunTrainer;

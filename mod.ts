@@ -2,12 +2,17 @@
  * Lockstep as a library: engines, models, datasets, the plan, the canonical all-reduce and the
  * trainer, to build a training program of your own from the parts that the commands are made of.
  *
- * @example One training step on the CPU
+ * @example Train on arrays of your own, in this process (whole: examples/train_in_20_lines.ts)
  * ```ts
- * import { convLstm, openDataset, openEngine, planEpoch } from "./mod.ts";
+ * import { arrayDataset, convLstm, openEngine, trainAlone } from "./mod.ts";
  *
  * const engine = await openEngine("auto", { threads: 1, precision: "float32" });
- * console.log(engine.name, engine.version, engine.device);
+ * const frameShape = [12, 12, 1] as const;
+ * const noise = () => Float32Array.from({ length: 20 * 144 }, (_, i) => (i * 7919 % 101) / 101);
+ * const sequences = { train: [noise()], validation: [noise()], test: [] };
+ * const dataset = arrayDataset({ name: "noise", frameShape, sequences });
+ * const model = convLstm({ frameShape, filters: [8], kernelSize: 3, windowFrames: 5 });
+ * const { validationLoss } = await trainAlone({ engine, dataset, model, lanes: 1 });
  * ```
  *
  * Nothing inside the project imports this file.
@@ -105,6 +110,8 @@ export { connectNats, type NatsOptions } from "./net/nats_transport.ts";
 export type { Message, Subscription, Transport } from "./net/transport.ts";
 export { TransportError } from "./net/transport.ts";
 
+export { arrayDataset, type ArrayDatasetOptions } from "./datasets/array_dataset.ts";
+export { trainAlone, type TrainAloneOptions, type TrainedAlone } from "./worker/train_alone.ts";
 export { createTrainer, type Trainer, type TrainerOptions } from "./worker/trainer.ts";
 export { runTraining, type TrainingHooks, type TrainingOptions } from "./worker/run_training.ts";
 export { runWorker, type WorkerOptions } from "./worker/run_worker.ts";

@@ -3,7 +3,8 @@
  * and again, by a seed. It must end with the weights of the run that nothing disturbed.
  *
  * `--kills N` instead runs `train` N times and kills one worker at a random moment of each, and
- * `--matrix` kills each worker at each moment that is special.
+ * `--matrix` kills each worker at each moment that is special. `--table` goes through the table of
+ * faults in ARCHITECTURE.md.
  */
 import { runCommand } from "../launch/exit_codes.ts";
 import { type FlagTable, helpText, parseFlags } from "../launch/flags.ts";
@@ -12,13 +13,10 @@ import { setUp } from "../launch/setup.ts";
 import { delay, systemClock } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
 import { formatTable } from "../report/table.ts";
-import { type ChaosCluster, startChaosCluster } from "./chaos_cluster.ts";
-import { type Fault, planFaults } from "./fault_plan.ts";
+import { readRows, runFaultTable, tableRows } from "./fault_table/fault_table.ts";
 import { type KillResult, killRuns } from "./kill_runs.ts";
 import { markDescendants, markedProcesses } from "./marked_processes.ts";
-import { train, type TrainSetting } from "./train_process.ts";
-import { percentile } from "./turns.ts";
-import { type RunWatch, watchRun } from "./run_watch.ts";
+import { sufferMixedFaults } from "./mixed_faults.ts";
 
 const flags = {
   faults: {
@@ -36,6 +34,13 @@ const flags = {
     max: 100_000,
     help: "in place of that: runs, in each of which a worker is killed at a random moment",
   },
+  table: { kind: "switch", help: "in place of that: the table of faults in ARCHITECTURE.md" },
+  rows: {
+    kind: "text",
+    value: "N,N,...",
+    help: "of that table, these rows alone",
+    defaultText: tableRows.join(","),
+  },
   matrix: { kind: "switch", help: "in place of that: kill each worker at each special moment" },
   seed: { ...runFlags.seed, help: "seed of the faults", defaultText: "1" },
   workers: { ...runFlags.workers, defaultText: "4" },
@@ -50,25 +55,8 @@ const runArgs = [
   ...["--sequence-frames", "21", "--sequences", "64"],
   ...["--validation-sequences", "4", "--test-sequences", "4"],
 ];
-/** Time for a worker that was killed to come back before the next fault. */
-const stepsApart = 80;
 const killRunSteps = 100;
-/** A run that applies no step for so long has not survived. */
-const standstillMsMax = 60_000;
-const startMsMax = 120_000;
 const leftMsMax = 5_000;
-/** Fewer are not asked to leave. */
-const workersMin = 2;
-const bytesPerSecond = 1_000_000;
-
-interface FaultResult {
-  readonly kind: string;
-  readonly victim: string;
-  readonly step: number;
-  /** From the fault to the generation that answers it, and to the first step applied after that. */
-  readonly detectedMs: number | null;
-  readonly resumedMs: number | null;
-}
 
 if (import.meta.main) {
   await runCommand(async () => {
@@ -95,7 +83,10 @@ if (import.meta.main) {
     const folder = await Deno.makeTempDir({ prefix: "lockstep-chaos-" });
     let result: Record<string, unknown> & { survived: boolean };
     try {
-      if (given.kills !== undefined || given.matrix) {
+      if (given.table) {
+        const rows = readRows(given.rows as string | undefined);
+        result = await runFaultTable({ ...setting, seed, mark, folder }, rows);
+      } else if (given.kills !== undefined || given.matrix) {
         const kills = await killRuns({
           ...setting,
           seed,
@@ -106,8 +97,8 @@ if (import.meta.main) {
         });
         result = reportKills(kills);
       } else {
-        const faults = planFaults(given.faults as number | undefined ?? 25, seed, stepsApart);
-        result = await sufferFaults(setting, folder, faults);
+        const count = given.faults as number | undefined ?? 25;
+        result = await sufferMixedFaults(setting, folder, { count, seed });
       }
     } finally {
       await Deno.remove(folder, { recursive: true });
@@ -117,167 +108,6 @@ if (import.meta.main) {
     for (const line of processesLeft) console.error(`Left behind: ${line}`);
     return result.survived && processesLeft.length === 0 ? 0 : 1;
   });
-}
-
-async function sufferFaults(setting: TrainSetting, folder: string, faults: readonly Fault[]) {
-  const steps = (faults.length + 1) * stepsApart;
-  const args = [...setting.args, "--steps", `${steps}`];
-  console.error(`Undisturbed run of ${steps} steps`);
-  const { parametersSha256: expected } = await train({ ...setting, args }, `${folder}/undisturbed`);
-  const out = `${folder}/run`;
-  const startedMs = systemClock.nowMs();
-  const cluster = await startChaosCluster({ ...setting, args, out });
-  const watch = watchRun(out, systemClock);
-  void cluster.ended.then((code) => watch.fail(`The run ended with exit code ${code}`));
-  const results: FaultResult[] = [];
-  try {
-    const lasting: Promise<void>[] = [];
-    for (const [index, fault] of faults.entries()) {
-      const what = `fault ${index + 1} of ${faults.length}`;
-      const isThere = () => watch.step >= fault.step;
-      await watch.until(
-        `step ${fault.step}, for ${what}`,
-        isThere,
-        index ? standstillMsMax : startMsMax,
-      );
-      await delay(systemClock, fault.delayMs);
-      const { result, isOver } = await suffer(fault, cluster, watch);
-      results.push(result);
-      lasting.push(isOver);
-      const { kind, victim, step, detectedMs, resumedMs } = result;
-      console.error(
-        `${what}, step ${step}: ${kind} ${victim}; detected ${inWords(detectedMs)}, next step ` +
-          inWords(resumedMs),
-      );
-    }
-    await Promise.all(lasting);
-    const late = Symbol();
-    const code = await Promise.race([
-      cluster.ended,
-      delay(systemClock, startMsMax).then(() => late),
-    ]);
-    if (code === late) throw new Error(`The run stands still at step ${watch.step}`);
-    const found = code === 0 ? await finalSha256(out, steps) : `exit code ${String(code)}`;
-    return reportFaults(results, {
-      steps,
-      expected,
-      found,
-      stepsApplied: watch.applied,
-      seconds: (systemClock.nowMs() - startedMs) / 1000,
-    });
-  } finally {
-    watch.close();
-    await cluster.close();
-  }
-}
-
-/** Inflicts one fault, and waits until the run has got over it or need not. */
-async function suffer(
-  fault: Fault,
-  cluster: ChaosCluster,
-  watch: RunWatch,
-): Promise<{ result: FaultResult; isOver: Promise<void> }> {
-  const { kind, durationMs } = fault;
-  const workers = cluster.workers();
-  const worker = workers[Math.floor(fault.victim * workers.length)] ?? "";
-  let isOver = Promise.resolve();
-  const later = (undo: () => void) => {
-    isOver = delay(systemClock, durationMs).then(undo);
-  };
-  const { generation, step } = watch;
-  const startMs = systemClock.nowMs();
-  let victim = "";
-  switch (kind) {
-    case "kill worker":
-      cluster.signal(victim = worker, "SIGKILL");
-      break;
-    case "stop worker":
-      cluster.signal(victim = worker, "SIGSTOP");
-      later(() => cluster.signal(worker, "SIGCONT"));
-      break;
-    case "kill coordinator":
-      cluster.signal("coordinator", "SIGKILL");
-      break;
-    case "kill broker":
-      cluster.signalBroker("SIGKILL");
-      break;
-    case "stop broker":
-      cluster.signalBroker("SIGSTOP");
-      later(() => cluster.signalBroker("SIGCONT"));
-      break;
-    case "partition":
-      victim = `${worker} ${fault.directions.join(" and ")}`;
-      cluster.proxy.stall(worker, fault.directions);
-      later(() => cluster.proxy.heal(worker));
-      break;
-    case "cut":
-      cluster.proxy.cut(victim = worker);
-      break;
-    case "slow link":
-      cluster.proxy.limit(victim = worker, bytesPerSecond);
-      later(() => cluster.proxy.heal(worker));
-      break;
-    case "join":
-      victim = cluster.join();
-      break;
-    case "leave":
-      victim = workers.length > workersMin ? worker : "";
-      if (victim !== "") cluster.signal(victim, "SIGTERM");
-      break;
-  }
-  // A slow link slows the run, and who stands by can die unnoticed: no generation need answer.
-  const goesOn = watch.applied + stepsApart / 2;
-  const isAnswered = () => watch.generation > generation && watch.resumedMs !== undefined;
-  await watch.until(
-    `a step after "${kind} ${victim}" at step ${step}`,
-    () => isAnswered() || watch.applied >= goesOn,
-    standstillMsMax,
-  );
-  const since = (ms: number | undefined) => isAnswered() && ms ? Math.round(ms - startMs) : null;
-  const [detectedMs, resumedMs] = [since(watch.openedMs), since(watch.resumedMs)];
-  return { result: { kind, victim, step, detectedMs, resumedMs }, isOver };
-}
-
-function reportFaults(
-  results: readonly FaultResult[],
-  run: { steps: number; expected: string; found: string; stepsApplied: number; seconds: number },
-) {
-  const kinds = [...new Set(results.map(({ kind }) => kind))].map((kind) => {
-    const own = results.filter((result) => result.kind === kind);
-    return { kind, count: own.length, ...delays(own) };
-  });
-  const killed = delays(results.filter(({ kind }) => kind === "kill worker"));
-  console.error(formatTable(
-    ["fault", "times", "detected p50 ms", "p95", "next step p50 ms", "p95"],
-    kinds.map((row) => [
-      row.kind,
-      row.count,
-      ...[row.detectedP50Ms, row.detectedP95Ms, row.resumedP50Ms, row.resumedP95Ms]
-        .map((ms) => ms ?? "–"),
-    ]),
-  ));
-  const survived = run.found === run.expected;
-  console.error(
-    `${results.length} faults in ${run.seconds.toFixed(0)} s and ${run.steps} steps, ` +
-      `${run.stepsApplied - run.steps} of them done again: ` +
-      (survived
-        ? `the same weights as undisturbed, SHA-256 ${run.expected}`
-        : `SHA-256 ${run.found} in place of ${run.expected}`),
-  );
-  return { survived, faults: results.length, ...run, killed, kinds, results };
-}
-
-function delays(results: readonly FaultResult[]) {
-  const read = (field: "detectedMs" | "resumedMs", share: number) => {
-    const found = results.map((result) => result[field]).filter((ms) => ms !== null);
-    return found.length === 0 ? null : percentile(found, share);
-  };
-  return {
-    detectedP50Ms: read("detectedMs", 0.5),
-    detectedP95Ms: read("detectedMs", 0.95),
-    resumedP50Ms: read("resumedMs", 0.5),
-    resumedP95Ms: read("resumedMs", 0.95),
-  };
 }
 
 function reportKills(kills: readonly KillResult[]) {
@@ -299,12 +129,6 @@ function reportKills(kills: readonly KillResult[]) {
   return { survived: survivals === kills.length, kills: kills.length, survivals, results: kills };
 }
 
-/** As the last checkpoint's manifest has it. */
-async function finalSha256(out: string, step: number): Promise<string> {
-  const path = `${out}/checkpoints/step-${String(step).padStart(6, "0")}/manifest.json`;
-  return JSON.parse(await Deno.readTextFile(path)).parametersSha256;
-}
-
 async function waitUntilNoneLeft(mark: string): Promise<string[]> {
   if (Deno.build.os !== "linux") return [];
   const deadline = systemClock.nowMs() + leftMsMax;
@@ -312,8 +136,4 @@ async function waitUntilNoneLeft(mark: string): Promise<string[]> {
     await delay(systemClock, 50);
   }
   return [...markedProcesses(mark).values()];
-}
-
-function inWords(ms: number | null): string {
-  return ms === null ? "–" : `after ${(ms / 1000).toFixed(2)} s`;
 }

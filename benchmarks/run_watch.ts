@@ -4,13 +4,24 @@
  */
 import { type Clock, delay } from "../net/clock.ts";
 
+export interface Opening {
+  readonly generation: number;
+  readonly openedMs: number;
+  /** When the first step after it was applied. */
+  readonly resumedMs: number | undefined;
+}
+
 export interface RunWatch {
   /** Newest generation, 0 before the first. */
   readonly generation: number;
+  /** Its workers in the order of their ranks. */
+  readonly members: readonly string[];
   /** Newest step that was applied; goes back when steps are done again. */
   readonly step: number;
   /** Steps that were seen being applied; grows even where they are done again. */
   readonly applied: number;
+  /** All generations that were seen, the newest last. */
+  readonly openings: readonly Opening[];
   /** When the newest generation was opened, and when the first step after it was applied. */
   readonly openedMs: number;
   readonly resumedMs: number | undefined;
@@ -28,10 +39,10 @@ const tailBytesMax = 4096;
 
 export function watchRun(folder: string, clock: Clock): RunWatch {
   let generation = 0;
+  let members: readonly string[] = [];
   let step = 0;
   let applied = 0;
-  let openedMs = 0;
-  let resumedMs: number | undefined;
+  const openings: { generation: number; openedMs: number; resumedMs: number | undefined }[] = [];
   let seen = { file: 0 as number | null, size: 0 };
   let journalSize = 0;
   let failure: string | undefined;
@@ -43,11 +54,10 @@ export function watchRun(folder: string, clock: Clock): RunWatch {
     const line = tailOf(`${folder}/journal.jsonl`, size).split("\n").slice(0, -1).at(-1);
     if (line === undefined) return;
     journalSize = size;
-    const newest = generationOf(line);
-    if (newest === undefined || newest <= generation) return;
-    generation = newest;
-    openedMs = clock.nowMs();
-    resumedMs = undefined;
+    const newest = entryOf(line);
+    if (newest === undefined || newest.generation <= generation) return;
+    ({ generation, members } = newest);
+    openings.push({ generation, openedMs: clock.nowMs(), resumedMs: undefined });
   };
   const readMetrics = () => {
     const { size, ino } = Deno.statSync(`${folder}/metrics.jsonl`);
@@ -62,7 +72,8 @@ export function watchRun(folder: string, clock: Clock): RunWatch {
       if (!found) continue;
       step = Number(found[1]);
       applied++;
-      resumedMs ??= clock.nowMs();
+      const opening = openings.at(-1);
+      if (opening) opening.resumedMs ??= clock.nowMs();
     }
   };
   const look = () => {
@@ -82,6 +93,9 @@ export function watchRun(folder: string, clock: Clock): RunWatch {
     get generation() {
       return generation;
     },
+    get members() {
+      return members;
+    },
     get step() {
       return step;
     },
@@ -89,11 +103,12 @@ export function watchRun(folder: string, clock: Clock): RunWatch {
       return applied;
     },
     get openedMs() {
-      return openedMs;
+      return openings.at(-1)?.openedMs ?? 0;
     },
     get resumedMs() {
-      return resumedMs;
+      return openings.at(-1)?.resumedMs;
     },
+    openings,
     async until(what, isTrue, timeoutMs) {
       const deadline = clock.nowMs() + timeoutMs;
       while (!isTrue()) {
@@ -113,10 +128,14 @@ export function watchRun(folder: string, clock: Clock): RunWatch {
   };
 }
 
-/** A journal's line may have further fields, and their order is its own. */
-function generationOf(line: string): number | undefined {
-  const found = line.match(/"generation":(\d+)/);
-  return found ? Number(found[1]) : undefined;
+/** Undefined where the line is none, because whoever wrote it died. */
+function entryOf(line: string): { generation: number; members: string[] } | undefined {
+  try {
+    const { generation, members } = JSON.parse(line);
+    return { generation, members };
+  } catch {
+    return undefined;
+  }
 }
 
 /** The end of a file, from `start` on where that is not too long. */

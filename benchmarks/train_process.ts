@@ -20,12 +20,17 @@ export interface TrainResult {
   readonly secondsPerStep: number;
 }
 
-/** @param during what happens while it runs */
-export async function train(
+export interface TrainProcess {
+  readonly process: Deno.ChildProcess;
+  readonly watch: RunWatch;
+  readonly ended: Promise<Deno.CommandOutput>;
+}
+
+/** Close its watch. */
+export function startTrain(
   { natsServer, libraryPath, workers, args, clock }: TrainSetting,
   out: string,
-  during: (watch: RunWatch, pid: number) => Promise<void> = () => Promise.resolve(),
-): Promise<TrainResult> {
+): TrainProcess {
   const script = fileURLToPath(new URL("../launch/train.ts", import.meta.url));
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "-A", script, ...args, "--workers", `${workers}`, "--out", out, "--json"],
@@ -37,12 +42,18 @@ export async function train(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
-  const watch = watchRun(out, clock);
+  return { process, watch: watchRun(out, clock), ended: process.output() };
+}
+
+/** @param during what happens while it runs */
+export async function train(
+  setting: TrainSetting,
+  out: string,
+  during: (watch: RunWatch, pid: number) => Promise<void> = () => Promise.resolve(),
+): Promise<TrainResult> {
+  const { process, watch, ended } = startTrain(setting, out);
   try {
-    const [{ success, stdout, stderr }] = await Promise.all([
-      process.output(),
-      during(watch, process.pid),
-    ]);
+    const [{ success, stdout, stderr }] = await Promise.all([ended, during(watch, process.pid)]);
     const text = new TextDecoder();
     if (!success) throw new Error(`Cannot train: ${text.decode(stderr).slice(-2000)}`);
     return JSON.parse(text.decode(stdout));

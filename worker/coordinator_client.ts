@@ -194,17 +194,17 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     generation: newest?.generation ?? 0,
     heardMs,
   });
-  /** No step waits for the coordinator, so that it is gone would otherwise show much later. */
+  /**
+   * No step waits for the coordinator, so that it is gone would otherwise show much later. One that
+   * dies with a question leaves it unanswered; that nobody hears the next one shows at once.
+   */
   const watchCoordinator = async () => {
     while (!closed) {
-      try {
-        await control.request(subjects.heartbeat, encode(signOfLife()), {
-          timeoutMs: livenessTimeoutMs,
+      control.request(subjects.heartbeat, encode(signOfLife()), { timeoutMs: livenessTimeoutMs })
+        .catch((error) => {
+          const why = error instanceof Error ? error.message : String(error);
+          over.interrupt(new ConnectionLostError(`Lost the coordinator: ${why}`));
         });
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        return over.interrupt(new ConnectionLostError(`Lost the coordinator: ${why}`));
-      }
       await delay(clock, livenessIntervalMs);
     }
   };

@@ -51,8 +51,22 @@ export interface TrainingHooks {
   rollback(step: number, fault: string): Promise<never>;
 }
 
+/** What of a run's configuration the loop goes by. */
+export type TrainingConfiguration = Pick<
+  RunConfiguration,
+  | "lanes"
+  | "shards"
+  | "seed"
+  | "epochs"
+  | "steps"
+  | "onNan"
+  | "snapshotSteps"
+  | "checkpointSteps"
+  | "imageSteps"
+>;
+
 export interface TrainingOptions {
-  readonly configuration: RunConfiguration;
+  readonly configuration: TrainingConfiguration;
   readonly dataset: Dataset;
   readonly window: WindowShape;
   readonly trainer: RunTrainer;

@@ -1,0 +1,138 @@
+/**
+ * Training in one process, for programs that use Lockstep as a library: the trainer, plan and sums of
+ * the cluster with a world of one, so the weights are those of a cluster with as many lanes and shards.
+ */
+import { createAllReduce } from "../collective/all_reduce.ts";
+import type { Dataset } from "../datasets/dataset.ts";
+import type { Engine } from "../engine/engine.ts";
+import { defaultLoss } from "../models/losses.ts";
+import type { Model } from "../models/model.ts";
+import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
+import { buildSchedule } from "../models/schedules.ts";
+import { systemClock } from "../net/clock.ts";
+import { createMemoryBroker } from "../net/memory_transport.ts";
+import type { LossName, OptimizerConfiguration } from "../net/run_configuration.ts";
+import { evaluateSplit } from "./evaluation.ts";
+import { fingerprint } from "./fingerprint.ts";
+import { planTraining, runTraining, type StepProgress } from "./run_training.ts";
+import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
+
+export interface TrainAloneOptions {
+  readonly engine: Engine;
+  readonly dataset: Dataset;
+  readonly model: Model;
+  /** Passes over the training sequences. @default {1} */
+  readonly epochs?: number;
+  /** Rows of the batch, each playing its own sequences. @default {8} */
+  readonly lanes?: number;
+  /** Fixed groups of lanes, a divisor of `lanes`. @default {1} */
+  readonly shards?: number;
+  /** @default {1} */
+  readonly seed?: number;
+  /** The model's own, else "mse". */
+  readonly loss?: LossName;
+  /** What differs from Adam at a constant rate of 0.01 without clipping. */
+  readonly optimizer?: Partial<OptimizerConfiguration>;
+  readonly onStep?: (step: StepProgress) => void;
+}
+
+export interface TrainedAlone {
+  /** In the order of `model.parameters`, one after the other. */
+  readonly parameters: Float32Array;
+  /** SHA-256 of them, as runs of a cluster print it. */
+  readonly parametersSha256: string;
+  readonly steps: number;
+  /** Mean errors on the validation sequences; the second of repeating the last frame. */
+  readonly validationLoss: number;
+  readonly persistenceLoss: number;
+}
+
+const plainAdam: OptimizerConfiguration = {
+  name: "adam",
+  learningRate: 0.01,
+  momentum: 0,
+  weightDecay: 0,
+  clipNorm: null,
+  schedule: "constant",
+  warmupSteps: 0,
+};
+const aheadMax = 4;
+/** Nobody else is waited for. */
+const reduceTimeoutMs = 10_000;
+
+/** @throws {Error} where a step is not finite, the data cannot be read or nothing can be planned */
+export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlone> {
+  const { engine, dataset, model, epochs = 1, lanes = 8, shards: shardCount = 1 } = options;
+  const { seed = 1, loss = model.loss ?? defaultLoss, onStep = () => {} } = options;
+  const rule = { ...plainAdam, ...options.optimizer };
+  const configuration = {
+    lanes,
+    shards: shardCount,
+    seed,
+    epochs,
+    steps: null,
+    onNan: "stop" as const,
+    snapshotSteps: Infinity,
+    checkpointSteps: Infinity,
+    imageSteps: null,
+  };
+  const { window } = model;
+  const shards = Array.from({ length: shardCount }, (_, shard) => shard);
+  const broker = createMemoryBroker({ clock: systemClock });
+  const allReduce = createAllReduce({
+    transport: broker.connect({ noEcho: true }),
+    subjectPrefix: "alone",
+    rank: 0,
+    members: ["alone"],
+    generation: 1,
+    owners: shards.map(() => 0),
+    elements: parameterCount(model) + reducedExtras,
+    firstStep: 1,
+    timeoutMs: reduceTimeoutMs,
+    clock: systemClock,
+  });
+  await allReduce.ready();
+  const totalSteps = epochs * planTraining({ configuration, dataset, window }, 0).steps;
+  const schedule = buildSchedule(rule, totalSteps);
+  const lanesPerShard = lanes / shardCount;
+  const hasTargets = dataset.targetShape !== undefined;
+  const optimizer = buildOptimizer(rule);
+  const trainer = createTrainer({
+    ...{ engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, allReduce },
+    hasTargets,
+  });
+  try {
+    const { position } = await runTraining({
+      ...{ configuration, dataset, window, trainer, shards, learningRate: schedule },
+      start: { step: 0, epoch: 0, planStep: 0 },
+      skipUpTo: 0,
+      clock: systemClock,
+      hooks: {
+        stopRequested: () => false,
+        progress: onStep,
+        validate: () => Promise.resolve(),
+        snapshot: () => Promise.resolve(),
+        picture: () => Promise.resolve(),
+        rollback: (step) => Promise.reject(new Error(`Cannot go back from step ${step}`)),
+      },
+    });
+    const losses = await evaluateSplit({
+      ...{ trainer, model, dataset, lanes, lanesPerShard, shards, aheadMax },
+      split: "validation",
+    });
+    const sum = (name: "lossSum" | "persistenceSum" | "weightSum") =>
+      losses.reduce((total, shard) => total + (shard[name] ?? NaN), 0);
+    const parameters = trainer.readParameters();
+    return {
+      parameters,
+      parametersSha256: fingerprint(parameters),
+      steps: position.step,
+      validationLoss: sum("lossSum") / sum("weightSum"),
+      persistenceLoss: sum("persistenceSum") / sum("weightSum"),
+    };
+  } finally {
+    trainer.dispose();
+    allReduce.close();
+    broker.stop();
+  }
+}

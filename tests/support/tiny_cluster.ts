@@ -32,7 +32,9 @@ export interface TinyCluster {
   /** What a person would have read. */
   readonly told: readonly string[];
   readonly path: string;
-  /** A connection with the login that all workers share. */
+  /** The one that all workers share. */
+  readonly login: Login;
+  /** A connection with that login. */
   connect(): Promise<Transport>;
   startWorker(name: string, where: string): TinyWorker;
 }
@@ -69,7 +71,7 @@ export async function withTinyCluster(
     report: reportTo(told),
     limits: {
       startTimeoutMs: 20_000,
-      silenceMsMax: 5_000,
+      silenceMsMax: configuration.membership.silenceMsMax ?? 5_000,
       waitTimeoutMs: 20_000,
       workersMin: configuration.membership.workersMin,
       workersMax: configuration.shards,
@@ -80,6 +82,7 @@ export async function withTinyCluster(
   try {
     await body({
       broker,
+      login: shared,
       coordinator,
       told,
       path,

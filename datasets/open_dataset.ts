@@ -57,7 +57,12 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         meaning: "recorded scans are split by area, or by time with the last scans for test",
       },
       { name: "test-scans", default: 0, min: 0, meaning: "of a split by time; 0 for a tenth" },
-      { name: "validation-scans", default: 0, min: 0, meaning: "of a split by time; 0 for a tenth" },
+      {
+        name: "validation-scans",
+        default: 0,
+        min: 0,
+        meaning: "of a split by time; 0 for a tenth",
+      },
       {
         name: "wet-share-min",
         default: 0,

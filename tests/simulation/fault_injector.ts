@@ -43,6 +43,7 @@ export class FaultInjector {
   /** Processes that the next announcement of a generation does not reach, this many times. */
   readonly #deaf = new Map<SimulatedProcess, number>();
   #isOver = false;
+  #isStopping = false;
 
   constructor(scenario: Scenario, cluster: Cluster) {
     this.#scenario = scenario;
@@ -66,9 +67,11 @@ export class FaultInjector {
 
   /** Somebody sends a message: perhaps something waits for it. */
   published(sender: SimulatedProcess, subject: string): void {
+    if (this.#cluster.isAtRest) this.#isStopping = false;
     if (this.#isOver || this.#cluster.isAtRest) return;
     const kind = subject.slice(subject.lastIndexOf(".") + 1);
     for (const ambush of this.#ambushes) {
+      if (ambush.afterStop && !this.#isStopping) continue;
       if (ambush.subject !== kind || ++ambush.seen !== ambush.count) continue;
       const { time, trace } = this.#cluster;
       const delayMs = this.#scenario.random.uniform() * 2 * this.#scenario.latencyMs;
@@ -208,6 +211,8 @@ export class FaultInjector {
 
   #ambush(action: Ambush["action"], sender: SimulatedProcess): boolean {
     switch (action) {
+      case "kill the sender":
+        return this.#killWorker(this.#living().find((each) => each.process === sender));
       case "kill another worker":
         return this.#killWorker(
           this.#pick(this.#living().filter((each) => each.process !== sender)),
@@ -216,6 +221,10 @@ export class FaultInjector {
         return this.#killCoordinator();
       case "hold the sender back":
         return sender.isAlive && this.#partition(sender, "up", this.#duration(1, 3.3));
+      case "hold the sender back and kill another worker":
+        // Its message is of the generation before when it comes.
+        return this.#ambush("kill another worker", sender) &&
+          this.#ambush("hold the sender back", sender);
       case "cut the sender off":
         return this.#cutOff(sender, 0);
       case "stop":
@@ -227,6 +236,7 @@ export class FaultInjector {
     const { host, coordinator, trace } = this.#cluster;
     if (!host?.isAlive || !coordinator) return false;
     trace.note("the run is asked to stop");
+    this.#isStopping = true;
     host.enter(() => coordinator.stop());
     return true;
   }

@@ -42,15 +42,19 @@ export const ambushSubjects = [
   "workers",
 ] as const;
 export const ambushActions = [
+  "kill the sender",
   "kill another worker",
   "kill coordinator",
   "hold the sender back",
+  "hold the sender back and kill another worker",
   "cut the sender off",
   "stop",
 ] as const;
 
 /** What happens when a message is sent for the n-th time, by anybody. */
 export interface Ambush {
+  /** Counts from the moment on that the run is asked to stop. */
+  readonly afterStop: boolean;
   readonly subject: typeof ambushSubjects[number];
   readonly count: number;
   readonly action: typeof ambushActions[number];
@@ -91,14 +95,18 @@ export function scenarioOf(seed: number): Scenario {
   const workers = between(2, Math.min(6, shards));
   const faults = faultKinds
     .filter((kind) => draw.uniform() < (rare.includes(kind) ? 0.2 : 0.5))
-    .map((kind) => ({ kind, weight: 0.1 + draw.uniform() }));
+    .map((kind): { kind: FaultKind; weight: number } => ({ kind, weight: 0.1 + draw.uniform() }));
   // What lasts long needs a run that does.
   const isLong = faults.some(({ kind }) => kind === "block event loop");
   const ambushes = Array.from({ length: Math.max(0, between(-1, 3)) }, (): Ambush => ({
+    afterStop: draw.uniform() < 0.4,
     subject: ambushSubjects[draw.integer(ambushSubjects.length)],
     count: between(1, 8),
     action: ambushActions[draw.integer(ambushActions.length)],
   }));
+  if (ambushes.some(({ afterStop }) => afterStop) && !faults.some(({ kind }) => kind === "stop")) {
+    faults.push({ kind: "stop", weight: 0.5 });
+  }
   // Drawn apart, so that the rest of a seed does not depend on it.
   const flow = random(seed, "flow control");
   return {

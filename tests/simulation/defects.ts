@@ -137,6 +137,8 @@ export const defects: readonly Defect[] = [
     file: membership,
     from: "if (twin && attempt < twin.attempt) return same(state);",
     to: "",
+    unseen:
+      "its next heartbeat has it join once more: that costs a generation and breaks no promise",
   },
   {
     what: "generations are counted anew",
@@ -209,7 +211,6 @@ export const defects: readonly Defect[] = [
     file: sum,
     from: 'if (!this.#progress.addPartial(partial, index)) return "duplicate";',
     to: "this.#progress.addPartial(partial, index);",
-    unseen: "NATS delivers at most once, and so does the simulated one",
   },
   {
     what: "totals are not combined along the tree",
@@ -363,6 +364,14 @@ export const defects: readonly Defect[] = [
     file: client,
     from: 'if (message.type === "start" && message.generation > (newest?.generation ?? 0)) {',
     to: 'if (message.type === "start") {',
+    unseen:
+      "`nextStart` takes a newer one only, and whose heartbeats name an older one is told again",
+  },
+  {
+    what: "the end of a coordinator that is gone ends the workers of the next",
+    file: client,
+    from: 'if ("life" in message && message.life !== undefined && message.life !== life) return;',
+    to: "",
   },
   {
     what: "a worker does not hear that its generation is over",

@@ -407,6 +407,13 @@ function connectError(
   credentials: NatsCredentials | undefined,
 ): TransportError {
   const options = { cause: error };
+  // The client counts it among the refusals, but the server has not seen the login yet.
+  if (error instanceof Error && /authentication timeout/i.test(error.message)) {
+    return new TransportError(
+      `Cannot connect to ${address}: the login did not reach nats-server in time; check that the way to it is open`,
+      options,
+    );
+  }
   const isExpired = error instanceof errors.UserAuthenticationExpiredError;
   if (isExpired || error instanceof errors.AuthorizationError) {
     const what = isExpired ? "says that the credentials have expired" : "refused the credentials";

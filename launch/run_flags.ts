@@ -334,7 +334,7 @@ export const runFlags = {
     min: 1,
     max: 1_000_000_000,
     help: "steps between snapshots in memory, from which a run goes on after a loss",
-    defaultText: "10",
+    defaultText: "20",
   },
   "checkpoint-steps": {
     kind: "integer",
@@ -507,7 +507,7 @@ export const defaultRun: RunConfiguration = {
     silenceMsMax: null,
     waitTimeoutMs: 600_000,
   },
-  snapshotSteps: 10,
+  snapshotSteps: 20,
   checkpointSteps: 50,
   imageSteps: null,
 };

@@ -7,7 +7,7 @@ import type { ReadyRequest, StepProgress, ValidationResult } from "../net/messag
 import { modelTitle, type RunConfiguration } from "../net/run_configuration.ts";
 import { formatLoss } from "../report/figures.ts";
 import { type MetricsLine, MetricsLog } from "../report/metrics_log.ts";
-import type { PredictedSequence } from "../report/predicted_sequence.ts";
+import { type PredictedSequence, predictionKind } from "../report/predicted_sequence.ts";
 import { drawPredictions } from "../report/picture_thread.ts";
 import { formatDuration, type Output, ProgressLine, timeLeftMs } from "../report/progress_line.ts";
 import { EventFile } from "../report/tensorboard/event_file.ts";
@@ -255,7 +255,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       const scale = configuration.dataset.name === "radar" ? "rain" : "gray";
       const model = modelTitle(configuration.model.name);
       const title = `${configuration.dataset.name}, ${model}, step ${step}`;
-      const predicts = configuration.model.name === "convlstm" ? "next-frame" : "forecast";
+      const predicts = predictionKind(sequences[0].inputFrames);
       const png = await drawPredictions({ sequences, scale, title, predicts });
       const directory = `${folder}/predictions`;
       await Deno.mkdir(directory, { recursive: true });

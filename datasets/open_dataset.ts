@@ -113,8 +113,21 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       }, seed),
   },
   "moving-points": {
-    options: frameSize(50, 130),
-    open: (options, own, seed) => movingPoints({ ...options, frameSize: sizeOf(own) }, seed),
+    options: [
+      ...frameSize(50, 130),
+      {
+        name: "courses",
+        default: "varied",
+        choices: ["varied", "alike"],
+        meaning: "videos of a class differ in height and form, or, as published, by noise alone",
+      },
+    ],
+    open: (options, own, seed) =>
+      movingPoints({
+        ...options,
+        frameSize: sizeOf(own),
+        courses: own.courses as "varied" | "alike",
+      }, seed),
   },
   "npy": {
     options: [],

@@ -8,7 +8,7 @@ import { encodeNpy } from "../datasets/npy_encoding.ts";
 import { isRainDataset } from "../datasets/rain_dataset.ts";
 import { windowCount } from "../datasets/window_shape.ts";
 import { modelTitle } from "../net/run_configuration.ts";
-import type { PredictedSequence } from "../report/predicted_sequence.ts";
+import { type PredictedSequence, predictionKind } from "../report/predicted_sequence.ts";
 import { renderPredictions } from "../report/prediction_picture.ts";
 import { areSameNetwork, frameByFrame } from "../worker/frame_by_frame.ts";
 import { createPredictor, type SequencePredictor } from "../worker/sequence_predictor.ts";
@@ -42,8 +42,8 @@ export const predictFlags = {
   },
 } as const satisfies FlagTable;
 
-/** A picture of more tells less. */
-const picturedMax = 4;
+/** A picture of more tells less; still images stand side by side. */
+const picturedMax = { sequences: 4, images: 10 } as const;
 
 if (import.meta.main) {
   await runCommand(async () => {
@@ -98,7 +98,7 @@ async function predict(given: GivenFlags): Promise<number> {
       const frameIndexes = predicted.map(({ frame }) => frame);
       sequences.push({ id, path, latentPath, frames: frameIndexes });
       console.error(`${id}: frames ${inRanges(frameIndexes)} in ${path}`);
-      if (pictured.length < picturedMax) {
+      if (pictured.length < picturedMax[frames === 1 ? "images" : "sequences"]) {
         const { frames: truth } = await read(0, frames);
         const picture = pictureOf(trained, id, truth, predicted);
         if (picture) pictured.push(picture);
@@ -182,7 +182,7 @@ async function draw(
     sequences: alike,
     scale: isRainDataset(dataset) ? "rain" : "gray",
     title: `${dataset.name}, ${modelTitle(configuration.model.name)}, step ${step}`,
-    predicts: context > 1 ? "forecast" : "next-frame",
+    predicts: predictionKind(context),
   });
   await Deno.writeFile(path, png);
   return path;

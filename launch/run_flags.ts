@@ -293,6 +293,12 @@ export const runFlags = {
     help: "passes over the training sequences",
     defaultText: "3, or as many as --steps needs",
   },
+  shuffle: {
+    kind: "choice",
+    choices: ["on", "off"],
+    help: "training sequences in a new order each epoch, or always in the same; frames in theirs",
+    defaultText: "on",
+  },
   engine: {
     kind: "choice",
     choices: ["auto", "tensorflow", "wasm"],
@@ -415,6 +421,7 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
     windowStride: readOrNull("stride", base.windowStride),
     epochs: readOrNull<number>("epochs", given.steps === undefined ? base.epochs : null),
     steps: readOrNull<number>("steps", given.epochs === undefined ? base.steps : null),
+    shuffle: given.shuffle === undefined ? base.shuffle : given.shuffle === "on",
     seed: read("seed", base.seed),
     engine: read("engine", base.engine),
     precision: read("precision", base.precision),
@@ -495,6 +502,7 @@ export const defaultRun: RunConfiguration = {
   windowStride: null,
   epochs: 3,
   steps: null,
+  shuffle: true,
   seed: 1,
   engine: "tensorflow",
   precision: "float32",

@@ -128,6 +128,8 @@ export interface RunConfiguration {
   readonly epochs: number | null;
   /** Stops after this many steps in all; null for whole epochs only. */
   readonly steps: number | null;
+  /** Training sequences in a new order each epoch; else always in the catalogue's. */
+  readonly shuffle: boolean;
   readonly seed: number;
   readonly engine: typeof engineNames[number];
   readonly precision: typeof precisionNames[number];

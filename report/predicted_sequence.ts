@@ -14,9 +14,23 @@ export interface PredictedSequence {
   readonly width: number;
 }
 
-export const rowNames = ["truth", "prediction", "error"] as const;
+/**
+ * `forecast`: everything after the input frames comes from them alone. `next-frame`: every frame is
+ * predicted from the true frames before it. `reconstruction`: every frame comes out of its own code.
+ */
+export type PredictionKind = "forecast" | "next-frame" | "reconstruction";
 
-/** Truth, prediction or absolute error of one frame, by `rowNames`. */
+/** @param inputFrames that a window has before the first frame that it predicts */
+export function predictionKind(inputFrames: number): PredictionKind {
+  if (inputFrames === 0) return "reconstruction";
+  return inputFrames === 1 ? "next-frame" : "forecast";
+}
+
+export function rowNames(kind: PredictionKind): readonly string[] {
+  return ["truth", kind === "reconstruction" ? kind : "prediction", "error"];
+}
+
+/** Truth, prediction or absolute error of one frame, in the order of `rowNames`. */
 export function frameOf(sequence: PredictedSequence, row: number, index: number): Frame {
   const { height, width } = sequence;
   return { values: rowValues(sequence, row, index), height, width };
@@ -57,4 +71,21 @@ export function checkShapes(sequences: readonly PredictedSequence[]): void {
       }
     }
   }
+}
+
+/** Still images, as one sequence that shows them side by side. */
+export function sideBySide(images: readonly PredictedSequence[]): PredictedSequence {
+  const [first, last] = [images[0], images[images.length - 1]];
+  const joined = (name: "truth" | "predictions") => {
+    const all = new Float32Array(images.reduce((sum, image) => sum + image[name].length, 0));
+    images.forEach((image, index) => all.set(image[name], index * first[name].length));
+    return all;
+  };
+  return {
+    ...first,
+    label: images.length === 1 ? first.label : `${first.label} ... ${last.label}`,
+    frames: images.length,
+    truth: joined("truth"),
+    predictions: joined("predictions"),
+  };
 }

@@ -41,8 +41,9 @@ function drawMoment({ title, sequences, scale, predicts }: PredictionPicture, in
   const timeTop = margin + lineHeight + 8;
   const headTop = timeTop + lineHeight + 12;
   const top = headTop + lineHeight + 8;
+  const names = rowNames(predicts);
   const bottom = top + sequences.length * (cellHeight + gap) - gap;
-  const right = margin + rowNames.length * (cellWidth + gap) - gap;
+  const right = margin + names.length * (cellWidth + gap) - gap;
   const raster = new Raster(
     Math.max(
       right,
@@ -61,7 +62,7 @@ function drawMoment({ title, sequences, scale, predicts }: PredictionPicture, in
   raster.text(title, margin, margin, textDot, ink);
   raster.text(time, margin, timeTop, textDot, isInput ? muted : accent);
   const [values, errors] = [colourScale(scale), colourScale("error")];
-  for (const [column, name] of rowNames.entries()) {
+  for (const [column, name] of names.entries()) {
     const left = margin + column * (cellWidth + gap);
     raster.text(name, left, headTop, textDot, muted);
     for (const [row, sequence] of sequences.entries()) {

@@ -5,7 +5,14 @@
  */
 import { colourScale } from "./colour_scale.ts";
 import { accent, background, ink, muted, rule } from "./ink.ts";
-import { checkShapes, frameOf, type PredictedSequence, rowNames } from "./predicted_sequence.ts";
+import {
+  checkShapes,
+  frameOf,
+  type PredictedSequence,
+  type PredictionKind,
+  rowNames,
+  sideBySide,
+} from "./predicted_sequence.ts";
 import { drawRainLegend, rainLegendHeight, rainLegendWidth } from "./rain_legend.ts";
 import { Raster, textHeight, textWidth } from "./raster.ts";
 
@@ -15,11 +22,7 @@ export interface PredictionPicture {
   readonly sequences: readonly PredictedSequence[];
   /** `rain` draws -10 to 60 dBZ, as the radar datasets scale it, and a colour bar. */
   readonly scale: "gray" | "rain";
-  /**
-   * `forecast`: everything after the input frames comes from them alone. `next-frame`: every frame is
-   * predicted from the true frames before it.
-   */
-  readonly predicts: "forecast" | "next-frame";
+  readonly predicts: PredictionKind;
 }
 
 const COLUMNS_MAX = 10;
@@ -32,18 +35,21 @@ const LABEL_DOT = 2;
 const TITLE_DOT = 3;
 
 /**
- * Draws the sequences below each other.
+ * Draws the sequences below each other, and reconstructed still images side by side.
  * @returns a PNG of 8-bit RGB
  * @throws {RangeError} if an array's length contradicts its shape, or the shapes differ
  */
 export function renderPredictions(picture: PredictionPicture): Uint8Array {
   checkShapes(picture.sequences);
-  const { frames, inputFrames, height, width } = picture.sequences[0];
+  const areImages = picture.predicts === "reconstruction" && picture.sequences[0].frames === 1;
+  const sequences = areImages ? [sideBySide(picture.sequences)] : picture.sequences;
+  const { frames, inputFrames, height, width } = sequences[0];
+  const names = rowNames(picture.predicts);
   const zoom = Math.max(1, Math.ceil(FRAME_PIXELS_MIN / Math.max(height, width)));
   const [cellWidth, cellHeight] = [width * zoom, height * zoom];
   const columns = chooseColumns(frames, inputFrames);
 
-  const framesLeft = MARGIN + Math.max(...rowNames.map((name) => textWidth(name, LABEL_DOT))) + 16;
+  const framesLeft = MARGIN + Math.max(...names.map((name) => textWidth(name, LABEL_DOT))) + 16;
   const leftOf = (index: number) =>
     framesLeft + index * (cellWidth + FRAME_GAP) +
     (columns[index] >= inputFrames ? GROUP_GAP - FRAME_GAP : 0);
@@ -52,13 +58,14 @@ export function renderPredictions(picture: PredictionPicture): Uint8Array {
   const headTop = MARGIN + textHeight(TITLE_DOT) + 24;
   const bodyTop = headTop + 2 * textHeight(LABEL_DOT) + 40;
   const captionHeight = textHeight(LABEL_DOT) + 10;
-  const sequenceHeight = captionHeight + rowNames.length * rowHeight + SEQUENCE_GAP;
-  const bodyBottom = bodyTop + picture.sequences.length * sequenceHeight - SEQUENCE_GAP;
+  const sequenceHeight = captionHeight + names.length * rowHeight + SEQUENCE_GAP;
+  const bodyBottom = bodyTop + sequences.length * sequenceHeight - SEQUENCE_GAP;
   const hasLegend = picture.scale === "rain";
   const raster = new Raster(
     Math.max(
       right,
       MARGIN + textWidth(picture.title, TITLE_DOT),
+      framesLeft + Math.max(...sequences.map(({ label }) => textWidth(label, LABEL_DOT))),
       hasLegend ? framesLeft + rainLegendWidth : 0,
     ) + MARGIN,
     bodyBottom + MARGIN + (hasLegend ? 24 + rainLegendHeight : 0),
@@ -69,10 +76,10 @@ export function renderPredictions(picture: PredictionPicture): Uint8Array {
   drawHead(raster, { columns, inputFrames, leftOf, cellWidth, top: headTop }, picture.predicts);
   const values = colourScale(picture.scale);
   const errors = colourScale("error");
-  for (const [number, sequence] of picture.sequences.entries()) {
+  for (const [number, sequence] of sequences.entries()) {
     const top = bodyTop + number * sequenceHeight;
     raster.text(sequence.label, framesLeft, top, LABEL_DOT, muted);
-    for (const [row, name] of rowNames.entries()) {
+    for (const [row, name] of names.entries()) {
       const rowTop = top + captionHeight + row * rowHeight;
       const labelTop = rowTop + (cellHeight - textHeight(LABEL_DOT)) / 2 | 0;
       raster.text(name, MARGIN, labelTop, LABEL_DOT, ink);
@@ -104,6 +111,7 @@ function chooseColumns(frames: number, inputFrames: number): number[] {
 const groupNames = {
   forecast: "forecast from the input alone",
   "next-frame": "each frame predicted from the true frames before it",
+  "reconstruction": "each frame out of its own code",
 } as const;
 
 /** Names of the two groups over a rule each, and the number of every frame. */
@@ -116,7 +124,7 @@ function drawHead(
     cellWidth: number;
     top: number;
   },
-  predicts: PredictionPicture["predicts"],
+  predicts: PredictionKind,
 ): void {
   const inputs = columns.filter((frame) => frame < inputFrames).length;
   const ruleTop = top + textHeight(LABEL_DOT) + 6;

@@ -56,6 +56,7 @@ export type TrainingConfiguration = Pick<
   RunConfiguration,
   | "lanes"
   | "shards"
+  | "shuffle"
   | "seed"
   | "epochs"
   | "steps"
@@ -198,7 +199,7 @@ export function planTraining(
     lanes: configuration.lanes,
     seed: configuration.seed,
     epoch,
-    shuffle: true,
+    shuffle: configuration.shuffle,
   });
 }
 

@@ -27,6 +27,8 @@ export interface TrainAloneOptions {
   readonly lanes?: number;
   /** Fixed groups of lanes, a divisor of `lanes`. @default {1} */
   readonly shards?: number;
+  /** Whether each epoch plays the training sequences in a new order. @default {true} */
+  readonly shuffle?: boolean;
   /** @default {1} */
   readonly seed?: number;
   /** The model's own, else "mse". */
@@ -68,6 +70,7 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
   const configuration = {
     lanes,
     shards: shardCount,
+    shuffle: options.shuffle ?? true,
     seed,
     epochs,
     steps: null,

@@ -63,3 +63,27 @@ Deno.test("movingPoints() reads any run of frames, and refuses frames too small 
   );
   assert.throws(() => movingPoints({ ...options, frameSize: [10, 130] }, 1), /found 10x130/);
 });
+
+Deno.test("movingPoints() with courses that are alike differs by noise of a pixel", async () => {
+  const dataset = movingPoints({ ...options, courses: "alike" }, 3);
+  // Of the same class: every fourth.
+  for (let label = 0; label < 4; label++) {
+    const all = await Promise.all(
+      [0, 1, 2, 3, 4].map((turn) => dataset.read({ ...whole, sequence: label + 4 * turn })),
+    );
+    const differences = all.slice(1).flatMap((frames) => {
+      const first = centres(all[0]);
+      return centres(frames).map(([row], frame) => row - first[frame][0]);
+    });
+    assert.ok(differences.every((difference) => Math.abs(difference) < 6), `${differences}`);
+    const variance = differences.reduce((sum, each) => sum + each ** 2, 0) / differences.length;
+    // Of a difference of two that have 1 each.
+    assert.ok(variance > 1 && variance < 3, `${movingPointsClasses[label]}: ${variance}`);
+    const columns = centres(all[0]).map(([, column]) => column);
+    assert.equal(columns[19] > columns[0] + 100, movingPointsClasses[label] !== "constant");
+    assert.deepEqual(
+      await dataset.read({ ...whole, sequence: label, offset: 7, frames: 4 }),
+      all[0].subarray(7 * 6500, 11 * 6500),
+    );
+  }
+});

@@ -171,6 +171,27 @@ Deno.test("planEpoch shuffles anew for each seed and epoch, and for validation n
   assert.equal(new Set(fixed).size, 1);
 });
 
+Deno.test("planEpoch without shuffling plays fixed groups of sequences, slice after slice", () => {
+  const sequences = catalogue(Array.from({ length: 12 }, () => 30));
+  const window = { frames: 10, advance: 10, predictions: 10, carriesState: true };
+  for (const epoch of [0, 1, 7]) {
+    const plan = planEpoch({ sequences, window, lanes: 4, seed: epoch, epoch, shuffle: false });
+    assert.equal(plan.steps, 9);
+    allTasks(plan).forEach((tasks, step) => {
+      const [group, slice] = [Math.floor(step / 3), step % 3];
+      tasks.forEach((task, lane) => {
+        assert.deepEqual(task, {
+          sequence: 4 * group + lane,
+          offset: 10 * slice,
+          frames: 10,
+          reset: slice === 0,
+          validPredictions: 10,
+        });
+      });
+    });
+  }
+});
+
 Deno.test("planEpoch shuffles what each lane plays, so that an epoch does not end on the shortest", () => {
   const lengths = Array.from({ length: 60 }, (_, index) => 11 + 10 * (index % 6));
   const window = { frames: 11, advance: 10, predictions: 10, carriesState: true };

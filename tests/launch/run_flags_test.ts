@@ -56,6 +56,7 @@ const effects: Readonly<Record<keyof typeof runFlags, readonly [value: string, .
   shards: ["4", "shards"],
   steps: ["20", "epochs", "steps"],
   epochs: ["5", "epochs"],
+  shuffle: ["off", "shuffle"],
   engine: ["wasm", "engine"],
   precision: ["bfloat16", "precision"],
   threads: ["2", "threads"],

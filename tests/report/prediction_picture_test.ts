@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { decode } from "fast-png";
 import { colourScale } from "../../report/colour_scale.ts";
 import { glyphColumns, textColumns } from "../../report/bitmap_font.ts";
-import type { PredictedSequence } from "../../report/predicted_sequence.ts";
+import { type PredictedSequence, predictionKind } from "../../report/predicted_sequence.ts";
 import { renderPredictions } from "../../report/prediction_picture.ts";
 
 const [HEIGHT, WIDTH, FRAMES, INPUT] = [40, 60, 6, 2];
@@ -174,4 +174,34 @@ Deno.test("colourScale() runs from end to end and takes the ends outside", () =>
     [-1, 0, 0.5, 1, 2, NaN].map(colourScale("gray")),
     [[0, 0, 0], [0, 0, 0], [128, 128, 128], [255, 255, 255], [255, 255, 255], [0, 0, 0]],
   );
+});
+
+Deno.test("renderPredictions() draws reconstructed images side by side", () => {
+  const pixels = HEIGHT * WIDTH;
+  const image = (value: number): PredictedSequence => ({
+    ...sampleSequence("s"),
+    ...{ frames: 1, inputFrames: 0 },
+    truth: new Float32Array(pixels).fill(value, 0, 1),
+    predictions: new Float32Array(pixels).fill(value + 0.5, 0, 1),
+  });
+  const gray = colourScale("gray");
+  const picture = decodePicture(renderPredictions({
+    ...{ title: "t", scale: "gray", predicts: "reconstruction" },
+    sequences: [image(2 / 16), image(3 / 16)],
+  }));
+  const [[first], [second]] = [2, 3].map((value) => squaresOf(picture, gray(value / 16)));
+  assert.equal(first[1], second[1]);
+  assert.ok(second[0] >= first[0] + WIDTH * ZOOM);
+  const [reconstruction] = squaresOf(picture, gray(11 / 16));
+  assert.equal(reconstruction[0], second[0]);
+  assert.ok(reconstruction[1] >= second[1] + HEIGHT * ZOOM);
+});
+
+Deno.test("predictionKind() tells by what comes before the predictions", () => {
+  assert.deepEqual([0, 1, 2, 10].map(predictionKind), [
+    "reconstruction",
+    "next-frame",
+    "forecast",
+    "forecast",
+  ]);
 });

@@ -171,6 +171,17 @@ testOnEngines(
   },
 );
 
+Deno.test("planTraining plays sequences in a new order each epoch, or always in the same", () => {
+  const order = (shuffle: boolean, epoch: number) => {
+    const { window } = smallModel(configuration);
+    const changed = { ...configuration, shuffle };
+    const plan = planTraining({ configuration: changed, dataset: noiseDataset(), window }, epoch);
+    return JSON.stringify(Array.from({ length: plan.steps }, (_, step) => plan.tasks(step)));
+  };
+  assert.notEqual(order(true, 0), order(true, 1));
+  assert.equal(order(false, 0), order(false, 1));
+});
+
 testOnEngines(
   "runTraining asks for pictures where they are due, but not for the one of the run's end",
   async (open) => {

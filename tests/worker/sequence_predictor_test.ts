@@ -69,6 +69,29 @@ testOnEngines(
 );
 
 testOnEngines(
+  "a predictor begins each sequence from a state of zeros",
+  async (open) => {
+    const engine = await open(1);
+    const model = windowsOf(3);
+    const parameters = await flatParameters(model);
+    const predictor = createPredictor({ engine, model, parameters });
+    const predict = async (sequence: number) => {
+      const read = async (offset: number, frames: number) => ({
+        frames: await dataset.read({ split: "test", epoch: 0, sequence, offset, frames }),
+      });
+      const all: FramePrediction[] = [];
+      for await (const each of predictor.predict(9, read)) all.push(each);
+      return all;
+    };
+    const alone = await predict(2);
+    await predict(1);
+    assert.deepEqual(await predict(2), alone);
+    predictor.dispose();
+    parameters.dispose();
+  },
+);
+
+testOnEngines(
   "a predictor begins each window of a forecaster anew, and says its leads",
   async (open) => {
     const engine = await open(1);

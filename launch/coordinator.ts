@@ -92,25 +92,42 @@ async function runCoordinator(
   let coordinator: Coordinator | undefined;
   let withdraw = () => {};
   let isStopping = false;
+  // What was said before there was a coordinator to hear it, or to one that the broker's loss has
+  // ended, holds for the next one.
+  const lasting: ((coordinator: Coordinator) => void)[] = [];
+  const tell = (say: (coordinator: Coordinator) => void) => {
+    lasting.push(say);
+    if (coordinator) say(coordinator);
+  };
   onInterrupt({
     onFirst() {
       isStopping = true;
-      coordinator?.stop();
+      tell((each) => each.stop());
     },
     onSecond() {
       withdraw();
       Deno.exit(exitCodes.interrupted);
     },
   });
-  if (given["with-parent"]) endWithParent((line) => obey(coordinator, line));
+  if (given["with-parent"]) {
+    endWithParent((line) => {
+      const { lost, reason } = JSON.parse(line) as Order;
+      if (reason === undefined) tell((each) => each.abandoned());
+      else if (lost === undefined) tell((each) => each.fail(reason));
+      // A coordinator that begins later knows of no worker yet.
+      else coordinator?.workerLost(lost, reason);
+    });
+  }
+  // The broker of `train` was there before; an address that a person gave may be a wrong one.
+  const waitsForBroker = given["with-parent"] === true && given.announce !== true;
+  const waiting = { waitsForBroker, isStopping: () => isStopping };
   try {
-    return await coordinateThroughLosses(connection, options, () => isStopping, {
+    return await coordinateThroughLosses(connection, options, waiting, {
       disks,
       async onStart(started, say) {
         const isFirst = coordinator === undefined;
         coordinator = started;
-        // Asked for before there was one to ask.
-        if (isStopping) started.stop();
+        for (const say of lasting) say(started);
         if (given.announce && isFirst) withdraw = await announce(connection, options, say);
       },
     });
@@ -156,7 +173,14 @@ async function announce(
       `deno task worker --connect ${path}` +
       (credentialsPath === undefined ? "" : " --nats-credentials FILE --name NAME"),
   );
-  return () => Deno.removeSync(path);
+  return () => {
+    try {
+      Deno.removeSync(path);
+    } catch (error) {
+      // Somebody has removed it: the run's own end matters.
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  };
 }
 
 /**
@@ -166,7 +190,7 @@ async function announce(
 async function coordinateThroughLosses(
   { url, credentials, credentialsPath, run, ca }: Connection,
   options: RunOptions,
-  isStopping: () => boolean,
+  { waitsForBroker, isStopping }: { waitsForBroker: boolean; isStopping: () => boolean },
   coordination: Coordination,
 ): Promise<number> {
   let resume = options.resume;
@@ -179,7 +203,7 @@ async function coordinateThroughLosses(
       },
       async () =>
         credentialsPath === undefined ? credentials : await readCredentialsFile(credentialsPath),
-      isFirst ? 0 : options.configuration.membership.waitTimeoutMs,
+      isFirst && !waitsForBroker ? 0 : options.configuration.membership.waitTimeoutMs,
       isStopping,
     );
     if (transport === undefined) {
@@ -218,12 +242,4 @@ async function connectInTime(
     }
     await delay(systemClock, reconnectMs);
   }
-}
-
-/** A line from the launcher. */
-function obey(coordinator: Coordinator | undefined, line: string): void {
-  const { lost, reason } = JSON.parse(line) as Order;
-  if (reason === undefined) coordinator?.abandoned();
-  else if (lost === undefined) coordinator?.fail(reason);
-  else coordinator?.workerLost(lost, reason);
 }

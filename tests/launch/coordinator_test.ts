@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
+import { inFolder, smallRun } from "../integration/command.ts";
+import { natsServerMissing, startTestServer } from "../support/nats_server.ts";
+
+const ignore = natsServerMissing;
+const program = fileURLToPath(new URL("../../launch/coordinator.ts", import.meta.url));
+
+/** A coordinator as `train` starts it, with what its launcher says to it at once. */
+async function ended(
+  { cwd, url, order, meanwhile = () => Promise.resolve() }: {
+    cwd: string;
+    url: string;
+    order: Record<string, string>;
+    meanwhile?: () => Promise<unknown>;
+  },
+): Promise<{ code: number; stderr: string }> {
+  const own = ["--nats", url, "--run", "r", "--with-parent", "--out", "run"];
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", program, ...smallRun, "--steps", "3", "--workers", "1", ...own],
+    cwd,
+    env: { NO_COLOR: "1" },
+    stdin: "piped",
+    stdout: "null",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  const stderr = new Response(child.stderr).text();
+  await writer.write(new TextEncoder().encode(`${JSON.stringify(order)}\n`));
+  await meanwhile();
+  const { code } = await child.status;
+  await writer.close().catch(() => {});
+  return { code, stderr: await stderr };
+}
+
+Deno.test({
+  name: "a coordinator takes what its launcher said before it was ready to hear it",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    const server = await startTestServer();
+    try {
+      const { url } = server;
+      const failed = await ended({ cwd, url, order: { reason: "worker w0 is broken" } });
+      assert.equal(failed.code, 1, failed.stderr);
+      assert.match(failed.stderr, /^Failed: worker w0 is broken$/m);
+      const abandoned = await ended({ cwd, url, order: {} });
+      assert.equal(abandoned.code, 130, abandoned.stderr);
+      assert.match(abandoned.stderr, /^Interrupted before the first step$/m);
+    } finally {
+      await server.stop();
+    }
+  }),
+});
+
+Deno.test({
+  name: "a coordinator that its launcher starts while the broker is away waits for it",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    let server: { stop(): Promise<void> } | undefined;
+    try {
+      const { code, stderr } = await ended({
+        ...{ cwd, url: `nats://127.0.0.1:${port}`, order: {} },
+        async meanwhile() {
+          // It has asked once, and nobody answered.
+          (await listener.accept()).close();
+          listener.close();
+          server = await startTestServer({ args: ["--port", `${port}`] });
+        },
+      });
+      assert.equal(code, 130, stderr);
+      assert.match(stderr, /^Interrupted before the first step$/m);
+    } finally {
+      await server?.stop();
+    }
+  }),
+});

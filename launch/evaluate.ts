@@ -3,6 +3,7 @@
  * run's own validation, so that its loss is the one that the run would print.
  */
 import { isRainDataset } from "../datasets/rain_dataset.ts";
+import { atStride } from "../datasets/window_shape.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { systemClock } from "../net/clock.ts";
 import { ProgressLine, standardError } from "../report/progress_line.ts";
@@ -52,8 +53,11 @@ if (import.meta.main) {
 
 async function evaluate(given: GivenFlags): Promise<number> {
   const trained = await openTrained(given);
-  const { engine, dataset, split, model, loss, configuration, parameters, step, path } = trained;
-  const { lanes, shards } = configuration;
+  const { engine, dataset, split, loss, configuration, parameters, step, path } = trained;
+  const { lanes, shards, windowStride } = configuration;
+  // Runs from before there was a stride have none.
+  const window = atStride(trained.model.window, windowStride ?? null);
+  const model = { ...trained.model, window };
   const progress = new ProgressLine({ output: standardError, clock: systemClock });
   const functions = createStepFunctions({
     ...{ engine, model, loss, optimizer: buildOptimizer(configuration.optimizer) },

@@ -39,3 +39,24 @@ Deno.test({
     assertSentence(wrong, 2, /^Wrong usage: Cannot open nowhere: it holds no checkpoint; /);
   }),
 });
+
+Deno.test({
+  name: "evaluate takes the windows of a run whose windows overlap",
+  ignore: natsServerMissing,
+  fn: inFolder(async (cwd) => {
+    const args = [
+      ...["--engine", engine, "--model", "encoder-forecaster", "--size", "32", "--filters", "2"],
+      ...["--input-frames", "3", "--output-frames", "3", "--stride", "1", "--lanes", "4"],
+      ...["--sequence-frames", "11", "--sequences", "8", "--validation-sequences", "4"],
+      ...["--test-sequences", "4", "--steps", "1", "--workers", "1"],
+    ];
+    const ended = await trained(args, { cwd });
+    const flags = ["--engine", engine, "--split", "validation", "--json"];
+    const { code, stdout, stderr } = await run("evaluate", flags, { cwd });
+    assert.equal(code, 0, stderr);
+    const result = JSON.parse(stdout);
+    assert.equal(result.loss, ended.validationLoss);
+    // Six windows of each sequence, of three predictions each.
+    assert.equal(result.frames.pooled.frames, 4 * 6 * 3);
+  }),
+});

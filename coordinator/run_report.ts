@@ -92,9 +92,10 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     warned.add(sentence);
     line.print(`Warning: ${printable(sentence)}`);
   };
-  const log = (entry: MetricsLine) => {
+  const log = (entry: MetricsLine) => write(() => metrics.append(entry));
+  const write = (change: () => void) => {
     try {
-      metrics.append(entry);
+      change();
     } catch (error) {
       // A checkpoint that cannot be written ends a run; figures that cannot do not.
       const why = error instanceof Error ? error.message : String(error);
@@ -239,7 +240,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       );
     },
     rewound(step) {
-      metrics.dropAfter(step);
+      write(() => metrics.dropAfter(step));
       events.restart(step);
       for (const each of skipped) if (each > step) skipped.delete(each);
       epoch = -1;

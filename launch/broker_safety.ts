@@ -23,15 +23,21 @@ export function isLoopback(hostname: string): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }
 
-/** @throws {UsageError} where the way to the broker is open to others and `insecure` is not set */
+/**
+ * @throws {UsageError} where the address is none, or the way to the broker is open to others and
+ * `insecure` is not set
+ */
 export function checkBroker(
   { url, credentials, credentialsPath }: Connection,
   insecure: boolean,
 ): void {
   const withScheme = url.includes("://") ? url : `nats://${url}`;
   const { hostname, protocol, username } = URL.parse(withScheme) ?? {};
-  // What is no address is told by who connects to it.
-  if (insecure || hostname === undefined || isLoopback(hostname)) return;
+  // Not quoted: it may hold a login.
+  if (!hostname) {
+    throw new UsageError("Cannot read the broker's address: expected nats://HOST:PORT");
+  }
+  if (insecure || isLoopback(hostname)) return;
   if (protocol !== "tls:") {
     throw new UsageError(
       `Cannot use the broker at ${hostname} without TLS: name it as tls://…, or add --insecure where ` +

@@ -325,10 +325,11 @@ function parseServer(server: string): URL {
   let url: URL;
   try {
     url = new URL(withScheme);
-  } catch (cause) {
+  } catch {
+    // It may hold a login, and so does the cause's message.
+    const shown = server.replace(/^([a-z]+:\/\/)?.*@/, "$1");
     throw new TransportError(
-      `Cannot read the server address "${server}": expected nats://host:port`,
-      { cause },
+      `Cannot read the server address "${shown}": expected nats://host:port`,
     );
   }
   if ((url.protocol !== "nats:" && url.protocol !== "tls:") || url.hostname === "") {

@@ -105,6 +105,21 @@ Deno.test("connectNats() refuses an address that is not one", async () => {
   }
 });
 
+Deno.test("connectNats() does not repeat the login of an address that is not one", async () => {
+  for (const login of ["ann:s3cret", "ann:a@s3cret", "ann:a://s3cret", "s3cret"]) {
+    for (const scheme of ["", "nats://", "tls://"]) {
+      await assert.rejects(
+        connectNats({ servers: `${scheme}${login}@host:notaport`, name: "test" }),
+        (error: Error) => {
+          assert.match(error.message, /expected nats:\/\/host:port$/);
+          assert.ok(!`${error.message}${error.cause}`.includes("s3cret"), error.message);
+          return true;
+        },
+      );
+    }
+  }
+});
+
 Deno.test("connectNats() refuses a server that is too old and names both versions", async () => {
   const server = fakeServer(
     'INFO {"server_id":"x","version":"2.10.7","proto":1,"max_payload":1048576,"headers":true}\r\n',

@@ -194,4 +194,15 @@ Deno.test("checkBroker wants TLS and a login beyond this machine, unless --insec
     assert.doesNotThrow(() => checkOwnBroker(host, false, true));
   }
   assert.ok(isLoopback("127.0.0.1") && !isLoopback(""));
+  for (const url of ["nats://", "nats://ann:s3cret@host:notaport", "tls://ann:s3cret@"]) {
+    for (const insecure of [false, true]) {
+      assert.throws(check(url, insecure), (error: Error) => {
+        assert.equal(
+          `${error}`,
+          "UsageError: Cannot read the broker's address: expected nats://HOST:PORT",
+        );
+        return true;
+      });
+    }
+  }
 });

@@ -53,9 +53,11 @@ if (import.meta.main) {
 async function coordinateByHand(given: GivenFlags): Promise<number> {
   const tls = tlsOf(given);
   const host = given.host as string | undefined ?? "127.0.0.1";
-  if (given.nats !== undefined && (given.port !== undefined || given.host !== undefined)) {
+  const ofOwnBroker = ["host", "port", "tls-cert", "tls-key"] as const;
+  if (given.nats !== undefined && ofOwnBroker.some((name) => given[name] !== undefined)) {
     throw new UsageError(
-      "Give --host and --port for a broker of its own, or --nats for another, not both",
+      "Give --host, --port, --tls-cert and --tls-key for a broker of its own, or --nats for " +
+        "another, not both",
     );
   }
   const named = await namedConnection(given);

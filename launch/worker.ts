@@ -4,6 +4,7 @@
  */
 import { hostname } from "node:os";
 import { systemClock } from "../net/clock.ts";
+import { isWorkerName } from "../net/messages.ts";
 import { connectNats } from "../net/nats_transport.ts";
 import { secretToken } from "../net/random.ts";
 import { openRun } from "../worker/open_run.ts";
@@ -99,7 +100,7 @@ async function startWorker(
 ): Promise<void> {
   const name = given.name as string | undefined ??
     `${hostname().replace(/[^A-Za-z0-9-]/g, "-")}-${Deno.pid}-${secretToken(3)}`;
-  if (!/^[A-Za-z0-9-]{1,64}$/.test(name)) {
+  if (!isWorkerName(name)) {
     throw new UsageError(`--name must be 1 to 64 letters, digits or dashes: found "${name}"`);
   }
   const connect = async (purpose: string) =>
@@ -143,6 +144,12 @@ async function startWorker(
 async function findConnection(given: GivenFlags): Promise<Connection> {
   const credentialsPath = given["nats-credentials"] as string | undefined;
   if (typeof given.connect === "string") {
+    const idle = ["nats", "run", "tls-ca"].find((name) => given[name] !== undefined);
+    if (idle !== undefined) {
+      throw new UsageError(
+        `--${idle} does nothing with --connect, whose file tells of the broker; leave one of them out`,
+      );
+    }
     return { ...await readConnection(given.connect), credentialsPath };
   }
   if (typeof given.nats === "string" && typeof given.run === "string") {

@@ -178,6 +178,11 @@ Deno.test({
       2,
       /^Wrong usage: Cannot read connection file none\.json: /,
     );
+    assertSentence(
+      await run("worker", ["--connect", "none.json", "--tls-ca", "ca.pem"], { cwd }),
+      2,
+      /^Wrong usage: --tls-ca does nothing with --connect, whose file tells of the broker; /,
+    );
   }),
 });
 
@@ -231,10 +236,13 @@ Deno.test({
       /^Failed: Cannot start nats-server on 127\.0\.0\.1:\d+: the port is in use; give another one/,
     );
     assert.deepEqual([...Deno.readDirSync(`${cwd}/runs`)], []);
-    assertSentence(
-      await run("coordinator", [...args, "--nats", "nats://127.0.0.1"], { cwd }),
-      2,
-      /^Wrong usage: Give --host and --port for a broker of its own, or --nats for another/,
-    );
+    for (const own of [["--port", `${port}`], ["--tls-cert", "c", "--tls-key", "k"]]) {
+      const named = [...smallRun, ...own, "--nats", "nats://127.0.0.1"];
+      assertSentence(
+        await run("coordinator", named, { cwd }),
+        2,
+        /^Wrong usage: Give --host, --port, --tls-cert and --tls-key for a broker of its own, or /,
+      );
+    }
   }),
 });

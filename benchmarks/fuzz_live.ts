@@ -13,6 +13,7 @@ import { messageBytesMax, runSubjects, workerSubjects, type WorkerVerb } from ".
 import { connectNats } from "../net/nats_transport.ts";
 import { random, secretToken } from "../net/random.ts";
 import { broken, chunkBytesMax, messageSamples } from "./fuzz_decoders.ts";
+import { residentBytes } from "./resident_memory.ts";
 
 const steps = 120;
 /** Steps in a row that are attacked, or left alone: what else the machine does then affects both. */
@@ -233,14 +234,4 @@ async function outcome(out: string) {
     parametersSha256: parametersSha256 as string,
     generations: new Set(journal.map((line) => JSON.parse(line).generation)).size,
   };
-}
-
-/** 0 where the process is gone or the system does not tell. */
-function residentBytes(pid: number): number {
-  try {
-    const pages = Number(Deno.readTextFileSync(`/proc/${pid}/statm`).split(" ")[1]);
-    return pages * 4096;
-  } catch {
-    return 0;
-  }
 }

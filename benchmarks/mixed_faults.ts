@@ -6,6 +6,7 @@ import { delay, systemClock } from "../net/clock.ts";
 import { formatTable } from "../report/table.ts";
 import { type ChaosCluster, startChaosCluster } from "./chaos_cluster.ts";
 import { type Fault, planFaults } from "./fault_plan.ts";
+import { sentenceOf } from "./fault_table/trial.ts";
 import { type RunWatch, watchRun } from "./run_watch.ts";
 import { train, type TrainSetting } from "./train_process.ts";
 import { percentile } from "./turns.ts";
@@ -43,7 +44,10 @@ export async function sufferMixedFaults(
   const startedMs = systemClock.nowMs();
   const cluster = await startChaosCluster({ ...setting, args, out });
   const watch = watchRun(out, systemClock);
-  void cluster.ended.then((code) => watch.fail(`The run ended with exit code ${code}`));
+  void cluster.ended.then(
+    (code) => watch.fail(`The run ended with exit code ${code}`),
+    (error) => watch.fail(sentenceOf(error)),
+  );
   const results: FaultResult[] = [];
   try {
     const lasting: Promise<void>[] = [];

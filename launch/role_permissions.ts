@@ -1,8 +1,9 @@
 /**
  * What Deno lets each process of a local cluster do. The coordinator talks to the broker and keeps
- * the run's folder: no native library, no other program, no other file but the project's own. A worker talks to the broker,
- * reads data and loads TensorFlow; it writes nothing. Native code is bound by none of this, so a
- * worker's set guards against mistakes and bad messages, not against a bad library.
+ * the run's folder: no native library, no other program, no other file but the project's own. A
+ * worker talks to the broker, reads data and loads TensorFlow; it writes nothing. Native code is bound
+ * by none of this, so a worker's set guards against mistakes and bad messages, not against a bad
+ * library.
  */
 import { dirname } from "node:path";
 import { packagedDigits } from "../datasets/mnist_digits.ts";

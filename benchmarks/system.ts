@@ -166,6 +166,7 @@ async function writeManifest(
     optimizer: configuration.optimizer.name,
     learningRate: configuration.optimizer.learningRate,
     epsilon,
+    precision: configuration.precision,
     steps: configuration.steps,
   };
   await Deno.writeTextFile(`${folder}/manifest.json`, JSON.stringify(manifest));
@@ -189,7 +190,7 @@ function report(
   own: Steps & { readonly parameterCount: number },
   peer: Steps | undefined,
 ) {
-  const { model: { name }, threads } = configuration;
+  const { model: { name }, threads, precision } = configuration;
   const rows = own.losses.map((loss, step) => [
     `${step + 1}`,
     loss.toPrecision(7),
@@ -202,7 +203,8 @@ function report(
   const [ownSeconds, peerSeconds] = [secondsOf(own), peer && secondsOf(peer)];
   const differences = peer?.losses.map((loss, step) => Math.abs(own.losses[step] / loss - 1));
   console.error(
-    `${name}: ${own.parameterCount.toLocaleString("en")} parameters, ${threads} threads\n` +
+    `${name}: ${own.parameterCount.toLocaleString("en")} parameters, ${precision}, ` +
+      `${threads} ${threads === 1 ? "thread" : "threads"}\n` +
       formatTable(["step", "loss", ...(peer ? ["PyTorch", "difference"] : [])], rows) + "\n" +
       `${ownSeconds.median.toFixed(3)} s a step` +
       (peerSeconds
@@ -214,6 +216,7 @@ function report(
     model: name,
     parameterCount: own.parameterCount,
     threads,
+    precision,
     losses: own.losses,
     secondsPerStep: ownSeconds.median,
     ...(peer && peerSeconds && differences

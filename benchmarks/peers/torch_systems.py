@@ -47,6 +47,32 @@ def conv(value, name, padding="same"):
     return F.conv2d(value, weights[f"{name}/kernel"], weights.get(f"{name}/bias"), padding=padding)
 
 
+class Lstm:
+    """Of whole frames: gates in the order i, f, c, o, a peephole for each unit."""
+
+    def __init__(self, name):
+        self.kernel = weights.get(f"{name}/kernel")
+        self.recurrent = weights[f"{name}/recurrentKernel"]
+        self.bias = weights[f"{name}/bias"]
+        self.peephole = weights[f"{name}/peephole"]
+
+    def start(self, count, *_):
+        return [torch.zeros(count, self.recurrent.shape[0])] * 2
+
+    def step(self, value, state):
+        hidden, cell = state
+        gates = torch.addmm(self.bias, hidden, self.recurrent)
+        if self.kernel is not None:
+            gates = gates + value @ self.kernel
+        i, f, c, o = gates.chunk(4, 1)
+        of_input, of_forget, of_output = self.peephole
+        cell = torch.sigmoid(f + of_forget * cell) * cell + torch.sigmoid(
+            i + of_input * cell
+        ) * torch.tanh(c)
+        hidden = torch.sigmoid(o + of_output * cell) * torch.tanh(cell)
+        return hidden, [hidden, cell]
+
+
 class ConvLstm:
     """Gates in the order i, f, c, o, as in Keras; peepholes for each channel where there are some."""
 
@@ -72,11 +98,11 @@ class ConvLstm:
             gates = gates + F.conv2d(hidden, self.recurrent, padding="same")
         i, f, c, o = gates.chunk(4, 1)
         if self.peephole is not None:
-            ofInput, ofForget, ofOutput = self.peephole[:, :, None, None]
-            i, f = i + ofInput * cell, f + ofForget * cell
+            of_input, of_forget, of_output = self.peephole[:, :, None, None]
+            i, f = i + of_input * cell, f + of_forget * cell
         cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(c)
         if self.peephole is not None:
-            o = o + ofOutput * cell
+            o = o + of_output * cell
         hidden = torch.sigmoid(o) * torch.tanh(cell)
         return hidden, [hidden, cell]
 
@@ -97,12 +123,21 @@ def from_patches(patches, patch):
 
 def shi_convlstm(x):
     patch = options["patch"]
+    is_dense = options["cell"] == "fc-lstm"
+    Cell = Lstm if is_dense else ConvLstm
     count = 1 + max(int(n.split("/")[1][5:]) for n in weights if n.startswith("encoder/"))
-    encoder = [ConvLstm(f"encoder/layer{i}") for i in range(count)]
-    forecaster = [ConvLstm(f"forecaster/layer{i}") for i in range(count)]
+    encoder = [Cell(f"encoder/layer{i}") for i in range(count)]
+    forecaster = [Cell(f"forecaster/layer{i}") for i in range(count)]
     states = [cell.start(len(x), height // patch, width // patch) for cell in encoder]
+
+    def draw(seen):
+        if is_dense:
+            drawn = torch.addmm(weights["head/bias"], seen[-1], weights["head/kernel"])
+            return torch.sigmoid(drawn).reshape(-1, height, width, channels).permute(0, 3, 1, 2)
+        return from_patches(torch.sigmoid(conv(torch.cat(seen, 1), "head")), patch)
+
     for t in range(frames - predictions):
-        value = to_patches(x[:, t], patch)
+        value = x[:, t].permute(0, 2, 3, 1).flatten(1) if is_dense else to_patches(x[:, t], patch)
         for layer, cell in enumerate(encoder):
             value, states[layer] = cell.step(value, states[layer])
     outputs = []
@@ -111,7 +146,7 @@ def shi_convlstm(x):
         for layer, cell in enumerate(forecaster):
             value, states[layer] = cell.step(value, states[layer])
             seen.append(value)
-        outputs.append(from_patches(torch.sigmoid(conv(torch.cat(seen, 1), "head")), patch))
+        outputs.append(draw(seen))
     return torch.stack(outputs, 1), x[:, frames - predictions :]
 
 
@@ -207,7 +242,8 @@ def prednet(x):
     cells = [torch.zeros(len(x), depth[i], *size(i)) for i in range(count)]
     errors = [torch.zeros(len(x), 2 * depth[i], *size(i)) for i in range(count)]
     gate = lambda v: torch.clamp(0.2 * v + 0.5, 0, 1)
-    outputs = []
+    weight = options["upper-errors"]
+    outputs, penalties = [], []
     for t in range(frames):
         above = None
         for i in reversed(range(count)):
@@ -224,12 +260,17 @@ def prednet(x):
                 image = torch.clamp(image, max=1)
                 if t > 0:
                     outputs.append(image)
-            if t == frames - 1:
+            if t == frames - 1 and weight == 0:
                 break
             errors[i] = torch.cat([torch.relu(image - target), torch.relu(target - image)], 1)
             if i + 1 < count:
                 target = F.max_pool2d(torch.relu(conv(errors[i], f"layer{i}/target")), 2)
-    return torch.stack(outputs, 1), x[:, 1:]
+        if t > 0 and weight > 0:
+            penalties.append(sum(error.mean((1, 2, 3)) for error in errors[1:]))
+    # In the units of a frame's summed |difference|, which is twice the mean of its error units.
+    scale = 2 * weight * channels * height * width
+    penalty = torch.stack(penalties, 1) * scale if penalties else None
+    return torch.stack(outputs, 1), x[:, 1:], penalty
 
 
 network = globals()[manifest["model"].replace("-", "_")]
@@ -280,10 +321,15 @@ for values in windows:
     answers = rest[lanes * predictions :]
     started = time.perf_counter()
     clear()
-    outputs, targets = network(x)
+    # Convolutions and matrix products of bfloat16, and with them what is computed of their results.
+    with torch.autocast("cpu", torch.bfloat16, enabled=manifest["precision"] == "bfloat16"):
+        outputs, targets, *penalty = network(x)
     if targets is None:
         targets = answers.reshape(lanes, frames, height, width, -1).permute(0, 1, 4, 2, 3)
-    loss = (frame_errors(outputs, targets) * weight).sum()
+    errors = frame_errors(outputs.float(), targets)
+    if penalty and penalty[0] is not None:
+        errors = errors + penalty[0]
+    loss = (errors * weight).sum()
     loss.backward()
     step()
     seconds.append(time.perf_counter() - started)

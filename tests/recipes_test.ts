@@ -15,6 +15,9 @@ const parameters: Readonly<Record<string, number>> = {
   "digits_autoencoder.json": 50_179,
   "moving_points_cnn_lstm.json": 13_039,
   "moving_points_convlstm.json": 29_504,
+  "predrnn_mnist.json": 23_838_720,
+  "seq2seq_convlstm_mnist.json": 1_036_097,
+  "shi_convlstm_mnist.json": 7_585_296,
 };
 
 Deno.test("every recipe's flags and options hold", async () => {

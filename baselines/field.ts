@@ -32,8 +32,32 @@ export function valueAt({ height, width, values }: Field, row: number, column: n
   return upper * (1 - down) + lower * down;
 }
 
-/** Gaussian smoothing, the field mirrored at its edges; `deviation` in pixels. */
-export function smooth({ height, width, values }: Field, deviation: number): Field {
+/** From this deviation on, half the pixels carry all that smoothing leaves. */
+const wideDeviation = 16;
+
+/**
+ * Gaussian smoothing, the field mirrored at its edges; `deviation` in pixels. A wide one is done with
+ * half the rows and columns, again and again, which costs little and changes little.
+ */
+export function smooth(from: Field, deviation: number): Field {
+  if (deviation < wideDeviation || Math.min(from.height, from.width) < wideDeviation) {
+    return smoothed(from, deviation);
+  }
+  // Halving smooths, too: variances add up.
+  const half = smooth(halved(from), Math.sqrt(deviation ** 2 - 1) / 2);
+  return enlarged(half, from.height, from.width);
+}
+
+/** Twice as many rows and columns. */
+export function enlarged(from: Field, height: number, width: number): Field {
+  const into = field(height, width);
+  for (let i = 0; i < into.values.length; i++) {
+    into.values[i] = valueAt(from, Math.floor(i / width) / 2, (i % width) / 2);
+  }
+  return into;
+}
+
+function smoothed({ height, width, values }: Field, deviation: number): Field {
   const reach = Math.ceil(3 * deviation);
   const weights = Float64Array.from(
     { length: 2 * reach + 1 },
@@ -59,11 +83,11 @@ export function smooth({ height, width, values }: Field, deviation: number): Fie
 
 /** Half as many rows and columns, smoothed first. */
 export function halved(from: Field): Field {
-  const smoothed = smooth(from, 1);
+  const { values } = smoothed(from, 1);
   const into = field(Math.ceil(from.height / 2), Math.ceil(from.width / 2));
   for (let row = 0; row < into.height; row++) {
     for (let column = 0; column < into.width; column++) {
-      into.values[row * into.width + column] = smoothed.values[2 * row * from.width + 2 * column];
+      into.values[row * into.width + column] = values[2 * row * from.width + 2 * column];
     }
   }
   return into;

@@ -5,7 +5,7 @@
  * nothing can be seen; motion there is that of what surrounds it, by an average weighted with how
  * much is seen, which also makes the field as smooth as winds are.
  */
-import { type Field, field, halved, smooth, valueAt } from "./field.ts";
+import { enlarged, type Field, field, halved, smooth, valueAt } from "./field.ts";
 
 /** Pixels for each step in time, positive towards higher columns and rows. */
 export interface Motion {
@@ -25,10 +25,12 @@ const coarsestSide = 12;
 const iterations = 5;
 /** Of the mean squared gradient: below it a neighbourhood says nothing. */
 const textureLeast = 1e-3;
+/** Share of what was smoothed into a pixel that has to be observed. */
+const clearLeast = 0.999;
 
 /**
  * The motion that is common to all pairs of consecutive frames.
- * @param frames at least two, of one size; NaN (not observed) counts as 0
+ * @param frames at least two, of one size; what any of them does not observe (NaN) says nothing
  * @throws {RangeError} where there are fewer frames or a size differs
  */
 export function opticalFlow(frames: readonly Field[], options: OpticalFlowOptions = {}): Motion {
@@ -43,17 +45,20 @@ export function opticalFlow(frames: readonly Field[], options: OpticalFlowOption
   let level = frames.map((each) =>
     field(height, width, each.values.map((value) => Number.isNaN(value) ? 0 : value))
   );
-  const pyramid = [level];
+  let observed = observedByAll(frames);
+  const pyramid = [{ level, isClear: clearPixels(observed) }];
   while (Math.min(level[0].height, level[0].width) >= 2 * coarsestSide) {
     level = level.map(halved);
-    pyramid.push(level);
+    observed = observed && halved(observed);
+    pyramid.push({ level, isClear: clearPixels(observed) });
   }
   let motion: Motion | undefined;
-  for (const level of pyramid.toReversed()) {
+  for (const { level, isClear } of pyramid.toReversed()) {
     const { height, width } = level[0];
-    motion = motion ? enlarged(motion, height, width) : still(height, width);
+    motion = motion ? doubled(motion, height, width) : still(height, width);
     for (let iteration = 0; iteration < iterations; iteration++) {
-      motion = improved(level, motion, neighbourhood, smoothness * Math.max(height, width));
+      const deviation = smoothness * Math.max(height, width);
+      motion = improved(level, isClear, motion, neighbourhood, deviation);
     }
   }
   return motion!;
@@ -63,14 +68,42 @@ function still(height: number, width: number): Motion {
   return { columns: field(height, width), rows: field(height, width) };
 }
 
-/** To a level of twice the size, where the same motion is twice as many pixels. */
-function enlarged({ columns, rows }: Motion, height: number, width: number): Motion {
-  const large = (from: Field) => {
-    const into = field(height, width);
-    for (let i = 0; i < into.values.length; i++) {
-      into.values[i] = 2 * valueAt(from, Math.floor(i / width) / 2, (i % width) / 2);
+/** 1 where every frame observes, else 0; undefined where that is everywhere. */
+function observedByAll(frames: readonly Field[]): Field | undefined {
+  const { height, width } = frames[0];
+  const into = field(height, width);
+  for (let i = 0; i < into.values.length; i++) {
+    into.values[i] = frames.some(({ values }) => Number.isNaN(values[i])) ? 0 : 1;
+  }
+  return into.values.includes(0) ? into : undefined;
+}
+
+/**
+ * Pixels whose gradient no unobserved pixel has touched: the edge of what radars see stands still, and
+ * would say that the rain does. Undefined where they are all clear.
+ */
+function clearPixels(
+  observed: Field | undefined,
+): ((row: number, column: number) => boolean) | undefined {
+  if (!observed) return;
+  const { height, width, values } = observed;
+  const clear = values.map((_, i) => {
+    const [row, column] = [Math.floor(i / width), i % width];
+    for (let y = Math.max(0, row - 1); y <= Math.min(height - 1, row + 1); y++) {
+      for (let x = Math.max(0, column - 1); x <= Math.min(width - 1, column + 1); x++) {
+        if (values[y * width + x] < clearLeast) return 0;
+      }
     }
-    return into;
+    return 1;
+  });
+  return (row, column) => clear[Math.round(row) * width + Math.round(column)] === 1;
+}
+
+/** To a level of twice the size, where the same motion is twice as many pixels. */
+function doubled({ columns, rows }: Motion, height: number, width: number): Motion {
+  const large = (from: Field) => {
+    const into = enlarged(from, height, width);
+    return { ...into, values: into.values.map((value) => 2 * value) };
   };
   return { columns: large(columns), rows: large(rows) };
 }
@@ -78,6 +111,7 @@ function enlarged({ columns, rows }: Motion, height: number, width: number): Mot
 /** One step of Gauss and Newton for every pixel, then the weighted average. */
 function improved(
   frames: readonly Field[],
+  isClear: ((row: number, column: number) => boolean) | undefined,
   motion: Motion,
   neighbourhood: number,
   smoothDeviation: number,
@@ -92,6 +126,7 @@ function improved(
         const [y, x] = [row + motion.rows.values[i], column + motion.columns.values[i]];
         // What has moved in or out of the picture says nothing.
         if (y < 1 || x < 1 || y > height - 2 || x > width - 2) continue;
+        if (isClear && !(isClear(row, column) && isClear(y, x))) continue;
         const slopeX = (valueAt(after, y, x + 1) - valueAt(after, y, x - 1)) / 2;
         const slopeY = (valueAt(after, y + 1, x) - valueAt(after, y - 1, x)) / 2;
         const change = valueAt(after, y, x) - before.values[i];

@@ -15,6 +15,7 @@ const benchmarks: Readonly<
   overhead: () => import("./overhead.ts"),
   soak: () => import("./soak.ts"),
   system: () => import("./system.ts"),
+  nowcast: () => import("./nowcast.ts"),
   fuzz: () => import("./fuzz.ts"),
   "wasm-convolution": () => import("./wasm_convolution.ts"),
 };

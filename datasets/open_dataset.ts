@@ -64,6 +64,18 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         meaning: "of a split by time; 0 for a tenth",
       },
       {
+        name: "context-scans",
+        default: 0,
+        min: 0,
+        meaning: "of a split by time: earlier scans that validation and test read as input",
+      },
+      {
+        name: "tile-step",
+        default: 0,
+        min: 0,
+        meaning: "pixels from one recorded tile to the next; 0 for side by side",
+      },
+      {
         name: "wet-share-min",
         default: 0,
         min: 0,
@@ -78,6 +90,8 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         split: own.split as "area" | "time",
         testScans: own["test-scans"] as number || undefined,
         validationScans: own["validation-scans"] as number || undefined,
+        contextScans: own["context-scans"] as number,
+        tileStep: own["tile-step"] as number || undefined,
         wetShareMin: own["wet-share-min"] as number,
       }, seed),
   },

@@ -19,6 +19,9 @@ export interface RadarOptions extends SyntheticRainOptions {
   readonly split?: "area" | "time";
   readonly testScans?: number;
   readonly validationScans?: number;
+  readonly contextScans?: number;
+  /** Of recorded composites: pixels from one tile to the next. @default {frameSize} */
+  readonly tileStep?: number;
   /** Recorded sequences with rain on a smaller share of their pixels are left out. @default {0} */
   readonly wetShareMin?: number;
 }

@@ -20,6 +20,12 @@ export interface RadarSplitOptions {
   /** Of a split by time: the last scans, and those before them; a tenth each where left out. */
   readonly testScans?: number;
   readonly validationScans?: number;
+  /**
+   * Of a split by time: how many scans before their own those of validation and test also read, to
+   * predict their first scans from.
+   * @default {0}
+   */
+  readonly contextScans?: number;
 }
 
 export interface SplitRuns {
@@ -30,14 +36,21 @@ export interface SplitRuns {
   runsOf(split: Split): TileRun[];
 }
 
-/** @throws {DatasetError} if nothing is left to train on */
+/**
+ * @param isWanted whether a run is used, asked before areas are divided and after times are
+ * @throws {DatasetError} if nothing is left to train on
+ */
 export function splitRuns(
-  tiles: readonly (readonly TileRun[])[],
+  observed: readonly (readonly TileRun[])[],
   scanCount: number,
-  { path, frameSize, split = "area", testScans, validationScans }: RadarSplitOptions,
+  options: RadarSplitOptions,
+  isWanted: (run: TileRun) => boolean,
 ): SplitRuns {
+  const { path, frameSize, split = "area", contextScans = 0 } = options;
+  const { testScans, validationScans } = options;
   const inTime = (runs: TileRun[]) => runs.sort((one, two) => one.first - two.first);
   if (split === "area") {
+    const tiles = observed.map((runs) => runs.filter(isWanted)).filter((runs) => runs.length > 0);
     const ranges = splitRanges(
       tiles.length,
       `the fully observed ${frameSize}x${frameSize} tiles of "${path}"`,
@@ -64,12 +77,14 @@ export function splitRuns(
     test: [testFrom, scanCount],
   };
   const runsOf = (split: Split) => {
-    const [from, before] = ranges[split];
+    const [own, before] = ranges[split];
+    const from = split === "train" ? own : own - contextScans;
     return inTime(
-      tiles.flat().flatMap(({ tile, first, frames }) => {
+      observed.flat().flatMap(({ tile, first, frames }) => {
         const start = Math.max(first, from);
         const end = Math.min(first + frames, before);
-        return end - start < 2 ? [] : [{ tile, first: start, frames: end - start }];
+        const run = { tile, first: start, frames: end - start };
+        return run.frames >= 2 && end > own && isWanted(run) ? [run] : [];
       }),
     );
   };

@@ -10,13 +10,17 @@ export interface Tile {
   readonly left: number;
 }
 
-/** Tiles of `size` x `size` pixels side by side, row by row; what is left over at the edges is cut. */
-export function tileGrid(rows: number, columns: number, size: number): Tile[] {
-  const across = Math.floor(columns / size);
-  return Array.from({ length: Math.floor(rows / size) * across }, (_, index) => {
+/**
+ * Tiles of `size` x `size` pixels, row by row, each `step` pixels from the next: side by side where
+ * that is their size, else overlapping. What is left over at the edges is cut.
+ */
+export function tileGrid(rows: number, columns: number, size: number, step = size): Tile[] {
+  const along = (pixels: number) => Math.max(0, 1 + Math.floor((pixels - size) / step));
+  const across = along(columns);
+  return Array.from({ length: along(rows) * across }, (_, index) => {
     const row = Math.floor(index / across);
     const column = index % across;
-    return { row, column, top: row * size, left: column * size };
+    return { row, column, top: row * step, left: column * step };
   });
 }
 

@@ -31,6 +31,8 @@ export interface RecordedRadarOptions extends RadarSplitOptions {
   readonly path: string;
   /** Rows and columns of a tile. */
   readonly frameSize: number;
+  /** Pixels from one tile to the next, less than its size where they overlap. @default {frameSize} */
+  readonly tileStep?: number;
   /** Decoded composites kept in memory, about 1 MB each. */
   readonly cacheBytesMax: number;
   /** With "skip", a file that cannot be decoded ends sequences as a missing one does. */
@@ -56,6 +58,13 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
         `found ${frameSize}`,
     );
   }
+  const { tileStep = frameSize, split = "area" } = options;
+  if (split === "area" && tileStep < frameSize) {
+    throw new DatasetError(
+      `Cannot split overlapping tiles of "${path}" by area: training would see parts of the test ` +
+        `area; split by time, or let tiles lie ${frameSize} pixels apart, not ${tileStep}`,
+    );
+  }
   const scans = await listRadarScans(path);
   const decoder = new Decoder();
   const frames: Frames = new ByteLimitedCache({
@@ -63,8 +72,7 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
     bytesOf: (frame) => frame.codes.byteLength,
   }, cacheBytesMax);
   try {
-    const wetShareMin = options.wetShareMin ?? 0;
-    const survey = await surveyScans(scans, frames, { frameSize, onBadFile, wetShareMin });
+    const survey = await surveyScans(scans, frames, { frameSize, tileStep, onBadFile });
     return datasetOf({ options, scans, frames, survey, close: () => decoder.close() });
   } catch (error) {
     decoder.close();
@@ -74,6 +82,8 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
 
 interface Survey {
   readonly product: RadarProduct;
+  readonly rows: number;
+  readonly columns: number;
   readonly intervalMinutes: number;
   readonly relation: RainDataset["relation"];
   /** Value of each code, NaN where not observed. */
@@ -83,15 +93,17 @@ interface Survey {
   readonly failures: readonly string[];
   /** Each tile that is fully observed in 2 scans that follow each other, and its runs. */
   readonly tiles: readonly (readonly TileRun[])[];
+  /** Share of a run's pixels with rain. */
+  wetShare(run: TileRun): number;
 }
 
 async function surveyScans(
   scans: readonly RadarScan[],
   frames: Frames,
-  { frameSize, onBadFile, wetShareMin }: {
+  { frameSize, tileStep, onBadFile }: {
     readonly frameSize: number;
+    readonly tileStep: number;
     readonly onBadFile: "stop" | "skip";
-    readonly wetShareMin: number;
   },
 ): Promise<Survey> {
   const failures: string[] = [];
@@ -115,7 +127,7 @@ async function surveyScans(
   }
   const { product, calibration, codes, rows, columns } = first;
   const values = valuesOfCodes(calibration, 2 ** (8 * codes.BYTES_PER_ELEMENT));
-  const tiles = tileGrid(rows, columns, frameSize);
+  const tiles = tileGrid(rows, columns, frameSize, tileStep);
   const wetFrom = valueOfRainRate(wetRate, calibration.relation);
   const nothing = new Int32Array(tiles.length).fill(-1);
   const wet: Int32Array[] = scans.slice(0, firstScan).map(() => nothing);
@@ -129,19 +141,23 @@ async function surveyScans(
   const runs = tiles.map((tile, index) =>
     scanRuns(minutes, intervalMinutes, (scan) => wet[scan][index] >= 0)
       .map(({ first, end }) => ({ tile, first, frames: end - first }))
-      .filter(({ first, frames }) => {
-        const pixels = wet.slice(first, first + frames).reduce((sum, scan) => sum + scan[index], 0);
-        return pixels >= wetShareMin * frames * frameSize * frameSize;
-      })
   );
+  const indexes = new Map(tiles.map((tile, index) => [tile, index]));
   return {
     product,
+    rows,
+    columns,
     intervalMinutes,
     relation: calibration.relation,
     values,
     frameBytes: codes.byteLength,
     failures,
     tiles: runs.filter((tileRuns) => tileRuns.length > 0),
+    wetShare({ tile, first, frames }) {
+      const index = indexes.get(tile)!;
+      const pixels = wet.slice(first, first + frames).reduce((sum, scan) => sum + scan[index], 0);
+      return pixels / (frames * frameSize * frameSize);
+    },
   };
 }
 
@@ -176,9 +192,14 @@ interface Recorded {
 }
 
 function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDataset {
-  const { path, frameSize, cacheBytesMax } = options;
+  const { path, frameSize, tileStep = frameSize, cacheBytesMax, wetShareMin = 0 } = options;
   const size = `${frameSize}x${frameSize}`;
-  const { ranges, unit, runsOf } = splitRuns(survey.tiles, scans.length, options);
+  const { ranges, unit, runsOf } = splitRuns(
+    survey.tiles,
+    scans.length,
+    options,
+    (run) => survey.wetShare(run) >= wetShareMin,
+  );
   const runs = { train: runsOf("train"), validation: runsOf("validation"), test: runsOf("test") };
   const entriesOf = (split: Split): SequenceEntry[] =>
     runs[split].map(({ tile, first, frames }) => ({
@@ -191,6 +212,7 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
     validation: entriesOf("validation"),
     test: entriesOf("test"),
   };
+  const contextOf = (split: Split) => split === "train" ? 0 : options.contextScans ?? 0;
   const heldMax = Math.floor(cacheBytesMax / survey.frameBytes);
   const counts = Object.values(ranges).map(([first, end]) => end - first);
   return {
@@ -199,11 +221,24 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
     description: `${survey.product} radar composites from ${path}, ${scans.length} scans every ` +
       `${survey.intervalMinutes} min from ${minutesText(scans[0].minutes)} to ` +
       `${minutesText(scans[scans.length - 1].minutes)} UTC, ${survey.tiles.length} fully ` +
-      `observed tiles of ${size} pixels${wetWords(options.wetShareMin)}, split ${unit} into ` +
+      `observed tiles of ${size} pixels${tileStep === frameSize ? "" : ` every ${tileStep}`}${
+        wetWords(wetShareMin)
+      }, split ${unit} into ` +
       `${counts[0]} for training, ${counts[1]} for validation, ${counts[2]} for test` +
       leftOut(survey.failures),
     unit: radarUnit,
     relation: survey.relation,
+    ...(options.split === "time" && {
+      composites: {
+        rows: survey.rows,
+        columns: survey.columns,
+        intervalMinutes: survey.intervalMinutes,
+        minutes: scans.map((scan) => scan.minutes),
+        scans: (split) => [Math.max(0, ranges[split][0] - contextOf(split)), ranges[split][1]],
+        read: async (scan) =>
+          Float32Array.from((await frames.get(scan)).codes, (code) => survey.values[code]),
+      },
+    }),
     catalogue: (split) => catalogue[split],
     async read(request) {
       const entry = requestedEntry(catalogue[request.split], request);
@@ -228,7 +263,7 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
   };
 }
 
-function wetWords(wetShareMin = 0): string {
+function wetWords(wetShareMin: number): string {
   return wetShareMin === 0
     ? ""
     : `, sequences with rain on at least ${wetShareMin * 100} % of their pixels`;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { field, valueAt } from "../../baselines/field.ts";
+import { field, smooth, valueAt } from "../../baselines/field.ts";
 import { opticalFlow } from "../../baselines/optical_flow.ts";
 import { persistence } from "../../baselines/persistence.ts";
 import { radarExtrapolation } from "../../baselines/radar_extrapolation.ts";
@@ -47,6 +47,47 @@ Deno.test("opticalFlow() finds how far a picture was moved, and extrapolate() mo
     next.values.forEach((value, i) => {
       if (!Number.isNaN(value)) assert.ok(Math.abs(value - truth.values[i]) < 0.03);
     });
+  }
+});
+
+Deno.test("opticalFlow() is not held back by the edge of what radars see, which stands still", () => {
+  const [height, width] = [80, 96];
+  const isSeen = (i: number) => Math.hypot(Math.floor(i / width) - 40, i % width - 48) < 34;
+  const frames = [0, 1, 2].map((time) => {
+    const whole = blobs(height, width, time * 1.5, time * -2);
+    return field(height, width, whole.values.map((value, i) => isSeen(i) ? value + 0.5 : NaN));
+  });
+  const motion = opticalFlow(frames);
+  for (
+    const [values, expected] of [[motion.rows.values, 1.5], [motion.columns.values, -2]] as const
+  ) {
+    for (let i = 0; i < values.length; i++) {
+      assert.ok(
+        Math.abs(values[i] - expected) < 0.25,
+        `motion at pixel ${i} is ${values[i]}, not ${expected}`,
+      );
+    }
+  }
+});
+
+Deno.test("smooth() with a wide deviation comes near to the sum over all pixels", () => {
+  const from = blobs(60, 70, 0, 0);
+  const deviation = 20;
+  const result = smooth(from, deviation);
+  const weight = (distance: number) => Math.exp(-((distance / deviation) ** 2) / 2);
+  const mirrored = (index: number, length: number) =>
+    index < 0 ? -index : index >= length ? 2 * (length - 1) - index : index;
+  for (const [row, column] of [[30, 35], [0, 0], [59, 20], [10, 69]]) {
+    let [sum, total] = [0, 0];
+    for (let y = row - 55; y <= row + 55; y++) {
+      for (let x = column - 55; x <= column + 55; x++) {
+        const share = weight(y - row) * weight(x - column);
+        sum += share * valueAt(from, mirrored(y, 60), mirrored(x, 70));
+        total += share;
+      }
+    }
+    const value = result.values[row * 70 + column];
+    assert.ok(Math.abs(value / (sum / total) - 1) < 0.03, `${value}, the sum is ${sum / total}`);
   }
 });
 

@@ -224,3 +224,69 @@ Deno.test("openRecordedRadar() leaves out sequences with too little rain", async
     dataset.close();
   });
 });
+
+Deno.test("openRecordedRadar() split by time reads earlier scans as input where asked to", async () => {
+  const minutes = ["00", "05", "10", "15", "20", "25", "30", "35"];
+  await withFolder(await smallFolder(minutes), async (path) => {
+    const dataset = await openRecordedRadar({
+      ...{ path, frameSize: 1, cacheBytesMax, split: "time" },
+      ...{ validationScans: 2, testScans: 1, contextScans: 3 },
+    });
+    const first = splits.map((split) => dataset.catalogue(split, 0)[0]);
+    assert.deepEqual(first, [
+      { id: "fmi/2020-01-01T12:00/tile-0-0", frames: 5 },
+      { id: "fmi/2020-01-01T12:10/tile-0-0", frames: 5 },
+      { id: "fmi/2020-01-01T12:20/tile-0-0", frames: 4 },
+    ]);
+    const { composites } = dataset;
+    assert.deepEqual(splits.map((split) => composites!.scans(split)), [[0, 5], [2, 7], [4, 8]]);
+    assert.equal(composites!.intervalMinutes, 5);
+    const scan = await composites!.read(7);
+    assert.equal(scan.length, 12);
+    assert.equal(scan[6], Math.fround((codeOf(7, 1, 2) / 2 - 32 + 10) / 70));
+    dataset.close();
+  });
+});
+
+Deno.test("openRecordedRadar() lets tiles overlap, but not across a split by area", async () => {
+  const hide = (_: number, row: number, column: number) => row === 2 && column === 3;
+  const files = await smallFolder(["00", "05", "10", "15", "20", "25"], hide);
+  await withFolder(files, async (path) => {
+    const options = { path, frameSize: 2, tileStep: 1, cacheBytesMax } as const;
+    const dataset = await openRecordedRadar({ ...options, split: "time" });
+    // 2 x 3 places, the last of which is not observed in full.
+    const train = dataset.catalogue("train", 0).map(({ id }) => id.slice(-3));
+    assert.deepEqual(train, ["0-0", "0-1", "0-2", "1-0", "1-1"]);
+    const read = await dataset.read({
+      ...{ split: "train", epoch: 0, sequence: 4, offset: 1, frames: 1 },
+    });
+    const codes = [[1, 1], [1, 2], [2, 1], [2, 2]].map(([row, column]) => codeOf(1, row, column));
+    assert.deepEqual([...read], codes.map((code) => Math.fround((code / 2 - 32 + 10) / 70)));
+    dataset.close();
+    await assert.rejects(
+      openRecordedRadar(options),
+      /overlapping tiles .* by area: .* split by time/,
+    );
+  });
+});
+
+Deno.test("openRecordedRadar() split by time chooses sequences by the rain of their own scans", async () => {
+  const files: Record<string, Uint8Array<ArrayBuffer>> = {};
+  for (const [scan, minute] of ["00", "05", "10", "15", "20", "25"].entries()) {
+    // Rain comes to the eastern half with the fourth scan.
+    const bytes = pgm(8, 4, (_, column) => scan >= 3 && column >= 4 ? 120 : 64);
+    files[`2020010112${minute}_a.pgm.gz`] = await gzip(bytes);
+  }
+  await withFolder(files, async (path) => {
+    const options = {
+      ...{ path, frameSize: 4, cacheBytesMax, wetShareMin: 0.1, split: "time" } as const,
+    };
+    await assert.rejects(
+      openRecordedRadar({ ...options, validationScans: 2, testScans: 2 }),
+      /no fully observed tile/,
+    );
+    const dataset = await openRecordedRadar({ ...options, validationScans: 1, testScans: 1 });
+    assert.deepEqual(dataset.catalogue("train", 0).map(({ id }) => id.slice(-3)), ["0-1"]);
+    dataset.close();
+  });
+});

@@ -3,6 +3,7 @@
  * is known from the plan. So a shard needs no knowledge of the others, and padded frames (weight 0)
  * bias nothing.
  */
+import { hkoRelation, valueOfRainRate } from "../datasets/radar_scale.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import type { LossName } from "../net/run_configuration.ts";
 
@@ -26,7 +27,7 @@ export function errorsPerPrediction(loss: LossName, outputShape: readonly number
  * values: squared difference (`mse`), absolute difference (`mae`), binary cross-entropy in nats with
  * predictions clipped to [1e-7, 1 - 1e-7] (`bce`), or the cross-entropy of the classes along the last
  * axis in nats, with probabilities made to add up to 1 and clipped likewise (`cross-entropy`), as in
- * Keras 3.
+ * Keras 3; or of rain, squared and absolute difference weighted by how hard it rains (`balanced`).
  * @param predictions [lanes, predictions, ...outputShape]
  * @param targets of the same shape
  * @param weights [lanes, predictions]
@@ -66,7 +67,28 @@ const errors: { readonly [loss in LossName]: (predictions: Tensor, targets: Tens
   mae: (predictions, targets) => absolute(tf.sub(predictions, targets)),
   bce: binaryCrossEntropy,
   "cross-entropy": categoricalCrossEntropy,
+  balanced,
 };
+
+/**
+ * HKO-7's B-MSE + B-MAE (X. Shi et al. 2017, section 3.3), for values in [0, 1] of -10 to 60 dBZ. Its
+ * weights of 1, 2, 5, 10 and 30 begin at 0, 2, 5, 10 and 30 mm/h by its Z-R relation; at other places
+ * the same reflectivity is another rate, but as rare.
+ */
+function balanced(predictions: Tensor, targets: Tensor): Tensor {
+  const difference = tf.sub(predictions, targets);
+  const error = tf.add(absolute(difference), tf.square(difference));
+  let weight: Tensor = tf.onesLike(targets);
+  for (const [value, more] of balancedSteps) {
+    const isReached = tf.cast(tf.greaterEqual(targets, value), "float32");
+    weight = tf.add(weight, tf.mul(isReached, more));
+  }
+  return tf.mul(weight, error);
+}
+
+/** From which value on, and how much it adds to the weight of what is below. */
+const balancedSteps = ([[2, 1], [5, 3], [10, 5], [30, 20]] as const)
+  .map(([rate, more]) => [valueOfRainRate(rate, hkoRelation), more] as const);
 
 /** TensorFlow.js says that |x| falls with slope -1 at 0; PyTorch and TensorFlow take slope 0. */
 const absolute = tf.customGrad((x, save) => {

@@ -27,7 +27,7 @@ export const modelNames = [
   "prednet",
   "predrnn",
 ] as const;
-export const lossNames = ["mse", "mae", "bce", "cross-entropy"] as const;
+export const lossNames = ["mse", "mae", "bce", "cross-entropy", "balanced"] as const;
 export const optimizerNames = ["sgd", "rmsprop", "adam", "adamw"] as const;
 export const scheduleNames = ["constant", "cosine", "one-cycle"] as const;
 export const engineNames = ["tensorflow", "wasm"] as const;

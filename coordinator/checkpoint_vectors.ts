@@ -43,6 +43,16 @@ export function vectorBytes(specs: ModelSpecs, lanes: number, name: string): num
   return lane !== undefined && Number(lane) < lanes ? of(specs.states) : undefined;
 }
 
+/**
+ * The rank whose vector it is, which alone may send it: a lane's is whoever owns its shard, all else
+ * is rank 0's.
+ * @param owners rank that owns each shard
+ */
+export function rankOfVector(name: string, lanes: number, owners: readonly number[]): number {
+  const [, lane] = /^lane\/(\d+)$/.exec(name) ?? [];
+  return lane === undefined ? 0 : owners[Math.floor(Number(lane) * owners.length / lanes)];
+}
+
 /** @param take gives each vector by name */
 export function arraysFromVectors(
   specs: ModelSpecs,

@@ -3,6 +3,7 @@
  * It keeps the last snapshot that was complete, from which every generation begins, and the run's
  * folder (checkpoints, metrics, pictures); it computes no gradient and no step waits for it.
  */
+import { assignShards } from "../collective/canonical_tree.ts";
 import type { Clock } from "../net/clock.ts";
 import { decode, encode } from "../net/codec.ts";
 import { isAllFinite } from "../net/finite.ts";
@@ -50,6 +51,7 @@ import {
   arraysFromVectors,
   checkpointVectors,
   type ModelSpecs,
+  rankOfVector,
   vectorBytes,
   vectorsFromArrays,
 } from "./checkpoint_vectors.ts";
@@ -419,6 +421,14 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     );
   };
 
+  /** @throws {RangeError} for a vector that another member is to send */
+  const checkOwner = (name: string, worker: string) => {
+    const owners = assignShards(configuration.shards, membership.active.length);
+    const owner = membership.active[rankOfVector(name, lanes, owners)];
+    if (worker === owner) return;
+    throw new RangeError(`Cannot take vector "${name}" from "${worker}": it is that of "${owner}"`);
+  };
+
   const strikes = createStrikes();
   /** Whoever sends rubbish is told of once, and once more when it is heard no longer. */
   const noteMalformed = (worker: string, verb: string, reason: string) => {
@@ -539,9 +549,10 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       stalledSchema,
       ({ missing }, _, worker) => apply({ type: "stalled", worker, missing }),
     ),
-    write: heardNow("write", writeSchema, (part, message) => {
+    write: heardNow("write", writeSchema, (part, message, worker) => {
       try {
         checkVector(part.vector, part.totalBytes);
+        checkOwner(part.vector, worker);
         uploads.add({ ...part, name: part.vector });
         reply(message, accepted());
       } catch (error) {

@@ -4,6 +4,7 @@ import {
   type CheckpointArrays,
   checkpointVectors,
   type ModelSpecs,
+  rankOfVector,
   vectorsFromArrays,
 } from "../../coordinator/checkpoint_vectors.ts";
 import { random } from "../../net/random.ts";
@@ -122,4 +123,14 @@ Deno.test("vectorsFromArrays refuses arrays that are not the model's, and names 
     () => vectorsFromArrays(specs, lanes + 1, sound),
     { message: /"layer0\/hidden" \[4,2,1\] where the checkpoint has "layer0\/hidden" \[3,2,1\]/ },
   );
+});
+
+Deno.test("rankOfVector() deals lanes as their shards are dealt, and all else to rank 0", () => {
+  const ranks = (lanes: number, owners: readonly number[]) =>
+    Array.from({ length: lanes }, (_, lane) => rankOfVector(`lane/${lane}`, lanes, owners));
+  assert.deepEqual(ranks(6, [0, 0, 1]), [0, 0, 0, 0, 1, 1]);
+  assert.deepEqual(ranks(4, [0, 1, 2, 3]), [0, 1, 2, 3]);
+  for (const name of ["parameters", "slot/adam/m", "sample/3/truth"]) {
+    assert.equal(rankOfVector(name, 4, [0, 1]), 0);
+  }
 });

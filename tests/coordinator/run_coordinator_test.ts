@@ -126,10 +126,12 @@ async function withCoordinator(
       },
       ready: (worker, change = {}) => ask(worker, "ready", { ...readyMessage, ...change }),
       async write(generation) {
+        const { members: [first, second = first] } = starts.at(-1)!;
         for (const [vector, length] of Object.entries(vectors)) {
           const data = new Uint8Array(4 * length);
           const part = { generation, vector, totalBytes: data.length, offset: 0, data };
-          assert.deepEqual(await ask("a", "write", part), accepted);
+          const owner = vector === "lane/1" ? second : first;
+          assert.deepEqual(await ask(owner, "write", part), accepted);
         }
       },
       snapshot: (worker, generation, step, save = false) =>
@@ -249,6 +251,22 @@ Deno.test("startCoordinator begins each generation from the last snapshot that w
     assert.deepEqual(await opened.ask("a", "write", { generation: 1, ...part }), stale);
     await opened.write(2);
     assert.deepEqual(await opened.snapshot("a", 2, 20), accepted);
+  }));
+
+Deno.test("startCoordinator takes each vector from the member whose it is alone", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    for (const [vector, wrong, owner] of [["parameters", "b", "a"], ["lane/1", "a", "b"]]) {
+      const data = new Uint8Array(vector === "parameters" ? 12 : 4).fill(1);
+      const part = { generation: 1, vector, totalBytes: data.length, offset: 0, data };
+      assert.deepEqual(await opened.ask(wrong, "write", part), {
+        ok: false,
+        text: `Cannot take vector "${vector}" from "${wrong}": it is that of "${owner}"`,
+      });
+    }
+    await opened.write(1);
+    const answers = await Promise.all(["a", "b"].map((w) => opened.snapshot(w, 1, 10)));
+    assert.deepEqual(answers, [accepted, accepted]);
   }));
 
 Deno.test("startCoordinator counts no request of somebody who is no member", () =>

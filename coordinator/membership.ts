@@ -248,7 +248,7 @@ export function changeMembership(
     case "stop":
       return stop(state);
     case "abandoned":
-      return endIfAbandoned({ ...state, abandoned: true });
+      return endIfAbandoned({ ...state, abandoned: true }, nowMs);
     case "tick":
       return tick(state, nowMs);
   }
@@ -498,8 +498,11 @@ function stop(state: MembershipState): MembershipChange {
 }
 
 /** Everybody was asked to leave: that is to stop, and not to wait for somebody. */
-function endIfAbandoned(state: MembershipState): MembershipChange {
+function endIfAbandoned(state: MembershipState, nowMs: number): MembershipChange {
   if (state.phase !== "gathering" || state.members.length > 0) return same(state);
+  // Those who came from elsewhere live on, and find a coordinator that took over.
+  const isNew = !state.begun && state.earlier.generation > 0;
+  if (isNew && nowMs - state.gatheringSinceMs <= takeOverGraceMs) return same(state);
   return { state: { ...state, phase: "ended" }, commands: [{ type: "interrupt" }] };
 }
 
@@ -537,7 +540,7 @@ function tick(before: MembershipState, nowMs: number): MembershipChange {
     return lose(state, losses, nowMs);
   }
   if (state.phase !== "gathering") return same(state);
-  if (state.abandoned && members.length === 0) return endIfAbandoned(state);
+  if (state.abandoned && members.length === 0) return endIfAbandoned(state, nowMs);
   const waitedMs = nowMs - state.gatheringSinceMs;
   if (state.begun || state.earlier.generation > 0) {
     const left = candidates(state).length;

@@ -784,6 +784,29 @@ const afterAll: readonly Transition[] = [
     commands: [],
     active: ["c"],
   },
+  {
+    name: "a coordinator that took over waits a little for those from elsewhere",
+    given: { generation: 7 },
+    before: [abandoned],
+    event: [10_000, tick],
+    phase: "gathering",
+    commands: [],
+  },
+  {
+    name: "nobody from elsewhere has come back: the run ends",
+    given: { generation: 7 },
+    before: [abandoned],
+    event: [10_001, tick],
+    phase: "ended",
+    commands: [interrupt],
+  },
+  {
+    name: "nobody has ever come: the run ends at once",
+    before: [],
+    event: abandoned,
+    phase: "ended",
+    commands: [interrupt],
+  },
 ];
 
 const tookOver: readonly Transition[] = [

@@ -86,6 +86,8 @@ export interface CoordinatorOptions {
   /** Time of day for the checkpoints' record, ISO 8601. */
   readonly timeOfDay: () => string;
   readonly fileSystem?: FileSystem;
+  /** Why the run cannot go on with what the workers run on, in a sentence; undefined if it can. */
+  readonly refuse?: (ready: ReadyRequest) => string | undefined;
   /** Called once, when the workers have said what they run on. */
   readonly onReady?: (ready: ReadyRequest) => Promise<void>;
 }
@@ -272,6 +274,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     }
     const { step, epoch, planStep, tally } = snapshot ?? beginning;
     if (generation === firstGeneration) {
+      const refusal = options.refuse?.(readyReport!);
+      if (refusal !== undefined) return fail(refusal);
       report.started(readyReport!, step);
       options.onReady?.(readyReport!).catch((error) => report.warn(sentence(error)));
     } else {
@@ -392,13 +396,14 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
 
   const draw = async (message: Message, request: PictureRequest) => {
     try {
-      const { height, width } = request;
+      const { height, width, channels } = request;
       const sequences = request.samples.map(({ label, frames, firstPredicted }, index) => ({
         label,
         frames,
         inputFrames: firstPredicted,
         height,
         width,
+        channels,
         truth: uploads.take(`sample/${index}/truth`),
         predictions: uploads.take(`sample/${index}/predictions`),
       }));

@@ -17,6 +17,8 @@ export interface RunRecord {
   readonly versions: { readonly [program: string]: string };
   /** In words, e.g. "CPU (2 threads)". */
   readonly device: string;
+  /** SHA-256 of the source of a model that is not built in, once a worker has read it. */
+  readonly modelSource?: string;
 }
 
 export interface RunFolder {
@@ -25,6 +27,8 @@ export interface RunFolder {
   readonly checkpointsPath: string;
   /** Where a resumed run goes on. */
   readonly resumed?: SavedCheckpoint;
+  /** Of the source that a resumed run was trained with. */
+  readonly modelSource?: string;
 }
 
 export interface OpenRunOptions {
@@ -62,21 +66,51 @@ export async function openRunFolder(
   if (resumed !== undefined) {
     refuseDifferences(path, resumed.configuration, record.configuration, mayChange);
   }
+  const modelSource = resumed &&
+    await explain(`Cannot read run folder ${path}`, () => recordedSource(fileSystem, path));
   await explain(`Cannot write run folder ${path}`, async () => {
     await ensureDirectory(fileSystem, checkpointsPath);
     await recoverCheckpoints(fileSystem, checkpointsPath, { warn });
-    await writeRunRecord(fileSystem, path, record);
+    await writeRunRecord(fileSystem, path, { ...record, modelSource });
   });
-  return { path, checkpointsPath, resumed };
+  return { path, checkpointsPath, resumed, ...(modelSource === undefined ? {} : { modelSource }) };
+}
+
+/**
+ * Why a run may not go on with the source that its workers have read, in a sentence: another network
+ * would take the old one's weights for its own.
+ */
+export function sourceRefusal(
+  { path, modelSource }: Pick<RunFolder, "path" | "modelSource">,
+  found: string | undefined,
+): string | undefined {
+  if (modelSource === undefined || modelSource === found) return undefined;
+  return `Cannot resume ${path}: the source of its model has changed since, SHA-256 ` +
+    `${modelSource.slice(0, 12)} then and ${found?.slice(0, 12) ?? "none"} now; restore it, or ` +
+    "start a new run with --out";
+}
+
+/** Undefined where `run.json` holds none, or is not whole. */
+async function recordedSource(fileSystem: FileSystem, path: string): Promise<string | undefined> {
+  const file = `${path}/run.json`;
+  if (await fileSystem.entry(file) === undefined) return undefined;
+  const text = new TextDecoder().decode(await fileSystem.readFile(file));
+  try {
+    const source: unknown = JSON.parse(text)?.modelSource;
+    return typeof source === "string" ? source : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Replaces `run.json` atomically, for instance when the workers have said what they run on. */
 export async function writeRunRecord(
   fileSystem: FileSystem,
   path: string,
-  { configuration, versions, device }: RunRecord,
+  { configuration, versions, device, modelSource }: RunRecord,
 ): Promise<void> {
-  const text = JSON.stringify({ configuration, versions, device }, undefined, 2) + "\n";
+  const record = { configuration, versions, device, modelSource };
+  const text = JSON.stringify(record, undefined, 2) + "\n";
   await replaceFile(fileSystem, `${path}/run.json`, new TextEncoder().encode(text));
 }
 

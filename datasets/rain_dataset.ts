@@ -8,6 +8,8 @@ export interface RainDataset extends Dataset {
   readonly relation: ZRelation;
   /** Of recorded scans that are split by time. */
   readonly composites?: RadarComposites;
+  /** From one frame to the next; left out where frames follow each other in no real time. */
+  readonly frameMinutes?: number;
 }
 
 /** Whether scores in mm/h make sense for a dataset. */

@@ -239,6 +239,7 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
           Float32Array.from((await frames.get(scan)).codes, (code) => survey.values[code]),
       },
     }),
+    frameMinutes: survey.intervalMinutes,
     catalogue: (split) => catalogue[split],
     async read(request) {
       const entry = requestedEntry(catalogue[request.split], request);

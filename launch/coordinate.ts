@@ -11,7 +11,7 @@ import {
 } from "../coordinator/run_coordinator.ts";
 import { diskFileSystem, type FileSystem } from "../coordinator/file_system.ts";
 import { type JournalDisk, openJournal } from "../coordinator/journal.ts";
-import { openRunFolder, writeRunRecord } from "../coordinator/run_folder.ts";
+import { openRunFolder, sourceRefusal, writeRunRecord } from "../coordinator/run_folder.ts";
 import { createRunReport, type RunReport } from "../coordinator/run_report.ts";
 import { systemClock, timeOfDay } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
@@ -98,11 +98,13 @@ export async function coordinate(
     clock: systemClock,
     life: secretToken(8),
     timeOfDay,
+    refuse: ({ modelSource }) => sourceRefusal(folder, modelSource),
     onReady: (ready) =>
       writeRunRecord(fileSystem, out, {
         configuration: record,
         versions: { ...versions, [ready.engine]: ready.engineVersion },
         device: ready.device,
+        modelSource: ready.modelSource,
       }),
   });
   let end: RunEnd;

@@ -1,19 +1,25 @@
 /**
  * `deno task evaluate`: a trained model on a whole split, with the lanes, windows and resets of the
- * run's own validation, so that its loss is the one that the run would print.
+ * run's own validation, so that its loss is the one that the run would print. Tables on the terminal,
+ * pictures in the run's folder.
  */
 import { isRainDataset } from "../datasets/rain_dataset.ts";
 import { atStride } from "../datasets/window_shape.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { systemClock } from "../net/clock.ts";
+import { modelTitle } from "../net/run_configuration.ts";
 import { ProgressLine, standardError } from "../report/progress_line.ts";
 import { evaluateSplit } from "../worker/evaluation.ts";
+import type { Rollout } from "../worker/rollout.ts";
+import { scoreRollouts } from "../worker/rollout_scores.ts";
 import { createSplitScores } from "../worker/split_scores.ts";
 import { createStepFunctions } from "../worker/step_functions.ts";
+import { evaluationPictures } from "./evaluation_pictures.ts";
 import { evaluationInWords, meanLosses } from "./evaluation_tables.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags } from "./flags.ts";
-import { openTrained, trainedFlags } from "./trained_model.ts";
+import { openRollout, reader, rolloutFlags, rolloutLengths } from "./open_predictor.ts";
+import { besideRun, openTrained, trainedFlags, type TrainedModel } from "./trained_model.ts";
 
 export const evaluateFlags = {
   ...trainedFlags,
@@ -23,7 +29,7 @@ export const evaluateFlags = {
     min: 0,
     max: 1e6,
     help: "score events of at least this, in mm/h for radar",
-    defaultText: "0.5,2,5,10,30 for radar, else none",
+    defaultText: "0.5,2,5 for radar, else none",
   },
   scales: {
     kind: "integers",
@@ -31,12 +37,19 @@ export const evaluateFlags = {
     min: 1,
     max: 10_000,
     help: "sides of the fractions skill score's neighbourhoods in pixels",
-    defaultText: "none",
+    defaultText: "1,5 for radar, else none",
+  },
+  ...rolloutFlags,
+  out: {
+    kind: "text",
+    value: "DIR",
+    help: "folder for the pictures",
+    defaultText: "evaluations/ in the run's or checkpoint's folder",
   },
 } as const satisfies FlagTable;
 
-/** As HKO-7 scores rain. */
-const rainThresholds = [0.5, 2, 5, 10, 30];
+const rainThresholds = [0.5, 2, 5];
+const rainScales = [1, 5];
 /** Reads of windows in flight ahead of the compute. */
 const aheadMax = 4;
 
@@ -62,14 +75,18 @@ async function evaluate(given: GivenFlags): Promise<number> {
   const functions = createStepFunctions({
     ...{ engine, model, loss, optimizer: buildOptimizer(configuration.optimizer) },
     hasTargets: dataset.targetShape !== undefined,
+    isDetailed: true,
   });
-  const scores = createSplitScores({
-    ...{ engine, model, dataset },
-    thresholds: given.thresholds as readonly number[] | undefined ??
-      (isRainDataset(dataset) ? rainThresholds : []),
-    scales: given.scales as readonly number[] | undefined ?? [],
-  });
+  const isRain = isRainDataset(dataset);
+  const scoring = {
+    thresholds: given.thresholds as readonly number[] | undefined ?? (isRain ? rainThresholds : []),
+    scales: given.scales as readonly number[] | undefined ?? (isRain ? rainScales : []),
+  };
+  const scores = createSplitScores({ engine, model, dataset, split, loss, ...scoring });
+  let opened: Rollout | undefined;
   try {
+    const lengths = rolloutLengths(given, trained);
+    opened = lengths && await openRollout(trained, lengths, longestSequence(trained));
     const losses = await evaluateSplit({
       ...{ trainer: { functions, parameters: () => parameters }, model, dataset, split, lanes },
       ...{ lanesPerShard: lanes / shards, aheadMax, onWindows: scores.add },
@@ -77,23 +94,43 @@ async function evaluate(given: GivenFlags): Promise<number> {
       onProgress: (done, total) =>
         progress.show([`evaluating ${split}`, `step ${done}/${total}`], done / total),
     });
+    const rollout = opened && await scoreRollouts({
+      ...{ dataset, split, rollout: opened, ...scoring },
+      reader: (sequence) => reader(trained, sequence),
+      onProgress: (done, total) =>
+        progress.show([`rolling out ${split}`, `sequence ${done}/${total}`], done / total),
+    });
     progress.end();
     const means = meanLosses(losses);
-    const result = scores.result();
+    const result = { ...scores.result(), ...(rollout ? { rollout } : {}) };
     console.error(`${path}, ${split} of: ${dataset.description}`);
     const text = evaluationInWords(loss, means, result);
+    const title = `${dataset.name}, ${modelTitle(configuration.model.name)}, ${split}`;
+    const folder = given.out as string | undefined ?? `${besideRun(path, "evaluations")}-${split}`;
+    const pictures: string[] = [];
+    for (const { name, png } of evaluationPictures(title, dataset, scores, result)) {
+      await Deno.mkdir(folder, { recursive: true });
+      await Deno.writeFile(`${folder}/${name}`, png);
+      pictures.push(`${folder}/${name}`);
+    }
     if (!given.json) console.log(text);
-    else {
-      console.error(text);
-      console.log(
-        JSON.stringify({ checkpoint: path, step, split, lossName: loss, ...means, ...result }),
-      );
+    else console.error(text);
+    for (const picture of pictures) console.error(`Picture: ${picture}`);
+    if (given.json) {
+      const summary = { checkpoint: path, step, split, lossName: loss, ...means, ...result };
+      console.log(JSON.stringify({ ...summary, pictures }));
     }
     return exitCodes.done;
   } finally {
     progress.end();
+    opened?.dispose();
     scores.dispose();
     functions.dispose();
     trained.close();
   }
+}
+
+function longestSequence({ dataset, split }: TrainedModel): number {
+  const frames = dataset.catalogue(split, 0).map((sequence) => sequence.frames);
+  return Math.max(0, frames.indexOf(Math.max(...frames)));
 }

@@ -1,8 +1,13 @@
-/** What `evaluate` prints: one table of means, one by lead time, one of events, one of classes. */
+/**
+ * What `evaluate` prints: a table of means, one by lead time, of events and of their CSI by lead time,
+ * of classes, of anomalies.
+ */
 import type { EvaluationResult, LeadScores } from "../metrics/evaluation_scores.ts";
 import { formatLoss } from "../report/figures.ts";
 import { formatTable, type TableCell } from "../report/table.ts";
+import type { ForecastResult } from "../worker/forecast_scores.ts";
 import type { ShardLoss } from "../worker/opened_run.ts";
+import type { RolloutResult } from "../worker/rollout_scores.ts";
 import type { SplitResult } from "../worker/split_scores.ts";
 
 export interface MeanLosses {
@@ -29,30 +34,64 @@ export function meanLosses(shards: readonly ShardLoss[]): MeanLosses {
   };
 }
 
+/** The forecasts that there are, the model's first, and how tables and plots call them. */
+export function namedForecasts(
+  { frames, persistence, extrapolation }: Partial<ForecastResult>,
+): { readonly name: string; readonly scores: EvaluationResult }[] {
+  return [
+    { name: "model", scores: frames },
+    { name: "last frame repeated", scores: persistence },
+    { name: "extrapolated", scores: extrapolation },
+  ].flatMap(({ name, scores }) => scores ? [{ name, scores }] : []);
+}
+
 export function evaluationInWords(
   lossName: string,
-  { loss, persistenceLoss, accuracy }: MeanLosses,
-  { frames, persistence, classes }: SplitResult,
+  means: MeanLosses,
+  result: SplitResult & { readonly rollout?: RolloutResult },
 ): string {
-  const columns = persistence || persistenceLoss !== undefined
-    ? ["score", "model", "last frame repeated"]
-    : ["score", "model"];
-  const row = (name: string, model: number | null, baseline?: number | null): TableCell[] =>
-    [name, figure(model), figure(baseline ?? null)].slice(0, columns.length);
-  const rows = [row(`loss (${lossName})`, loss, persistenceLoss)];
-  if (accuracy !== undefined) rows.push(row("accuracy", accuracy));
-  if (frames) {
-    for (const { name, read } of frameScoreNames) {
-      const value = read(frames.pooled);
-      if (value !== null) rows.push(row(name, value, persistence && read(persistence.pooled)));
-    }
-  }
+  const { anomalies, classes, rollout } = result;
   return [
-    formatTable(columns, rows),
-    ...(frames && frames.leads.length > 1 ? [leadTable(frames, persistence)] : []),
-    ...(frames && frames.pooled.events.length > 0 ? [eventTable(frames, persistence)] : []),
+    meanTable(lossName, means, result),
+    ...forecastTables(result),
     ...(classes ? [classTable(classes)] : []),
+    ...(anomalies ? [anomalyTable(anomalies)] : []),
+    ...(rollout
+      ? [
+        `${rollout.forecasts} rollouts of ${rollout.leads} frames, the first in a sequence after ` +
+        `${rollout.contextFrames}:`,
+        formatTable(...forecastMeans(rollout)),
+        ...forecastTables(rollout),
+      ]
+      : []),
   ].join("\n\n");
+}
+
+function meanTable(
+  lossName: string,
+  { loss, persistenceLoss, accuracy }: MeanLosses,
+  result: SplitResult,
+): string {
+  const [headers, ofFrames] = forecastMeans(result);
+  const columns = headers.length < 3 && persistenceLoss !== undefined
+    ? ["score", "model", "last frame repeated"]
+    : headers.length < 2
+    ? ["score", "model"]
+    : headers;
+  const row = (
+    name: string,
+    ...values: (number | undefined)[]
+  ): TableCell[] => [
+    name,
+    ...columns.slice(1).map((_, index) => figure(values[index] ?? null, "")),
+  ];
+  const { penalty } = result;
+  const rows = [row(`loss (${lossName})`, loss, persistenceLoss)];
+  if (penalty !== undefined) {
+    rows.push(row("… of which penalty", penalty), row(`… without (${lossName})`, loss - penalty));
+  }
+  if (accuracy !== undefined) rows.push(row("accuracy", accuracy));
+  return formatTable(columns, [...rows, ...ofFrames]);
 }
 
 const frameScoreNames: readonly { name: string; read: (scores: LeadScores) => number | null }[] = [
@@ -62,29 +101,63 @@ const frameScoreNames: readonly { name: string; read: (scores: LeadScores) => nu
   { name: "SSIM", read: ({ ssim }) => ssim },
   { name: "SSIM at range 2", read: ({ ssimRange2 }) => ssimRange2 },
   { name: "correlation", read: ({ correlation }) => correlation },
+  { name: "Rainfall-MSE ((mm/h)²)", read: ({ rain }) => rain?.rainfallMse ?? null },
 ];
 
-function leadTable(frames: EvaluationResult, persistence: EvaluationResult | undefined): string {
-  const headers = ["lead", "MSE", "SSIM", ...(persistence ? ["MSE repeated"] : [])];
+/** Headers and rows of scores over all lead times. */
+function forecastMeans(result: Partial<ForecastResult>): [string[], TableCell[][]] {
+  const forecasts = namedForecasts(result);
+  const rows = frameScoreNames
+    .map(({ name, read }) => ({ name, values: forecasts.map(({ scores }) => read(scores.pooled)) }))
+    .filter(({ values }) => values.some((value) => value !== null))
+    .map(({ name, values }) => [name, ...values.map((value) => figure(value))]);
+  return [["score", ...forecasts.map(({ name }) => name)], rows];
+}
+
+function forecastTables(result: Partial<ForecastResult>): string[] {
+  const { frames } = result;
+  if (!frames) return [];
+  const { events } = frames.pooled;
+  if (frames.leads.length === 1) return events.length > 0 ? [eventTable(result)] : [];
+  return [
+    leadTable("MSE", result, ({ mse }) => mse),
+    leadTable("SSIM", result, ({ ssim }) => ssim),
+    ...(events.length > 0 ? [eventTable(result)] : []),
+    ...events.map(({ threshold }, index) =>
+      leadTable(`CSI at ${threshold}`, result, (scores) => scores.events[index].csi)
+    ),
+  ];
+}
+
+function leadTable(
+  score: string,
+  result: Partial<ForecastResult>,
+  read: (scores: LeadScores) => number | null,
+): string {
+  const forecasts = namedForecasts(result);
+  const leads = forecasts[0].scores.leads.map((_, lead) => lead);
   return formatTable(
-    headers,
-    frames.leads.map(({ mse, ssim }, lead) => [
+    [`${score}, lead`, ...forecasts.map(({ name }) => name)],
+    leads.map((lead) => [
       lead + 1,
-      figure(mse),
-      figure(ssim),
-      ...(persistence ? [figure(persistence.leads[lead].mse)] : []),
+      ...forecasts.map(({ scores }) => figure(read(scores.leads[lead]))),
     ]),
   );
 }
 
-function eventTable(frames: EvaluationResult, persistence: EvaluationResult | undefined): string {
+function eventTable(result: Partial<ForecastResult>): string {
+  const forecasts = namedForecasts(result);
+  const [{ scores: { pooled: { events } } }] = forecasts;
+  const scales = events[0].fss.map(({ scale }) => `FSS ${scale} px`);
   return formatTable(
-    ["at least", "CSI", "POD", "FAR", "HSS", "bias", ...(persistence ? ["CSI repeated"] : [])],
-    frames.pooled.events.map(({ threshold, csi, pod, far, hss, bias }, index) => [
-      threshold,
-      ...[csi, pod, far, hss, bias].map(figure),
-      ...(persistence ? [figure(persistence.pooled.events[index].csi)] : []),
-    ]),
+    ["at least", "forecast", "CSI", "POD", "FAR", "HSS", "bias", ...scales],
+    events.flatMap(({ threshold }, index) =>
+      forecasts.map(({ name, scores }) => {
+        const { csi, pod, far, hss, bias, fss } = scores.pooled.events[index];
+        const figures = [csi, pod, far, hss, bias, ...fss.map(({ score }) => score)];
+        return [threshold, name, ...figures.map((value) => figure(value))];
+      })
+    ),
   );
 }
 
@@ -100,7 +173,18 @@ function classTable({ names, confusion, precision, recall }: NonNullable<SplitRe
   );
 }
 
+function anomalyTable(
+  { frames, events, rocAuc, persistenceRocAuc }: NonNullable<SplitResult["anomalies"]>,
+): string {
+  return formatTable(["anomalies by the error of each frame", "value"], [
+    ["frames scored", `${frames}`],
+    ["of which in an event", `${events}`],
+    ["ROC AUC, model", figure(rocAuc)],
+    ["ROC AUC, last frame repeated", figure(persistenceRocAuc)],
+  ]);
+}
+
 /** A dash where there was nothing to be scored. */
-function figure(value: number | null): string {
-  return value === null ? "–" : formatLoss(value);
+function figure(value: number | null, none = "–"): string {
+  return value === null ? none : formatLoss(value);
 }

@@ -1,20 +1,35 @@
 /**
  * `deno task predict`: what a trained model predicts of the sequences of a split, each from a state
- * that is zero at its beginning and carried to its end. Leaves `.npy` files and, where frames are
- * predicted, a picture.
+ * that is zero at its beginning and carried to its end. Leaves `.npy` files, pictures and animations.
  */
-import type { ReadRequest } from "../datasets/dataset.ts";
 import { encodeNpy } from "../datasets/npy_encoding.ts";
-import { isRainDataset } from "../datasets/rain_dataset.ts";
 import { windowCount } from "../datasets/window_shape.ts";
 import { modelTitle } from "../net/run_configuration.ts";
-import { type PredictedSequence, predictionKind } from "../report/predicted_sequence.ts";
-import { renderPredictions } from "../report/prediction_picture.ts";
-import { areSameNetwork, frameByFrame } from "../worker/frame_by_frame.ts";
-import { createPredictor, type SequencePredictor } from "../worker/sequence_predictor.ts";
+import type { PredictedSequence } from "../report/predicted_sequence.ts";
+import type { Rollout } from "../worker/rollout.ts";
+import type { SequencePredictor, SequenceSpan } from "../worker/sequence_predictor.ts";
+import { sizeOf } from "../worker/window_batch.ts";
+import { decodeFlags, decodeLatent } from "./decode_latent.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
-import { openTrained, trainedFlags, type TrainedModel } from "./trained_model.ts";
+import {
+  openPredictor,
+  openRollout,
+  reader,
+  rolloutFlags,
+  type RolloutLengths,
+  rolloutLengths,
+} from "./open_predictor.ts";
+import {
+  classInWords,
+  drawSequences,
+  imagesMax,
+  joined,
+  lookOf,
+  pictured,
+  type PredictedFrame,
+} from "./predicted_pictures.ts";
+import { besideRun, openTrained, trainedFlags, type TrainedModel } from "./trained_model.ts";
 
 export const predictFlags = {
   ...trainedFlags,
@@ -24,7 +39,7 @@ export const predictFlags = {
     min: 1,
     max: 1_000_000,
     help: "the first N sequences of the split",
-    defaultText: "4",
+    defaultText: "4, or 10 single images",
   },
   window: {
     kind: "integer",
@@ -34,6 +49,8 @@ export const predictFlags = {
     help: "frames read at a time; predictions do not depend on it",
     defaultText: "the run's",
   },
+  ...rolloutFlags,
+  ...decodeFlags,
   out: {
     kind: "text",
     value: "DIR",
@@ -42,8 +59,8 @@ export const predictFlags = {
   },
 } as const satisfies FlagTable;
 
-/** A picture of more tells less; still images stand side by side. */
-const picturedMax = { sequences: 4, images: 10 } as const;
+/** Sequences that are drawn, of all that are predicted: an animation takes a second or more. */
+const drawnMax = 100;
 
 if (import.meta.main) {
   await runCommand(async () => {
@@ -60,142 +77,104 @@ async function predict(given: GivenFlags): Promise<number> {
   const trained = await openTrained(given);
   const { dataset, split, model, configuration, step } = trained;
   let predictor: SequencePredictor | undefined;
+  let rollout: Rollout | undefined;
   try {
-    const catalogue = dataset.catalogue(split, 0);
-    const chosen = [...catalogue.keys()]
-      .filter((index) => windowCount(catalogue[index].frames, model.window) > 0)
-      .slice(0, given.sequences as number | undefined ?? 4);
-    if (chosen.length === 0) {
-      throw new UsageError(
-        `Cannot predict: none of ${catalogue.length} ${split} sequences is long enough for a window`,
-      );
-    }
+    const lengths = rolloutLengths(given, trained);
+    const chosen = chooseSequences(given, trained, lengths);
     predictor = await openPredictor(trained, chosen[0]);
+    rollout = lengths && await openRollout(trained, lengths, chosen[0]);
     const readFrames = given.window as number | undefined ?? configuration.windowFrames;
-    const out = given.out as string | undefined ?? defaultFolder(trained.path);
+    const out = given.out as string | undefined ?? besideRun(trained.path, "predictions");
     await Deno.mkdir(out, { recursive: true });
-    const pictured: PredictedSequence[] = [];
+    const title = `${dataset.name}, ${modelTitle(configuration.model.name)}, step ${step}`;
+    const look = lookOf(trained, rollout !== undefined);
+    const drawn: { path: string; sequence: PredictedSequence }[] = [];
     const sequences = [];
     for (const sequence of chosen) {
-      const { id, frames } = catalogue[sequence];
+      const { id, frames } = dataset.catalogue(split, 0)[sequence];
       const read = reader(trained, sequence);
-      const predicted: { frame: number; prediction: Float32Array }[] = [];
-      const latents: Float32Array[] = [];
-      for await (const each of predictor.predict(frames, read, readFrames)) {
-        predicted.push(each);
-        if (each.latent) latents.push(each.latent);
-      }
-      const path = `${out}/${id.replaceAll("/", "-")}.npy`;
+      const predicted = rollout
+        ? await rolledOut(rollout, frames, read, sizeOf(dataset.frameShape))
+        : await Array.fromAsync(predictor.predict(frames, read, readFrames));
+      const base = `${out}/${id.replaceAll("/", "-")}`;
+      const path = `${base}.npy`;
       const predictions = predicted.map(({ prediction }) => prediction);
       const shape = [predictions.length, ...model.outputShape];
       await Deno.writeFile(path, encodeNpy(joined(predictions), shape));
+      const latents = predicted.flatMap(({ latent }) => latent ? [latent] : []);
       let latentPath: string | undefined;
       if (latents.length > 0) {
-        latentPath = path.replace(/\.npy$/, "-latent.npy");
+        latentPath = `${base}-latent.npy`;
         const latentShape = [latents.length, latents[0].length];
         await Deno.writeFile(latentPath, encodeNpy(joined(latents), latentShape));
       }
       const frameIndexes = predicted.map(({ frame }) => frame);
-      sequences.push({ id, path, latentPath, frames: frameIndexes });
-      console.error(`${id}: frames ${inRanges(frameIndexes)} in ${path}`);
-      if (pictured.length < picturedMax[frames === 1 ? "images" : "sequences"]) {
-        const { frames: truth } = await read(0, frames);
-        const picture = pictureOf(trained, id, truth, predicted);
-        if (picture) pictured.push(picture);
+      const answer = look?.predicts === "nothing"
+        ? classInWords(predicted.at(-1)!, dataset.classes!)
+        : undefined;
+      sequences.push({ id, path, latentPath, frames: frameIndexes, answer });
+      const told = answer === undefined ? "" : `: ${answer}`;
+      console.error(`${id}: frames ${inRanges(frameIndexes)} in ${path}${told}`);
+      if (look && drawn.length < drawnMax) {
+        const { frames: all } = await read(0, frames);
+        drawn.push({ path: base, sequence: pictured(trained, look, id, all, predicted) });
       }
     }
-    const picture = await draw(trained, pictured, `${out}/${split}.png`);
-    if (picture) console.error(`Picture: ${picture}`);
+    const pictures = [
+      ...(look ? await drawSequences({ title, ...look }, drawn, `${out}/${split}.png`) : []),
+      ...await decodeLatent(given, trained, predictor, { out, title }),
+    ];
+    for (const picture of pictures) console.error(`Picture: ${picture}`);
     if (given.json) {
-      const summary = { checkpoint: trained.path, step, split, picture, sequences };
+      const summary = { checkpoint: trained.path, step, split, pictures, sequences };
       console.log(JSON.stringify(summary));
     }
     return exitCodes.done;
   } finally {
     predictor?.dispose();
+    rollout?.dispose();
     trained.close();
   }
 }
 
-/** One frame at a time where that is the same network, so that no window length shows. */
-async function openPredictor(trained: TrainedModel, sequence: number): Promise<SequencePredictor> {
-  const { engine, model, parameters, dataset, split, build } = trained;
-  const open = (of: typeof model) =>
-    createPredictor({ engine, model: of, parameters, targetShape: dataset.targetShape });
-  const single = frameByFrame(model, build);
-  if (single === model) return open(model);
-  const [whole, byFrame] = [open(model), open(single)];
-  const frames = Math.min(dataset.catalogue(split, 0)[sequence].frames, model.window.frames);
-  const isSame = await areSameNetwork(whole, byFrame, frames, reader(trained, sequence));
-  (isSame ? whole : byFrame).dispose();
-  return isSame ? byFrame : whole;
+/** The first of those that are long enough. */
+function chooseSequences(
+  given: GivenFlags,
+  { dataset, split, model }: TrainedModel,
+  lengths: RolloutLengths | undefined,
+): number[] {
+  const catalogue = dataset.catalogue(split, 0);
+  const longest = catalogue.reduce((most, { frames }) => Math.max(most, frames), 0);
+  const least = lengths && lengths.contextFrames + lengths.leads;
+  const chosen = [...catalogue.keys()]
+    .filter((index) => windowCount(catalogue[index].frames, model.window) > 0)
+    .filter((index) => least === undefined || catalogue[index].frames >= least)
+    .slice(0, given.sequences as number | undefined ?? (longest === 1 ? imagesMax : 4));
+  if (chosen.length > 0) return chosen;
+  const needs = least === undefined
+    ? "a window"
+    : `the ${least} frames of --context and --rollout together, the longest has ${longest}`;
+  throw new UsageError(
+    `Cannot predict: none of ${catalogue.length} ${split} sequences is long enough for ${needs}`,
+  );
 }
 
-function reader({ dataset, split }: TrainedModel, sequence: number) {
-  return async (offset: number, frames: number) => {
-    const request: ReadRequest = { split, epoch: 0, sequence, offset, frames };
-    const [read, targets] = await Promise.all([
-      dataset.read(request),
-      dataset.readTargets?.(request),
-    ]);
-    return { frames: read, ...(targets ? { targets } : {}) };
-  };
-}
-
-/** A run's own folder of predictions, or one in a checkpoint that lies elsewhere. */
-function defaultFolder(checkpoint: string): string {
-  return /\/checkpoints\/[^/]+$/.test(checkpoint)
-    ? checkpoint.replace(/\/checkpoints\/([^/]+)$/, "/predictions/$1")
-    : `${checkpoint}/predictions`;
-}
-
-/** Undefined where no frames of one channel are predicted, each once. */
-function pictureOf(
-  { dataset, model }: TrainedModel,
-  label: string,
-  truth: Float32Array,
-  predicted: readonly { readonly frame: number; readonly prediction: Float32Array }[],
-): PredictedSequence | undefined {
-  const [height, width, channels] = dataset.frameShape;
-  if (`${model.outputShape}` !== `${dataset.frameShape}` || channels !== 1) return undefined;
-  // Windows of a forecaster leave gaps: the first of them is shown.
-  const [{ frame: first }] = predicted;
-  const until = predicted.findIndex(({ frame }, index) => frame !== first + index);
-  const shown = until < 0 ? predicted : predicted.slice(0, until);
-  const frames = first + shown.length;
-  return {
-    ...{ label, height, width, frames, inputFrames: first },
-    truth: truth.subarray(0, frames * height * width),
-    predictions: joined(shown.map(({ prediction }) => prediction)),
-  };
-}
-
-async function draw(
-  { dataset, model, configuration, step }: TrainedModel,
-  sequences: readonly PredictedSequence[],
-  path: string,
-): Promise<string | undefined> {
-  const alike = sequences.filter(({ frames }) => frames === sequences[0].frames);
-  if (alike.length === 0) return undefined;
-  const context = model.window.frames - model.window.predictions;
-  const png = renderPredictions({
-    sequences: alike,
-    scale: isRainDataset(dataset) ? "rain" : "gray",
-    title: `${dataset.name}, ${modelTitle(configuration.model.name)}, step ${step}`,
-    predicts: predictionKind(context),
-  });
-  await Deno.writeFile(path, png);
-  return path;
-}
-
-function joined(arrays: readonly Float32Array[]): Float32Array {
-  const all = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));
-  let offset = 0;
-  for (const array of arrays) {
-    all.set(array, offset);
-    offset += array.length;
+/** The first forecast of a sequence, frame by frame. */
+async function rolledOut(
+  rollout: Rollout,
+  frames: number,
+  read: (offset: number, count: number) => Promise<SequenceSpan>,
+  size: number,
+): Promise<(PredictedFrame & { readonly latent?: Float32Array })[]> {
+  for await (const { start, predictions } of rollout.forecasts(frames, read)) {
+    const leads = predictions.length / size;
+    const { frames: truth } = await read(start, leads);
+    return Array.from({ length: leads }, (_, lead) => {
+      const part = (values: Float32Array) => values.subarray(lead * size, (lead + 1) * size);
+      return { frame: start + lead, prediction: part(predictions), truth: part(truth) };
+    });
   }
-  return all;
+  throw new RangeError(`Cannot roll out a sequence of ${frames} frames: it is too short`);
 }
 
 /** "1-40" or "10-19, 30-39" */

@@ -127,6 +127,13 @@ function checkOptions({ dataset }: RunConfiguration): void {
   }
 }
 
+/** Where what is made of a checkpoint lies: in the run's folder, or in that of a lone checkpoint. */
+export function besideRun(checkpoint: string, folder: string): string {
+  return /\/checkpoints\/[^/]+$/.test(checkpoint)
+    ? checkpoint.replace(/\/checkpoints\/([^/]+)$/, `/${folder}/$1`)
+    : `${checkpoint}/${folder}`;
+}
+
 async function findCheckpoint(
   given: GivenFlags,
 ): Promise<{ path: string; checkpoint: SavedCheckpoint }> {

@@ -2,8 +2,8 @@
  * Curves and points over two axes, as a PNG: title, unit of the vertical axis above it, ticks at
  * round numbers, and a legend in words. Made to be read at its own size.
  */
-import type { Colour } from "./colour_scale.ts";
-import { background, categoryColour, faintRule, ink, muted, rule } from "./ink.ts";
+import { categoryColour, type Colour } from "./colour_scale.ts";
+import { background, faintRule, ink, muted, rule } from "./ink.ts";
 import { type Point, Raster, textHeight, textWidth } from "./raster.ts";
 
 export interface Series {
@@ -25,6 +25,11 @@ export interface Chart {
   readonly scale?: "linear" | "logarithmic";
   /** Values that the vertical axis reaches to in any case. */
   readonly reaches?: readonly number[];
+  /** Parts of the horizontal axis that are marked behind the series, and what they are. */
+  readonly bands?: {
+    readonly name: string;
+    readonly spans: readonly (readonly [from: number, to: number])[];
+  };
   /** Where the horizontal axis has its ticks, else at round numbers. */
   readonly horizontalTicks?: readonly number[];
   /** Of the picture, in pixels. @default {760} */
@@ -32,6 +37,10 @@ export interface Chart {
   /** @default {480} */
   readonly height?: number;
 }
+
+/** Pale, so that curves are seen on it. */
+const band: Colour = [252, 214, 206];
+const bandStyle = { style: "band", colour: band } as const;
 
 const textDot = 2;
 const titleDot = 3;
@@ -42,6 +51,11 @@ const margin = 28;
  * @throws {RangeError} where no series has a finite point
  */
 export function renderChart(chart: Chart): Uint8Array {
+  return drawChart(chart).toPng();
+}
+
+/** @throws {RangeError} where no series has a finite point */
+export function drawChart(chart: Chart): Raster {
   const { width = 760, height = 480, scale = "linear" } = chart;
   const isLogarithmic = scale === "logarithmic";
   const shown = chart.series.map((series, index) => ({
@@ -66,7 +80,8 @@ export function renderChart(chart: Chart): Uint8Array {
   const right = width - margin;
   const named = shown.filter(({ style }) => style !== "faint");
   const legendTop = margin + textHeight(titleDot) + 14;
-  const rows = legendRows(named, right - margin);
+  const bands = chart.bands?.spans.length ? [{ name: chart.bands.name, ...bandStyle }] : [];
+  const rows = legendRows([...named, ...bands], right - margin);
   const top = legendTop + rows.length * (textHeight(textDot) + 10) + textHeight(textDot) + 26;
   const bottom = height - margin - 2 * (textHeight(textDot) + 8);
   const at = ([x, y]: Point): Point => [
@@ -78,6 +93,11 @@ export function renderChart(chart: Chart): Uint8Array {
   raster.text(chart.title, margin, margin, titleDot, ink);
   drawLegend(raster, rows, legendTop);
   raster.text(chart.vertical, margin, top - textHeight(textDot) - 16, textDot, muted);
+  for (const [from, to] of chart.bands?.spans ?? []) {
+    const [start] = at([Math.max(from, horizontal[0]), 0]);
+    const [end] = at([Math.min(to, horizontal[1]), 0]);
+    raster.fill(Math.round(start), top, Math.max(1, Math.round(end - start)), bottom - top, band);
+  }
   for (const [index, tick] of ticksY.entries()) {
     const y = Math.round(at([horizontal[0], tick])[1]);
     raster.fill(left, y, right - left, 1, faintRule);
@@ -103,7 +123,7 @@ export function renderChart(chart: Chart): Uint8Array {
   for (const { points, style, colour } of [...behind, ...named]) {
     drawSeries(raster, points.map((point) => point && at(point)), style, colour);
   }
-  return raster.toPng();
+  return raster;
 }
 
 function drawSeries(
@@ -145,7 +165,7 @@ function dash(raster: Raster, from: Point, to: Point, colour: Colour, travelled:
 
 interface LegendEntry {
   readonly name: string;
-  readonly style: Series["style"];
+  readonly style: Series["style"] | "band";
   readonly colour: Colour;
   readonly left: number;
 }
@@ -154,7 +174,7 @@ const swatch = 26;
 
 /** As many entries side by side as fit. */
 function legendRows(
-  named: readonly { name: string; style: Series["style"]; colour: Colour }[],
+  named: readonly { name: string; style: LegendEntry["style"]; colour: Colour }[],
   widthMax: number,
 ): LegendEntry[][] {
   const rows: LegendEntry[][] = [];
@@ -182,7 +202,8 @@ function drawLegend(raster: Raster, rows: readonly LegendEntry[][], top: number)
         : style === "marked"
         ? [[from, middle], [from + swatch / 2, middle], [from + swatch, middle]]
         : [[from, middle], [from + swatch, middle]];
-      if (style === "marked") {
+      if (style === "band") raster.fill(from, y - 1, swatch, 16, colour);
+      else if (style === "marked") {
         raster.line(ends[0], ends[2], 2.5, colour);
         raster.disc(ends[1], 4, colour);
       } else drawSeries(raster, ends, style, colour);

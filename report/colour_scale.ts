@@ -5,7 +5,8 @@
  */
 export type Colour = readonly [red: number, green: number, blue: number];
 export type ColourScale = (value: number) => Colour;
-export type ColourScaleName = "gray" | "rain" | "error";
+/** `classes` takes the number of a class, from 0 on. */
+export type ColourScaleName = "gray" | "rain" | "error" | "classes";
 
 const STOPS: Readonly<Record<"gray" | "error", readonly (readonly [number, Colour])[]>> = {
   gray: [[0, [0, 0, 0]], [1, [255, 255, 255]]],
@@ -46,9 +47,35 @@ function rainColour(value: number): Colour {
   return rainSteps.findLast(([from]) => rate >= from)?.[1] ?? rainSteps[0][1];
 }
 
+/** Ten colours that also differ in lightness, after Matplotlib's "tab10"; they repeat beyond. */
+const categories: readonly Colour[] = [
+  [31, 119, 180],
+  [230, 115, 15],
+  [44, 150, 60],
+  [205, 45, 50],
+  [140, 95, 185],
+  [125, 80, 70],
+  [220, 110, 185],
+  [105, 110, 118],
+  [175, 170, 35],
+  [25, 175, 195],
+];
+
+export function categoryColour(index: number): Colour {
+  return categories[index % categories.length];
+}
+
+const ground: Colour = [17, 22, 32];
+
+/** The first class of a segmentation is what is behind everything. */
+export function classColour(index: number): Colour {
+  return index === 0 ? ground : categoryColour(index - 1);
+}
+
 /** Values outside [0, 1] take the end colours, NaN the first; grey and errors have 256 colours each. */
 export function colourScale(name: ColourScaleName): ColourScale {
   if (name === "rain") return rainColour;
+  if (name === "classes") return classColour;
   const table = Array.from({ length: 256 }, (_, index) => interpolate(STOPS[name], index / 255));
   return (value) => table[Math.round(Math.min(Math.max(value || 0, 0), 1) * 255)];
 }

@@ -6,8 +6,8 @@ import { type AnimationFrame, encodeAnimation } from "./animation.ts";
 import { colourScale } from "./colour_scale.ts";
 import { accent, background, ink, muted, rule } from "./ink.ts";
 import type { PredictionPicture } from "./prediction_picture.ts";
-import { checkShapes, frameOf, rowNames } from "./predicted_sequence.ts";
-import { drawRainLegend, rainLegendHeight, rainLegendWidth } from "./rain_legend.ts";
+import { legendOf } from "./legend.ts";
+import { checkShapes, rowsOf } from "./predicted_sequence.ts";
 import { Raster, textHeight, textWidth } from "./raster.ts";
 
 const sidePixelsMin = 128;
@@ -32,25 +32,33 @@ export function renderPredictionAnimation(picture: PredictionPicture): Uint8Arra
   return encodeAnimation(shown);
 }
 
-function drawMoment({ title, sequences, scale, predicts }: PredictionPicture, index: number) {
+function drawMoment(
+  { title, sequences, scale, classes, predicts }: PredictionPicture,
+  index: number,
+): Raster {
   const { inputFrames, height, width } = sequences[0];
   const zoom = Math.max(1, Math.ceil(sidePixelsMin / Math.max(height, width)));
   const [cellWidth, cellHeight] = [width * zoom, height * zoom];
-  const isRain = scale === "rain";
+  const legend = legendOf(scale, classes);
+  const rowNames = rowsOf(sequences[0], predicts, scale).map(({ name }) => name);
   const lineHeight = textHeight(textDot);
   const timeTop = margin + lineHeight + 8;
   const headTop = timeTop + lineHeight + 12;
   const top = headTop + lineHeight + 8;
-  const names = rowNames(predicts);
   const bottom = top + sequences.length * (cellHeight + gap) - gap;
-  const right = margin + names.length * (cellWidth + gap) - gap;
+  // A name may be wider than its frames.
+  const columnWidths = rowNames.map((name) => Math.max(cellWidth, textWidth(name, textDot)) + gap);
+  const lefts = columnWidths.map((_, column) =>
+    columnWidths.slice(0, column).reduce((sum, width) => sum + width, margin)
+  );
+  const right = lefts[lefts.length - 1] + columnWidths[columnWidths.length - 1] - gap;
   const raster = new Raster(
     Math.max(
       right,
       margin + textWidth(title, textDot),
-      isRain ? margin + rainLegendWidth : 0,
+      margin + legend.width,
     ) + margin,
-    bottom + margin + (isRain ? 16 + rainLegendHeight : 0),
+    bottom + margin + (legend.height > 0 ? 16 + legend.height : 0),
     background,
   );
   const isInput = index < inputFrames;
@@ -61,21 +69,18 @@ function drawMoment({ title, sequences, scale, predicts }: PredictionPicture, in
     : `frame ${index + 1}`;
   raster.text(title, margin, margin, textDot, ink);
   raster.text(time, margin, timeTop, textDot, isInput ? muted : accent);
-  const [values, errors] = [colourScale(scale), colourScale("error")];
-  for (const [column, name] of names.entries()) {
-    const left = margin + column * (cellWidth + gap);
-    raster.text(name, left, headTop, textDot, muted);
-    for (const [row, sequence] of sequences.entries()) {
-      const cellTop = top + row * (cellHeight + gap);
-      if (column > 0 && isInput) {
-        outline(raster, left, cellTop, cellWidth, cellHeight);
-      } else {
-        const colours = column === 2 ? errors : values;
-        raster.frame(frameOf(sequence, column, index), left, cellTop, zoom, colours);
-      }
+  rowNames.forEach((name, column) => raster.text(name, lefts[column], headTop, textDot, muted));
+  for (const [row, sequence] of sequences.entries()) {
+    const cellTop = top + row * (cellHeight + gap);
+    for (
+      const [column, { frame: frameAt, scale: own }] of rowsOf(sequence, predicts, scale).entries()
+    ) {
+      const frame = frameAt(index);
+      if (frame) raster.frame(frame, lefts[column], cellTop, zoom, colourScale(own));
+      else outline(raster, lefts[column], cellTop, cellWidth, cellHeight);
     }
   }
-  if (isRain) drawRainLegend(raster, margin, bottom + 16);
+  legend.draw(raster, margin, bottom + 16);
   return raster;
 }
 

@@ -5,23 +5,27 @@
  */
 import { colourScale } from "./colour_scale.ts";
 import { accent, background, ink, muted, rule } from "./ink.ts";
+import { legendOf } from "./legend.ts";
 import {
   checkShapes,
-  frameOf,
   type PredictedSequence,
   type PredictionKind,
-  rowNames,
+  rowsOf,
   sideBySide,
 } from "./predicted_sequence.ts";
-import { drawRainLegend, rainLegendHeight, rainLegendWidth } from "./rain_legend.ts";
 import { Raster, textHeight, textWidth } from "./raster.ts";
 
 export interface PredictionPicture {
   readonly title: string;
   /** At least one; all of one shape. */
   readonly sequences: readonly PredictedSequence[];
-  /** `rain` draws -10 to 60 dBZ, as the radar datasets scale it, and a colour bar. */
-  readonly scale: "gray" | "rain";
+  /**
+   * `rain` draws -10 to 60 dBZ, as the radar datasets scale it, and a colour bar. Frames of three
+   * channels have colours of their own.
+   */
+  readonly scale: "gray" | "rain" | "classes";
+  /** Names, for the scale of classes. */
+  readonly classes?: readonly string[];
   readonly predicts: PredictionKind;
 }
 
@@ -35,67 +39,63 @@ const LABEL_DOT = 2;
 const TITLE_DOT = 3;
 
 /**
- * Draws the sequences below each other, and reconstructed still images side by side.
+ * Draws the sequences below each other; single images side by side.
  * @returns a PNG of 8-bit RGB
  * @throws {RangeError} if an array's length contradicts its shape, or the shapes differ
  */
 export function renderPredictions(picture: PredictionPicture): Uint8Array {
   checkShapes(picture.sequences);
-  const areImages = picture.predicts === "reconstruction" && picture.sequences[0].frames === 1;
-  const sequences = areImages ? [sideBySide(picture.sequences)] : picture.sequences;
+  const sequences = sideBySide(picture.sequences);
   const { frames, inputFrames, height, width } = sequences[0];
-  const names = rowNames(picture.predicts);
+  const rowNames = rowsOf(sequences[0], picture.predicts, picture.scale).map(({ name }) => name);
   const zoom = Math.max(1, Math.ceil(FRAME_PIXELS_MIN / Math.max(height, width)));
   const [cellWidth, cellHeight] = [width * zoom, height * zoom];
   const columns = chooseColumns(frames, inputFrames);
 
-  const framesLeft = MARGIN + Math.max(...names.map((name) => textWidth(name, LABEL_DOT))) + 16;
+  const framesLeft = MARGIN + Math.max(...rowNames.map((name) => textWidth(name, LABEL_DOT))) + 16;
   const leftOf = (index: number) =>
     framesLeft + index * (cellWidth + FRAME_GAP) +
     (columns[index] >= inputFrames ? GROUP_GAP - FRAME_GAP : 0);
+  const inputs = columns.filter((frame) => frame < inputFrames).length;
+  const groupLeft = leftOf(Math.min(inputs, columns.length - 1));
   const right = leftOf(columns.length - 1) + cellWidth;
   const rowHeight = cellHeight + FRAME_GAP;
   const headTop = MARGIN + textHeight(TITLE_DOT) + 24;
   const bodyTop = headTop + 2 * textHeight(LABEL_DOT) + 40;
   const captionHeight = textHeight(LABEL_DOT) + 10;
-  const sequenceHeight = captionHeight + names.length * rowHeight + SEQUENCE_GAP;
+  const sequenceHeight = captionHeight + rowNames.length * rowHeight + SEQUENCE_GAP;
   const bodyBottom = bodyTop + sequences.length * sequenceHeight - SEQUENCE_GAP;
-  const hasLegend = picture.scale === "rain";
+  const legend = legendOf(picture.scale, picture.classes);
+  const labels = sequences.map(({ label }) => textWidth(label, LABEL_DOT));
   const raster = new Raster(
     Math.max(
       right,
       MARGIN + textWidth(picture.title, TITLE_DOT),
-      framesLeft + Math.max(...sequences.map(({ label }) => textWidth(label, LABEL_DOT))),
-      hasLegend ? framesLeft + rainLegendWidth : 0,
+      groupLeft + textWidth(groupNames[picture.predicts], LABEL_DOT),
+      leftOf(0) + Math.max(legend.width, ...labels),
     ) + MARGIN,
-    bodyBottom + MARGIN + (hasLegend ? 24 + rainLegendHeight : 0),
+    bodyBottom + MARGIN + (legend.height > 0 ? 24 + legend.height : 0),
     background,
   );
 
   raster.text(picture.title, MARGIN, MARGIN, TITLE_DOT, ink);
   drawHead(raster, { columns, inputFrames, leftOf, cellWidth, top: headTop }, picture.predicts);
-  const values = colourScale(picture.scale);
-  const errors = colourScale("error");
   for (const [number, sequence] of sequences.entries()) {
     const top = bodyTop + number * sequenceHeight;
-    raster.text(sequence.label, framesLeft, top, LABEL_DOT, muted);
-    for (const [row, name] of names.entries()) {
+    raster.text(sequence.label, leftOf(0), top, LABEL_DOT, muted);
+    const rows = rowsOf(sequence, picture.predicts, picture.scale);
+    for (const [row, { name, scale, frame: frameAt }] of rows.entries()) {
       const rowTop = top + captionHeight + row * rowHeight;
       const labelTop = rowTop + (cellHeight - textHeight(LABEL_DOT)) / 2 | 0;
       raster.text(name, MARGIN, labelTop, LABEL_DOT, ink);
-      for (const [index, frame] of columns.entries()) {
-        if (row > 0 && frame < inputFrames) continue;
-        raster.frame(
-          frameOf(sequence, row, frame),
-          leftOf(index),
-          rowTop,
-          zoom,
-          row === 2 ? errors : values,
-        );
+      const colours = colourScale(scale);
+      for (const [index, column] of columns.entries()) {
+        const frame = frameAt(column);
+        if (frame) raster.frame(frame, leftOf(index), rowTop, zoom, colours);
       }
     }
   }
-  if (hasLegend) drawRainLegend(raster, framesLeft, bodyBottom + 24);
+  legend.draw(raster, leftOf(0), bodyBottom + 24);
   return raster.toPng();
 }
 
@@ -108,11 +108,13 @@ function chooseColumns(frames: number, inputFrames: number): number[] {
   });
 }
 
-const groupNames = {
+const groupNames: { readonly [predicts in PredictionKind]: string } = {
   forecast: "forecast from the input alone",
   "next-frame": "each frame predicted from the true frames before it",
-  "reconstruction": "each frame out of its own code",
-} as const;
+  reconstruction: "each frame through its code and back",
+  answer: "the answer to each frame",
+  nothing: "",
+};
 
 /** Names of the two groups over a rule each, and the number of every frame. */
 function drawHead(

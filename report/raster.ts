@@ -7,9 +7,12 @@ import { encodePng } from "../datasets/png.ts";
 import { GLYPH_ROWS, glyphColumns, textColumns } from "./bitmap_font.ts";
 import type { Colour, ColourScale } from "./colour_scale.ts";
 
-/** Single-channel frame, row by row, values in [0, 1]. */
+/** Row by row. */
 export interface Frame {
+  /** [height, width, channels] */
   readonly values: Float32Array;
+  /** 3 for red, green and blue in [0, 1]. @default {1} */
+  readonly channels?: number;
   readonly height: number;
   readonly width: number;
 }
@@ -85,6 +88,21 @@ export class Raster {
     }
   }
 
+  /** Another picture with its upper left corner at (left, top), where it fits in whole. */
+  paste(picture: Raster, left: number, top: number): void {
+    if (left < 0 || left + picture.width > this.width || top + picture.height > this.height) {
+      throw new RangeError(
+        `Cannot paste ${picture.width} x ${picture.height} pixels at ${left}, ${top} of ` +
+          `${this.width} x ${this.height}`,
+      );
+    }
+    for (let row = 0; row < picture.height; row++) {
+      const from = row * picture.width * 3;
+      const line = picture.pixels.subarray(from, from + picture.width * 3);
+      this.#pixels.set(line, ((top + row) * this.width + left) * 3);
+    }
+  }
+
   /** Draws text with its upper left corner at (left, top); a dot is `dotSize` pixels wide. */
   text(text: string, left: number, top: number, dotSize: number, colour: Colour): void {
     let x = left;
@@ -99,11 +117,19 @@ export class Raster {
     }
   }
 
-  /** Draws a frame with each of its pixels as a square of `zoom` × `zoom`. */
+  /**
+   * Draws a frame with each of its pixels as a square of `zoom` × `zoom`, in `colours` where it has
+   * one channel, else in its own.
+   */
   frame(frame: Frame, left: number, top: number, zoom: number, colours: ColourScale): void {
+    const { values, channels = 1 } = frame;
+    const byte = (value: number) => Math.round(Math.min(Math.max(value || 0, 0), 1) * 255);
     for (let row = 0; row < frame.height; row++) {
       for (let column = 0; column < frame.width; column++) {
-        const colour = colours(frame.values[row * frame.width + column]);
+        const at = (row * frame.width + column) * channels;
+        const colour: Colour = channels === 1
+          ? colours(values[at])
+          : [byte(values[at]), byte(values[at + 1]), byte(values[at + 2])];
         this.fill(left + column * zoom, top + row * zoom, zoom, zoom, colour);
       }
     }

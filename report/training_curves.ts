@@ -1,6 +1,7 @@
 /** The course of a run out of its `metrics.jsonl`: training loss, validation, and persistence. */
 import { renderChart, type Series } from "./chart.ts";
-import { categoryColour, muted } from "./ink.ts";
+import { categoryColour } from "./colour_scale.ts";
+import { muted } from "./ink.ts";
 import type { MetricsLine } from "./metrics_log.ts";
 
 /** The mean of the last steps that is drawn as the curve, over the steps themselves. */

@@ -4,12 +4,12 @@
  */
 import type { Dataset, Split } from "../datasets/dataset.ts";
 import { prefetch } from "../datasets/prefetch.ts";
-import { planEpoch } from "../datasets/plan.ts";
+import { planEpoch, type WindowTask } from "../datasets/plan.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
 import { createLaneStates } from "./lane_states.ts";
 import type { ShardLoss } from "./opened_run.ts";
-import type { EvaluatedSum, ShardWindows } from "./step_functions.ts";
+import type { EvaluatedSum, EvaluationResult, ShardWindows } from "./step_functions.ts";
 import { disposeWindows, type Trainer, uploadWindows } from "./trainer.ts";
 import { readWindows, type WindowBatch, type WindowSource } from "./window_batch.ts";
 
@@ -26,12 +26,18 @@ export interface EvaluationOptions {
   readonly isGivenUp?: () => boolean;
   /** Told after each step of the split's plan. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Given each shard's windows and predictions, which it may read until it returns. */
-  readonly onWindows?: (
-    batch: WindowBatch,
-    windows: ShardWindows,
-    predictions: Tensor,
-  ) => Promise<void>;
+  /** Given each shard's windows and what the model says of them, to be read until it returns. */
+  readonly onWindows?: (windows: EvaluatedWindows) => Promise<void>;
+}
+
+/** One window of each of a shard's lanes, and the model's answers. */
+export interface EvaluatedWindows extends Pick<EvaluationResult, "penalty" | "latent"> {
+  /** What each lane's window is of. */
+  readonly tasks: readonly WindowTask[];
+  readonly batch: WindowBatch;
+  readonly windows: ShardWindows;
+  /** [lanes, predictions, ...outputShape] */
+  readonly predictions: Tensor;
 }
 
 /** Losses of this worker's shards over a whole split; none if it was given up. */
@@ -68,20 +74,23 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
     for await (const batch of prefetch(reads(), { aheadMax })) {
       if (isGivenUp()) return [];
       const windows = uploadWindows(batch, model, lanesPerShard);
-      const { losses, predictions, state } = await trainer.functions.evaluate(
+      const result = await trainer.functions.evaluate(
         trainer.parameters(),
         states.ofShard(batch.shard),
         windows,
       );
-      states.replace(batch.shard, state);
+      const { losses, predictions, penalty, latent } = result;
+      states.replace(batch.shard, result.state);
       const sum = sums.get(batch.shard)!;
       losses.dataSync().forEach((value, index) => {
         sum[evaluated[index]] = (sum[evaluated[index]] ?? 0) + value;
       });
       const weight = batch.weights.reduce((total, value) => total + value, 0);
       weightSums.set(batch.shard, weightSums.get(batch.shard)! + weight * errorsPerPrediction);
-      await options.onWindows?.(batch, windows, predictions);
-      tf.dispose([losses, predictions]);
+      const first = batch.shard * lanesPerShard;
+      const tasks = plan.tasks(batch.step).slice(first, first + lanesPerShard);
+      await options.onWindows?.({ tasks, batch, windows, predictions, penalty, latent });
+      tf.dispose([losses, predictions, ...[penalty, latent].filter((each) => each !== undefined)]);
       disposeWindows(windows);
       if (batch.shard === shards.at(-1)) onProgress(batch.step + 1, plan.steps);
     }

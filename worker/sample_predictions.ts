@@ -21,6 +21,8 @@ export interface SampleOptions {
   readonly framesMax: number;
 }
 
+const imagesMax = 10;
+
 /** Nothing where the model's answers are no frames. */
 export async function samplePredictions(options: SampleOptions): Promise<SequencePrediction[]> {
   const { trainer, model, dataset, lanesPerShard, sequencesMax, framesMax } = options;
@@ -29,9 +31,11 @@ export async function samplePredictions(options: SampleOptions): Promise<Sequenc
   // All of one length, so that they stand below each other in one picture.
   const longest = Math.max(0, ...catalogue.map((entry) => entry.frames));
   const frames = Math.min(longest, Math.max(framesMax, model.window.frames));
+  // Of single images as many as of a sequence's frames: they stand side by side.
+  const countMax = longest === 1 ? imagesMax : sequencesMax;
   const samples: SequencePrediction[] = [];
   for (const [index, entry] of catalogue.entries()) {
-    if (samples.length === sequencesMax) break;
+    if (samples.length === countMax) break;
     if (entry.frames < frames || windowCount(frames, model.window) === 0) continue;
     const truth = await dataset.read({
       split: "test",

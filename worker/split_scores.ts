@@ -1,8 +1,8 @@
 /**
- * Every score of a split beside its loss: of frames, by lead time, for the model and for the forecast
- * to beat; of classes, by which was taken for which.
+ * Every score of a split beside its loss: of frames, by lead time, for the model and for the forecasts
+ * to beat; of classes, by which was taken for which; of anomalies; and an autoencoder's latent points.
  */
-import type { Dataset } from "../datasets/dataset.ts";
+import type { Split } from "../datasets/dataset.ts";
 import { isRainDataset } from "../datasets/rain_dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
@@ -13,97 +13,148 @@ import {
   countClasses,
   emptyConfusion,
 } from "../metrics/confusion.ts";
-import {
-  createEvaluationScores,
-  type EvaluationResult,
-  type EvaluationScores,
-} from "../metrics/evaluation_scores.ts";
+import { errorsPerPrediction } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
-import type { ShardWindows } from "./step_functions.ts";
-import { sizeOf, type WindowBatch } from "./window_batch.ts";
+import type { LossName } from "../net/run_configuration.ts";
+import { type AnomalyResult, type AnomalyTimeline, createAnomalyScores } from "./anomaly_scores.ts";
+import type { EvaluatedWindows } from "./evaluation.ts";
+import { createForecastScores, type ForecastResult, type ScoreOptions } from "./forecast_scores.ts";
+import { createLatentPoints, type LatentPlane } from "./latent_points.ts";
+import { sizeOf } from "./window_batch.ts";
 
-export interface SplitScoresOptions {
+export interface SplitScoresOptions extends ScoreOptions {
   readonly engine: Engine;
   readonly model: Model;
-  readonly dataset: Dataset;
-  /** Of events: in mm/h for rain, else in the frames' own unit. */
-  readonly thresholds: readonly number[];
-  /** Sides of the fractions skill score's neighbourhoods in pixels. */
-  readonly scales: readonly number[];
+  readonly split: Split;
+  /** That the model's penalty is a part of. */
+  readonly loss: LossName;
 }
 
-export interface SplitResult {
-  /** Where frames are predicted. */
-  readonly frames?: EvaluationResult;
-  /** Of repeating the last frame seen, where the model forecasts. */
-  readonly persistence?: EvaluationResult;
+/** Scores of frames are there where frames are predicted. */
+export interface SplitResult extends Partial<ForecastResult> {
   /** Where classes are. */
   readonly classes?: ClassScores & {
     readonly names: readonly string[];
     /** [true class][predicted class] */
     readonly confusion: readonly (readonly number[])[];
   };
+  /** Where the dataset tells of events and the model predicts frames. */
+  readonly anomalies?: AnomalyResult;
+  /** Mean of the model's penalty, in the unit of the loss that includes it. */
+  readonly penalty?: number;
 }
 
 export interface SplitScores {
-  /** The predictions of one shard's windows, [lanes, predictions, ...outputShape]. */
-  add(batch: WindowBatch, windows: ShardWindows, predictions: Tensor): Promise<void>;
+  add(windows: EvaluatedWindows): Promise<void>;
   result(): SplitResult;
+  /** What is drawn rather than told. */
+  timelines(countMax: number): AnomalyTimeline[];
+  latentPlane(): LatentPlane | undefined;
   dispose(): void;
 }
 
 export function createSplitScores(options: SplitScoresOptions): SplitScores {
-  const { engine, model, dataset, thresholds, scales } = options;
+  const { engine, model, dataset, split, loss } = options;
   const { window, outputShape } = model;
-  const size = sizeOf(outputShape);
+  const [size, frameSize] = [sizeOf(outputShape), sizeOf(dataset.frameShape)];
+  const context = window.frames - window.predictions;
   const hasTargets = dataset.targetShape !== undefined;
-  const isFrames = `${outputShape}` === `${dataset.frameShape}` && !dataset.classes;
-  const classes = dataset.classes && outputShape.at(-1) === dataset.classes.length
-    ? dataset.classes
-    : undefined;
+  const isOfClasses = dataset.classes !== undefined &&
+    `${outputShape}` === `${dataset.targetShape}`;
+  const isFrames = `${outputShape}` === `${dataset.frameShape}` && !isOfClasses;
+  const classes = isOfClasses ? dataset.classes : undefined;
   // Up to one frame before the first prediction, every prediction is of the next frame.
-  const leads = window.frames - window.predictions > 1 ? window.predictions : 1;
-  const create = () =>
-    createEvaluationScores({
-      frameShape: dataset.frameShape,
-      leads,
-      ...(thresholds.length === 0 || dataset.frameShape[2] !== 1 ? {} : {
-        events: {
-          ...{ thresholds, scales },
-          ...(isRainDataset(dataset) ? { relation: dataset.relation } : {}),
-        },
-      }),
-    });
-  const [frames, persistence] = isFrames
-    ? [create(), model.persistence ? create() : undefined]
-    : [undefined, undefined];
+  const leads = context > 1 ? window.predictions : 1;
+  const frames = isFrames
+    ? createForecastScores(options, leads, {
+      persistence: model.persistence !== undefined,
+      extrapolation: context > 1 && isRainDataset(dataset) && dataset.frameShape[2] === 1,
+    })
+    : undefined;
+  const isAnomaly = isFrames && model.persistence !== undefined && !dataset.classes &&
+    `${dataset.targetShape}` === "1";
+  const anomalies = isAnomaly ? createAnomalyScores(dataset.catalogue(split, 0)) : undefined;
+  const latents = createLatentPoints();
+  const penalty = { sum: 0, weight: 0 };
+  const errors = errorsPerPrediction(loss, outputShape);
   let confusion = classes && emptyConfusion(classes.length);
-  const answers = engine.compile("answers", (inputs) => [
-    model.targets(inputs[0], hasTargets ? inputs[1] : undefined),
-    ...(persistence ? [model.persistence!(inputs[0])] : []),
-  ]);
-  const score = (
-    scores: EvaluationScores,
-    predicted: Float32Array,
-    truth: Float32Array,
-    weights: Float32Array,
-  ) => {
-    weights.forEach((weight, index) => {
-      if (weight === 0) return;
-      const lead = leads === 1 ? 0 : index % window.predictions;
-      const part = (values: Float32Array) => values.subarray(index * size, (index + 1) * size);
-      scores.add(lead, part(predicted), part(truth));
+  const answers = engine.compile(
+    "answers",
+    (inputs) => [model.targets(inputs[0], hasTargets ? inputs[1] : undefined)],
+  );
+
+  /** The first prediction of a lane's window that counts, and how many do. */
+  const eachLane = (
+    { tasks, batch: { weights } }: EvaluatedWindows,
+    tell: (lane: number, valid: number) => void,
+  ) =>
+    tasks.forEach((_, lane) => {
+      const first = lane * window.predictions;
+      const ofLane = weights.subarray(first, first + window.predictions);
+      tell(lane, ofLane.filter((weight) => weight > 0).length);
+    });
+  const addFrames = (windows: EvaluatedWindows, predicted: Float32Array, truth: Float32Array) =>
+    eachLane(windows, (lane, valid) => {
+      if (valid === 0) return;
+      const all = windows.batch.frames;
+      const seen = all.subarray(lane * window.frames * frameSize);
+      const part = (values: Float32Array, place: number, count: number) => {
+        const first = lane * window.predictions + place;
+        return values.subarray(first * size, (first + count) * size);
+      };
+      if (leads > 1) {
+        const before = seen.subarray(0, context * frameSize);
+        frames!.add(before, part(predicted, 0, valid), part(truth, 0, valid), valid);
+      } else {
+        for (let place = 0; place < valid; place++) {
+          const before = seen.subarray(0, (place + context) * frameSize);
+          frames!.add(before, part(predicted, place, 1), part(truth, place, 1), 1);
+        }
+      }
+      for (let place = 0; anomalies && place < valid; place++) {
+        const task = windows.tasks[lane];
+        const at = lane * window.frames + context + place;
+        const last = seen.subarray(
+          (context + place - 1) * frameSize,
+          (context + place) * frameSize,
+        );
+        anomalies.add(task, {
+          frame: task.offset + context + place,
+          isEvent: windows.batch.targets!.values[at] > 0.5,
+          error: meanSquare(part(predicted, place, 1), part(truth, place, 1)),
+          persistenceError: meanSquare(last, part(truth, place, 1)),
+        });
+      }
+    });
+  const addLatents = (windows: EvaluatedWindows, values: Float32Array) => {
+    const points = values.length / (windows.tasks.length * window.predictions);
+    const labels = dataset.classes && dataset.targetShape?.length === 1
+      ? windows.batch.targets!.values
+      : undefined;
+    eachLane(windows, (lane, valid) => {
+      for (let place = 0; place < valid; place++) {
+        const first = (lane * window.predictions + place) * points;
+        const at = (lane * window.frames + context + place) * (dataset.classes?.length ?? 0);
+        const label = labels ? labels.subarray(at, at + dataset.classes!.length).indexOf(1) : 0;
+        if (label >= 0) latents.add(values.subarray(first, first + points), label);
+      }
     });
   };
   return {
-    async add({ weights }, windows, predictions) {
+    async add(windows) {
+      const { batch: { weights }, predictions } = windows;
+      const valuesOf = (tensor: Tensor) => tensor.dataSync() as Float32Array;
+      if (windows.latent) addLatents(windows, valuesOf(windows.latent));
+      if (windows.penalty) {
+        valuesOf(windows.penalty).forEach((value, i) => penalty.sum += weights[i] * value);
+        penalty.weight += weights.reduce((sum, weight) => sum + weight, 0);
+      }
       if (!frames && !confusion) return;
-      const inputs = [windows.frames, ...(windows.targets ? [windows.targets] : [])];
-      const outputs = await answers(inputs);
-      const [truth, repeated] = outputs.map((tensor) => tensor.dataSync() as Float32Array);
-      const predicted = predictions.dataSync() as Float32Array;
-      if (frames) score(frames, predicted, truth, weights);
-      if (persistence) score(persistence, repeated, truth, weights);
+      const { frames: read, targets } = windows.windows;
+      const outputs = await answers([read, ...(targets ? [targets] : [])]);
+      const truth = valuesOf(outputs[0]);
+      const predicted = valuesOf(predictions);
+      if (frames) addFrames(windows, predicted, truth);
       if (confusion) {
         const counted = truth.map((value, i) => weights[Math.floor(i / size)] === 0 ? 0 : value);
         const { length } = classes!;
@@ -112,8 +163,9 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       tf.dispose(outputs);
     },
     result: () => ({
-      ...(frames ? { frames: frames.result() } : {}),
-      ...(persistence ? { persistence: persistence.result() } : {}),
+      ...frames?.result(),
+      ...(anomalies ? { anomalies: anomalies.result() } : {}),
+      ...(penalty.weight > 0 ? { penalty: penalty.sum / (penalty.weight * errors) } : {}),
       ...(confusion
         ? {
           classes: {
@@ -125,6 +177,14 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
         }
         : {}),
     }),
+    timelines: (countMax) => anomalies?.timelines(countMax) ?? [],
+    latentPlane: () => latents.plane(),
     dispose: () => answers.dispose(),
   };
+}
+
+function meanSquare(one: Float32Array, two: Float32Array): number {
+  let sum = 0;
+  for (let i = 0; i < one.length; i++) sum += (one[i] - two[i]) ** 2;
+  return sum / one.length;
 }

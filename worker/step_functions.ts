@@ -43,6 +43,9 @@ export interface EvaluationResult {
   /** [lanes, predictions, ...outputShape] */
   readonly predictions: Tensor;
   readonly state: Tensor[];
+  /** With `isDetailed`, where the model has them: [lanes, predictions], [lanes, predictions, n]. */
+  readonly penalty?: Tensor;
+  readonly latent?: Tensor;
 }
 
 export interface UpdateResult {
@@ -90,6 +93,8 @@ export interface StepOptions {
   readonly optimizer: Optimizer;
   /** Whether the windows bring the dataset's answers. */
   readonly hasTargets?: boolean;
+  /** Whether `evaluate` also gives the model's penalties and latent points. */
+  readonly isDetailed?: boolean;
   readonly mode?: ExecutionMode;
   /** Awaited before each call; for an engine that would never let the event loop turn. */
   readonly pause?: () => Promise<void>;
@@ -99,7 +104,7 @@ const noPause = () => Promise.resolve();
 
 export function createStepFunctions(options: StepOptions): StepFunctions {
   const { engine, model, loss, optimizer, mode, pause = noPause } = options;
-  const { hasTargets = false } = options;
+  const { hasTargets = false, isDetailed = false } = options;
   const stateCount = model.state.length;
   const evaluated: EvaluatedSum[] = [
     "lossSum",
@@ -136,6 +141,8 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     return [tf.concat(parts, 0), ...newState.map(release)];
   }, { mode });
 
+  // Known once the model has been called, which a compiled function does before it gives anything.
+  let beside: ("penalty" | "latent")[] = [];
   const evaluate = engine.compile("evaluate", (inputs) => {
     const { parameters, frames, resets, weights, given, state } = inputsOf(inputs);
     const values = splitParameters(model, parameters);
@@ -152,7 +159,9 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       correctSum: () => correctSum(predictions, targets, weights),
     };
     const losses = tf.stack(evaluated.map((sum) => sums[sum]()));
-    return [losses, predictions, ...output.state];
+    beside = (["penalty", "latent"] as const)
+      .filter((name) => isDetailed && output[name] !== undefined);
+    return [losses, predictions, ...output.state, ...beside.map((name) => output[name]!)];
   }, { mode });
 
   const update = engine.compile("update", (inputs) => {
@@ -176,7 +185,9 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       await pause();
       const outputs = await evaluate(windowInputs(parameters, state, { ...windows, noise: [] }));
       const [losses, predictions] = outputs;
-      return { losses, predictions, state: outputs.slice(2, 2 + stateCount) };
+      const rest = outputs.slice(2 + stateCount);
+      const named = Object.fromEntries(beside.map((name, index) => [name, rest[index]]));
+      return { losses, predictions, state: outputs.slice(2, 2 + stateCount), ...named };
     },
     async update(parameters, slots, gradient, scalars) {
       await pause();

@@ -2,7 +2,12 @@ import assert from "node:assert/strict";
 import { saveCheckpoint } from "../../coordinator/checkpoint_folder.ts";
 import type { JsonValue } from "../../coordinator/checkpoint_manifest.ts";
 import { diskFileSystem } from "../../coordinator/file_system.ts";
-import { openRunFolder, type RunRecord } from "../../coordinator/run_folder.ts";
+import {
+  openRunFolder,
+  type RunRecord,
+  sourceRefusal,
+  writeRunRecord,
+} from "../../coordinator/run_folder.ts";
 import { assertSample, sampleCheckpoint } from "./sample_checkpoint.ts";
 import { SimulatedDisk } from "./simulated_disk.ts";
 
@@ -105,6 +110,24 @@ Deno.test("openRunFolder refuses damage everywhere, and a value that JSON cannot
     name: "RunFolderError",
     message: /JSON cannot hold the value of configuration.rate: NaN/,
   });
+});
+
+Deno.test("a resumed run keeps to the source of its model, which run.json remembers", async () => {
+  const disk = await runWith(3);
+  const other = { ...record(), modelSource: "cafe" };
+  const known = await openRunFolder(disk, RUN, other, resume);
+  assert.equal(known.modelSource, undefined);
+  await writeRunRecord(disk, RUN, other);
+  // The coordinator opens the folder before any worker has read the source.
+  const folder = await openRunFolder(disk, RUN, record(), resume);
+  assert.equal(folder.modelSource, "cafe");
+  assert.equal((await openRunFolder(disk, RUN, record(), resume)).modelSource, "cafe");
+  assert.equal(sourceRefusal(folder, "cafe"), undefined);
+  assert.match(
+    sourceRefusal(folder, "beef")!,
+    /^Cannot resume .*: the source of its model has changed since, SHA-256 cafe then and beef now; /,
+  );
+  assert.equal(sourceRefusal({ path: RUN }, "beef"), undefined);
 });
 
 function record(change: { [field: string]: JsonValue } = {}): RunRecord {

@@ -35,6 +35,13 @@ Deno.test({
     const record = JSON.parse(await Deno.readTextFile(`${cwd}/half/run.json`));
     assert.deepEqual(record.configuration.model.options, { features: 3 });
     assert.match(record.configuration.model.name, /^\/.*\/mine\.ts$/);
+    assert.match(record.modelSource, /^[0-9a-f]{64}$/);
+    await Deno.writeTextFile(`${cwd}/parts.ts`, `export * from "${mod}";\n// Edited.\n`);
+    assertSentence(
+      await run("train", ["--resume", "--steps", "6", "--out", "half"], { cwd }),
+      1,
+      /^Failed: Cannot resume half: the source of its model has changed since, SHA-256 \w+ then/,
+    );
     // A slip in the module is told by the worker that finds it.
     const wrong = source.replace("reshape(next, shape)", "reshape(next, [-1])");
     await Deno.writeTextFile(`${cwd}/mine.ts`, wrong.replace("../mod.ts", "./parts.ts"));

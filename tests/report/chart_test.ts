@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { decode } from "fast-png";
 import { renderChart, roundTicks } from "../../report/chart.ts";
 import { renderConfusion } from "../../report/confusion_picture.ts";
-import { categoryColour } from "../../report/ink.ts";
+import { categoryColour } from "../../report/colour_scale.ts";
 import { renderLatentScatter } from "../../report/latent_scatter.ts";
 import { renderLeadTimePlot } from "../../report/lead_time_plot.ts";
 import { renderTrainingCurves } from "../../report/training_curves.ts";

@@ -153,11 +153,11 @@ Deno.test("renderPredictions() refuses what does not fit its shape", () => {
   assert.throws(() => draw(), /no sequences given/);
   assert.throws(
     () => draw({ ...sound, predictions: new Float32Array(5) }),
-    /Cannot draw "sound": predictions has 5 values, its shape \[4, 40, 60\] needs 9600/,
+    /Cannot draw "sound": predictions has 5 values, its shape \[4, 40, 60, 1\] needs 9600/,
   );
   assert.throws(
     () => draw(sound, { ...sound, label: "odd", inputFrames: 3 }),
-    /Cannot draw "odd": .* \[6, 3, 40, 60\], those of the first sequence \[6, 2, 40, 60\]/,
+    /Cannot draw "odd": .* \[6, 3, 40, 60, 1\], those of the first sequence \[6, 2, 40, 60, 1\]/,
   );
 });
 

@@ -14,7 +14,9 @@ async function scored(
   dataset: Dataset,
   thresholds: readonly number[] = [],
 ): Promise<{ losses: ShardLoss[]; result: SplitResult }> {
-  const scores = createSplitScores({ engine, model, dataset, thresholds, scales: [] });
+  const scores = createSplitScores({
+    ...{ engine, model, dataset, thresholds, scales: [], split: "validation", loss: "mse" },
+  });
   const hasTargets = dataset.targetShape !== undefined;
   let losses: ShardLoss[] = [];
   await withTrainers(engine, 1, async ([{ trainer, shards }]) => {

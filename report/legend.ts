@@ -1,0 +1,36 @@
+/** What the colours of a scale mean, in a row: rates for rain, names for classes, nothing for grey. */
+import { classColour, type ColourScaleName } from "./colour_scale.ts";
+import { muted } from "./ink.ts";
+import { drawRainLegend, rainLegendHeight, rainLegendWidth } from "./rain_legend.ts";
+import { type Raster, textHeight, textWidth } from "./raster.ts";
+
+const textDot = 2;
+const boxSide = 16;
+
+export interface Legend {
+  /** Both 0 where there is none. */
+  readonly width: number;
+  readonly height: number;
+  draw(raster: Raster, left: number, top: number): void;
+}
+
+/** @param classes names, for the scale of classes */
+export function legendOf(scale: ColourScaleName, classes: readonly string[] = []): Legend {
+  if (scale === "rain") {
+    return { width: rainLegendWidth, height: rainLegendHeight, draw: drawRainLegend };
+  }
+  if (scale !== "classes" || classes.length === 0) return { width: 0, height: 0, draw() {} };
+  const entries = classes.map((name) => ({ name, width: boxSide + 8 + textWidth(name, textDot) }));
+  return {
+    width: entries.reduce((sum, { width }) => sum + width + 20, -20),
+    height: Math.max(boxSide, textHeight(textDot)),
+    draw(raster, left, top) {
+      let x = left;
+      for (const [index, { name, width }] of entries.entries()) {
+        raster.fill(x, top, boxSide, boxSide, classColour(index));
+        raster.text(name, x + boxSide + 8, top + 1, textDot, muted);
+        x += width + 20;
+      }
+    },
+  };
+}

@@ -1,0 +1,83 @@
+/**
+ * Scores of forecast frames beside those of the forecasts that they have to beat: the last frame
+ * repeated and, for rain, its extrapolation along the motion of the frames before. All of the same
+ * frames and the same pixels.
+ */
+import { persistence } from "../baselines/persistence.ts";
+import { radarExtrapolation } from "../baselines/radar_extrapolation.ts";
+import type { Dataset } from "../datasets/dataset.ts";
+import { isRainDataset } from "../datasets/rain_dataset.ts";
+import { createEvaluationScores, type EvaluationResult } from "../metrics/evaluation_scores.ts";
+import { sizeOf } from "./window_batch.ts";
+
+export interface ScoreOptions {
+  readonly dataset: Dataset;
+  /** Of events: in mm/h for rain, else in the frames' own unit. */
+  readonly thresholds: readonly number[];
+  /** Sides of the fractions skill score's neighbourhoods in pixels. */
+  readonly scales: readonly number[];
+}
+
+export interface ForecastResult {
+  readonly frames: EvaluationResult;
+  /** Of repeating the last frame seen, where the model forecasts. */
+  readonly persistence?: EvaluationResult;
+  /** Of the last frame moved along, for rain, where two frames or more are seen before. */
+  readonly extrapolation?: EvaluationResult;
+}
+
+export interface ForecastScores {
+  /**
+   * What was forecast from one moment on.
+   * @param seen [frames, height, width, channels] up to that moment; none where nothing is forecast
+   * @param predictions and `truth` [leads, height, width, channels], the first `count` of them valid
+   */
+  add(seen: Float32Array, predictions: Float32Array, truth: Float32Array, count: number): void;
+  result(): ForecastResult;
+}
+
+/** @param has which forecasts there are beside the model's own */
+export function createForecastScores(
+  { dataset, thresholds, scales }: ScoreOptions,
+  leads: number,
+  has: { readonly persistence: boolean; readonly extrapolation: boolean },
+): ForecastScores {
+  const size = sizeOf(dataset.frameShape);
+  const create = () =>
+    createEvaluationScores({
+      frameShape: dataset.frameShape,
+      leads,
+      ...(thresholds.length === 0 || dataset.frameShape[2] !== 1 ? {} : {
+        events: {
+          ...{ thresholds, scales },
+          ...(isRainDataset(dataset) ? { relation: dataset.relation } : {}),
+        },
+      }),
+    });
+  const frames = create();
+  const repeated = has.persistence ? create() : undefined;
+  const moved = has.extrapolation ? create() : undefined;
+  return {
+    add(seen, predictions, truth, count) {
+      const forecasts = [
+        [frames, predictions],
+        ...(repeated ? [[repeated, persistence(seen, size, count)] as const] : []),
+        // At the edge, so that every pixel is scored that the model is scored on.
+        ...(moved
+          ? [[moved, radarExtrapolation(seen, dataset.frameShape, count, "edge")] as const]
+          : []),
+      ] as const;
+      for (const [scores, values] of forecasts) {
+        for (let lead = 0; lead < count; lead++) {
+          const part = (all: Float32Array) => all.subarray(lead * size, (lead + 1) * size);
+          scores.add(leads === 1 ? 0 : lead, part(values), part(truth));
+        }
+      }
+    },
+    result: () => ({
+      frames: frames.result(),
+      ...(repeated ? { persistence: repeated.result() } : {}),
+      ...(moved ? { extrapolation: moved.result() } : {}),
+    }),
+  };
+}

@@ -1,6 +1,7 @@
 /**
  * Where libtensorflow is. In this order: the file that `TF_LIBRARY` names, the per-user cache that
- * `deno task setup` fills, and a TensorFlow that Python has installed. No Python runs later on.
+ * `deno task setup` fills, and a TensorFlow that Python has installed. Python runs only where the
+ * others name none, and not later on.
  */
 import { EngineError } from "../engine_error.ts";
 import { type NativeLibrary, openLibrary, readCString } from "./ffi.ts";
@@ -34,7 +35,11 @@ export async function locateTensorFlow(
 ): Promise<TensorFlowLocation | undefined> {
   const explicit = env("TF_LIBRARY");
   if (explicit) return { path: explicit, version: openTensorFlow(explicit).version };
-  for (const path of [...await cachedLibraries(env), ...await pythonLibraries()]) {
+  return firstUsable(await cachedLibraries(env)) ?? firstUsable(await pythonLibraries());
+}
+
+function firstUsable(paths: readonly string[]): TensorFlowLocation | undefined {
+  for (const path of paths) {
     try {
       return { path, version: openTensorFlow(path).version };
     } catch (error) {

@@ -144,8 +144,14 @@ function readValue(name: string, flag: Flag, text: string): FlagValue {
   }
 }
 
-/** "latent=6,filters=32,64,warm=true": what has no name goes on with the list before it. */
+/**
+ * "latent=6,filters=32,64,warm=true": what has no name goes on with the list before it. Or an object
+ * in JSON, whose texts may be anything.
+ */
 function readOptions(name: string, text: string): Options {
+  if (text.startsWith("{")) {
+    return readOptionsObject(name, readJson(name, text), "the command line");
+  }
   const lists = new Map<string, OptionValue[]>();
   let last: OptionValue[] | undefined;
   for (const part of text.split(",")) {
@@ -166,6 +172,14 @@ function readOptions(name: string, text: string): Options {
       throw new UsageError(`--${name} ${option} must be numbers: found "${values.join(",")}"`);
     }),
   );
+}
+
+function readJson(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(`--${name} begins as JSON and is none: found "${text}"`, { cause });
+  }
 }
 
 function readOptionValue(text: string): string | number | boolean {
@@ -235,10 +249,8 @@ export function flagArgs(given: GivenFlags, table: FlagTable): string[] {
   return Object.entries(given).filter(([name]) => Object.hasOwn(table, name))
     .flatMap(([name, value]) => {
       if (typeof value === "boolean") return value ? [`--${name}`] : [];
-      const text = typeof value !== "object" || Array.isArray(value)
-        ? `${value}`
-        : Object.entries(value).map(([option, each]) => `${option}=${each}`).join(",");
-      return [`--${name}=${text}`];
+      const isOptions = typeof value === "object" && !Array.isArray(value);
+      return [`--${name}=${isOptions ? JSON.stringify(value) : value}`];
     });
 }
 

@@ -168,8 +168,14 @@ Deno.test("parseFlags takes a file where a choice may be one", () => {
 });
 
 Deno.test("flagArgs gives arguments that parseFlags reads the same flags from", () => {
-  const options = { latent: 6, filters: [32, 64], warm: true };
+  // Texts that look like something else, or hold what separates options.
+  const texts = { mask: "a,b=c", size: "12", flag: "true", path: "/tmp/{x}" };
+  const options = { latent: 6, filters: [32, 64], warm: true, one: [8], ...texts };
   const given = { lanes: 3, below: -0.5, filters: [16, 8], out: "-a b,c=d", json: true, options };
   assert.deepEqual(parseFlags(flagArgs(given, table), table), given);
+  assert.throws(() => parseFlags(["--options={latent=6}"], table), {
+    name: "UsageError",
+    message: '--options begins as JSON and is none: found "{latent=6}"',
+  });
   assert.deepEqual(flagArgs({ json: false, unknown: 1 }, table), []);
 });

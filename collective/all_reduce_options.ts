@@ -52,6 +52,8 @@ export interface AllReduceOptions {
   /** How long `total` waits while nothing new comes. */
   readonly timeoutMs: number;
   readonly clock: Clock;
+  /** Called once for a rank that sends too much that cannot be a message of its; it is heard no more. */
+  readonly onBadSender?: (rank: number) => void;
 }
 
 /** With every default filled in. */
@@ -116,6 +118,7 @@ export function checkOptions(options: AllReduceOptions): CheckedOptions {
     inFlightBytesMax,
     receiveBytesMax,
     askAfterMs,
+    onBadSender: options.onBadSender ?? (() => {}),
     worldSize,
     windowBytes,
   };

@@ -1,14 +1,16 @@
 /**
  * What the ranks of one generation send each other: encodes it, and passes on what comes once it is
  * seen to be whole, of this generation, and from the member that it claims to be from. Everything
- * else is counted and dropped.
+ * else is counted and dropped. What is late or comes twice is nobody's fault; a member of which too
+ * much comes that no sound one sends, as the broker vouches for its name, is told of and heard no more.
  */
 import { bytesOf, encode } from "../net/codec.ts";
-import type { Message } from "../net/transport.ts";
+import { createStrikes } from "../net/strikes.ts";
 import type { CheckedOptions } from "./all_reduce_options.ts";
 import { type Chunk, type ChunkCodec, createChunkCodec } from "./chunk_message.ts";
 import { createCreditCodec, type Credit, type CreditCodec } from "./credit_message.ts";
 import { type DataSubjects, dataSubjects } from "./data_subjects.ts";
+import { generationOf } from "./message_generation.ts";
 import type { OutgoingChunk } from "./outgoing_chunks.ts";
 import type { DroppedMessages } from "./reduction.ts";
 import type { OutgoingMessage } from "./send_window.ts";
@@ -31,6 +33,7 @@ export class DataMessages {
   readonly #subjects: DataSubjects;
   readonly #chunks: ChunkCodec;
   readonly #credits: CreditCodec;
+  readonly #strikes = createStrikes();
 
   /**
    * @param creditChunksMax most chunks of one kind that a credit tells of
@@ -58,19 +61,22 @@ export class DataMessages {
   /** Returns what ends it. */
   listen(handlers: DataHandlers): () => void {
     const { transport, rank, members } = this.#options;
-    const to = <M extends Chunk | Credit>(
-      subject: string,
-      decode: (data: Uint8Array) => M,
-      use: (message: M) => DropReason | undefined,
-    ) => transport.subscribe(subject, (message) => this.#receive(message, decode, use));
     const { partials, totals, totalsAgain, credits } = this.#subjects;
     // Each by its name: what anybody else sends costs the broker, and no member of the generation.
-    const subscriptions = members.filter((_, index) => index !== rank).flatMap((from) => [
-      to(partials(from, rank), this.#chunks.decode, handlers.partial),
-      to(totals(from), this.#chunks.decode, handlers.total),
-      to(totalsAgain(from, rank), this.#chunks.decode, handlers.total),
-      to(credits(from, rank), this.#credits.decode, handlers.credit),
-    ]);
+    const subscriptions = members.flatMap((from, sender) => {
+      if (sender === rank) return [];
+      const to = <M extends Chunk | Credit>(
+        subject: string,
+        decode: (data: Uint8Array) => M,
+        use: (message: M) => DropReason | undefined,
+      ) => transport.subscribe(subject, ({ data }) => this.#receive(sender, data, decode, use));
+      return [
+        to(partials(from, rank), this.#chunks.decode, handlers.partial),
+        to(totals(from), this.#chunks.decode, handlers.total),
+        to(totalsAgain(from, rank), this.#chunks.decode, handlers.total),
+        to(credits(from, rank), this.#credits.decode, handlers.credit),
+      ];
+    });
     return () => {
       for (const subscription of subscriptions) subscription.unsubscribe();
     };
@@ -99,25 +105,37 @@ export class DataMessages {
   }
 
   #receive<M extends Chunk | Credit>(
-    { subject, data }: Message,
+    sender: number,
+    data: Uint8Array,
     decode: (data: Uint8Array) => M,
     use: (message: M) => DropReason | undefined,
   ): void {
+    const { members, clock, onBadSender } = this.#options;
+    const name = members[sender];
+    const isOut = this.#strikes.whyOut(name) !== undefined;
+    const reason = isOut ? "malformed" : this.#use(sender, data, decode, use);
+    if (reason === undefined) return;
+    this.dropped[reason]++;
+    if (isOut || (reason !== "malformed" && reason !== "sender")) return;
+    if (this.#strikes.add(name, clock.nowMs())) onBadSender(sender);
+  }
+
+  #use<M extends Chunk | Credit>(
+    sender: number,
+    data: Uint8Array,
+    decode: (data: Uint8Array) => M,
+    use: (message: M) => DropReason | undefined,
+  ): DropReason | undefined {
+    const { generation } = this.#options;
     let message: M;
     try {
       message = decode(data);
     } catch {
-      this.dropped.malformed++;
-      return;
+      // Of other members, other lengths are right.
+      const other = generationOf(data);
+      return other === undefined || other === generation ? "malformed" : "generation";
     }
-    const reason = this.#strangerOf(subject, message) ?? use(message);
-    if (reason !== undefined) this.dropped[reason]++;
-  }
-
-  /** Why a message is not from one of us. */
-  #strangerOf(subject: string, message: Chunk | Credit): DropReason | undefined {
-    const { generation, members } = this.#options;
     if (message[0] !== generation) return "generation";
-    return members[message[1]] === this.#subjects.senderOf(subject) ? undefined : "sender";
+    return message[1] === sender ? use(message) : "sender";
   }
 }

@@ -12,8 +12,6 @@ export interface DataSubjects {
   totalsAgain(from: string, to: number): string;
   /** What the sender holds of the chunks of one rank. */
   credits(from: string, to: number): string;
-  /** Who speaks on `subject`, by its name. */
-  senderOf(subject: string): string;
 }
 
 /** @param prefix begins every subject of the run */
@@ -23,9 +21,5 @@ export function dataSubjects(prefix: string): DataSubjects {
     totals: (from) => `${prefix}.${from}.total`,
     totalsAgain: (from, to) => `${prefix}.${from}.total.${to}`,
     credits: (from, to) => `${prefix}.${from}.credit.${to}`,
-    senderOf(subject) {
-      const start = prefix.length + 1;
-      return subject.slice(start, subject.indexOf(".", start));
-    },
   };
 }

@@ -39,7 +39,7 @@ export interface Reduction {
 }
 
 export interface DroppedMessages {
-  /** Not a chunk, or one of a wrong length. */
+  /** Not a chunk, or one of a wrong length, or from who has sent too many of those. */
   readonly malformed: number;
   /** Of another membership. */
   readonly generation: number;

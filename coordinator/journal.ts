@@ -1,7 +1,8 @@
 /**
- * What the coordinator has decided, one line for each generation, on disk before anybody hears of it:
+ * What the coordinator has decided, a line for each generation, on disk before anybody hears of it:
  * a coordinator that takes over never gives a number twice, so that no message of an earlier
- * generation can pass for one of its own.
+ * generation can pass for one of its own. What becomes known between two generations is a line that
+ * repeats the number.
  */
 import { dirname } from "node:path";
 
@@ -12,8 +13,10 @@ export interface JournalEntry {
   readonly step: number;
   /** Generations of the run so far that began because a worker was lost. */
   readonly restarts: number;
-  /** In a line that repeats a generation: a worker that is heard no more, and why. */
+  /** A worker that is heard no more, and why. */
   readonly dropped?: string;
+  /** A step of which nothing was applied, because it was not finite. */
+  readonly skipped?: number;
 }
 
 export interface Journal {
@@ -22,6 +25,8 @@ export interface Journal {
   /** Of the newest generation that is known. */
   readonly members: readonly string[];
   readonly restarts: number;
+  /** Steps of which nothing was applied, without those that a generation went back behind. */
+  readonly skippedSteps: readonly number[];
   /** Returns when the entry is durable. @throws {Error} where the disk refuses */
   append(entry: JournalEntry): void;
   close(): void;
@@ -72,18 +77,21 @@ export const diskJournal: JournalDisk = {
  */
 export function openJournal(path: string, disk: JournalDisk = diskJournal): Journal {
   const found = readEntries(path, disk.read(path) ?? new Uint8Array(0));
-  let { generation, members, restarts } = found;
+  let known: Known = found;
   // Continues after the last whole line.
   const file = disk.open(path, found.bytes);
   return {
     get generation() {
-      return generation;
+      return known.generation;
     },
     get members() {
-      return members;
+      return known.members;
     },
     get restarts() {
-      return restarts;
+      return known.restarts;
+    },
+    get skippedSteps() {
+      return known.skippedSteps;
     },
     append(entry) {
       const text = new TextEncoder().encode(`${JSON.stringify(entry)}\n`);
@@ -91,7 +99,7 @@ export function openJournal(path: string, disk: JournalDisk = diskJournal): Jour
         written += file.writeSync(text.subarray(written));
       }
       file.syncSync();
-      ({ generation, members, restarts } = entry);
+      known = after(known, entry);
     },
     close: () => file.close(),
   };
@@ -99,11 +107,23 @@ export function openJournal(path: string, disk: JournalDisk = diskJournal): Jour
 
 const newline = 10;
 
-type KnownEntry = Omit<JournalEntry, "step">;
+type Known = Pick<Journal, "generation" | "members" | "restarts" | "skippedSteps">;
 
-/** The newest generation, and how many bytes the whole lines take. */
-function readEntries(path: string, content: Uint8Array): KnownEntry & { bytes: number } {
-  let newest: KnownEntry = { generation: 0, members: [], restarts: 0 };
+/** What is known once this entry is. */
+function after(
+  before: Known,
+  { generation, members, step, restarts, skipped }: JournalEntry,
+): Known {
+  if (generation < before.generation) return before;
+  const isNew = generation > before.generation;
+  const kept = before.skippedSteps.filter((each) => each !== skipped && (!isNew || each <= step));
+  const skippedSteps = skipped === undefined ? kept : [...kept, skipped];
+  return { generation, members, restarts, skippedSteps };
+}
+
+/** What the whole lines tell, and how many bytes they take. */
+function readEntries(path: string, content: Uint8Array): Known & { bytes: number } {
+  let newest: Known = { generation: 0, members: [], restarts: 0, skippedSteps: [] };
   let start = 0;
   for (let line = 1; start < content.length; line++) {
     const end = content.indexOf(newline, start);
@@ -116,21 +136,23 @@ function readEntries(path: string, content: Uint8Array): KnownEntry & { bytes: n
           "this run is left",
       );
     }
-    if (given.generation > newest.generation) newest = given;
+    newest = after(newest, given);
     start = end + 1;
   }
   return { ...newest, bytes: start };
 }
 
-function entryOf(line: Uint8Array): KnownEntry | undefined {
+function entryOf(line: Uint8Array): JournalEntry | undefined {
   try {
     const entry = JSON.parse(new TextDecoder().decode(line)) as Partial<JournalEntry>;
-    const { generation, members, restarts } = entry;
+    const { generation, members, step, restarts, skipped } = entry;
     if (!Number.isSafeInteger(generation)) return undefined;
     return {
       generation: generation!,
       members: Array.isArray(members) ? members : [],
+      step: Number.isSafeInteger(step) ? step! : 0,
       restarts: Number.isSafeInteger(restarts) ? restarts! : 0,
+      skipped: Number.isSafeInteger(skipped) ? skipped : undefined,
     };
   } catch {
     return undefined;

@@ -66,6 +66,12 @@ export interface Stall {
   readonly sinceMs: number;
 }
 
+/** Two of whom one is not sound, and nothing tells which. */
+export interface Dispute {
+  readonly accuser: string;
+  readonly accused: string;
+}
+
 /** What the journal tells of the coordinators before. */
 export interface EarlierLife {
   /** The newest generation that this run has ever had; 0 for a new run. */
@@ -103,6 +109,8 @@ export interface MembershipState {
   readonly agreed: ReadyReport | null;
   /** What active members say of a sum that does not move, the newest of each. */
   readonly stalls: readonly Stall[];
+  /** The newest last. */
+  readonly disputes: readonly Dispute[];
   /** When silence was looked for last. */
   readonly tickedMs: number;
   readonly stopRequested: boolean;
@@ -128,6 +136,8 @@ export type MembershipEvent =
   | { readonly type: "snapshot" }
   /** It has done its part of a step, and nothing comes of these others. */
   | { readonly type: "stalled"; readonly worker: string; readonly missing: readonly string[] }
+  /** Too much has come to it of the other one that no sound worker sends. */
+  | { readonly type: "accuse"; readonly worker: string; readonly accused: string }
   /** A step was not finite: the same members begin again at the last snapshot. */
   | { readonly type: "rollback"; readonly sentence: string }
   | { readonly type: "finished"; readonly worker: string; readonly report: FinishReport }
@@ -141,6 +151,8 @@ export type MembershipCommand =
   /** Answer a join. */
   | { readonly type: "accept"; readonly worker: string }
   | { readonly type: "refuse"; readonly worker: string; readonly reason: string }
+  /** It is to be heard no more. */
+  | { readonly type: "exclude"; readonly worker: string; readonly reason: string }
   /** Open a generation: its members begin at the last snapshot, all others stand by. */
   | { readonly type: "start"; readonly generation: number; readonly members: readonly string[] }
   /** Too few are left: those who are wait. */
@@ -185,6 +197,8 @@ const deafnessGraceMs = 750;
  */
 const stallAgeMsMax = 2_500;
 const stallMsMin = 500;
+/** Each has cost a worker its place; of more than that, the first are forgotten. */
+const disputesMax = 1024;
 
 export function initialMembership(
   workers: number,
@@ -206,6 +220,7 @@ export function initialMembership(
     cameBackMs: null,
     agreed: null,
     stalls: [],
+    disputes: [],
     tickedMs: nowMs,
     stopRequested: false,
     abandoned: false,
@@ -238,6 +253,8 @@ export function changeMembership(
       return takeIn(state, nowMs);
     case "stalled":
       return stalled(state, event.worker, event.missing, nowMs);
+    case "accuse":
+      return accuse(state, event.worker, event.accused, nowMs);
     case "rollback":
       return rollBack(state, event.sentence, nowMs);
     case "finished":
@@ -436,6 +453,40 @@ function stalled(
   if (by.length === 0) return same(state);
   const reason = `${by.join(", ")} ${by.length === 1 ? "waits" : "wait"} for its gradients in vain`;
   return lose(state, [{ worker: blamed, reason }], nowMs);
+}
+
+/**
+ * A member that sends malformed chunks can choose who gets them, and one that lies can accuse whom it
+ * likes; of the two the coordinator sees the same. So it goes by who has been in dispute with more
+ * others, and where that is equal the accused is excluded, which most often is the one. That way as many
+ * sound workers are lost as there are others, at most, whether those lie or send: in its second
+ * dispute such a one has more than a sound one. Votes would not do: one that sends to few is accused by
+ * few, and those would be taken for liars one after the other.
+ */
+function accuse(
+  before: MembershipState,
+  accuser: string,
+  accused: string,
+  nowMs: number,
+): MembershipChange {
+  const { active } = before;
+  if (accuser === accused || !active.includes(accuser) || !active.includes(accused)) {
+    return same(before);
+  }
+  const disputes = [...before.disputes, { accuser, accused }].slice(-disputesMax);
+  const others = (worker: string) =>
+    new Set(
+      disputes.filter((each) => each.accuser === worker || each.accused === worker)
+        .map((each) => each.accuser === worker ? each.accused : each.accuser),
+    ).size;
+  const more = others(accuser) - others(accused);
+  const [worker, reason] = more > 0
+    ? [accuser, `it says that "${accused}" sent malformed gradients, its second such dispute`]
+    : [accused, `"${accuser}" got too many malformed gradients from it`];
+  // Where one of them is known for it, it says nothing of the other.
+  const kept = more === 0 ? disputes : before.disputes;
+  const { state, commands } = lose({ ...before, disputes: kept }, [{ worker, reason }], nowMs);
+  return { state, commands: [{ type: "exclude", worker, reason }, ...commands] };
 }
 
 function rollBack(state: MembershipState, sentence: string, nowMs: number): MembershipChange {

@@ -8,6 +8,7 @@ import type { Clock } from "../net/clock.ts";
 import { decode, encode } from "../net/codec.ts";
 import { isAllFinite } from "../net/finite.ts";
 import {
+  accuseSchema,
   beginSchema,
   type CoordinatorMessage,
   finishedSchema,
@@ -43,10 +44,11 @@ import {
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import { type Message, type Transport, TransportError } from "../net/transport.ts";
 import type { Schema } from "../net/schema.ts";
+import { createStrikes } from "../net/strikes.ts";
 import { saveCheckpoint } from "./checkpoint_folder.ts";
 import type { JsonValue } from "./checkpoint_manifest.ts";
 import { createGathering, type Gathered } from "./gathering.ts";
-import type { Journal } from "./journal.ts";
+import type { Journal, JournalEntry } from "./journal.ts";
 import {
   arraysFromVectors,
   checkpointVectors,
@@ -67,7 +69,6 @@ import {
 import type { RunFolder } from "./run_folder.ts";
 import type { RunReport } from "./run_report.ts";
 import { bytesOf } from "./safetensors.ts";
-import { createStrikes } from "./strikes.ts";
 import { tallyFromMetrics, tallyToMetrics } from "./tally_metrics.ts";
 import { createVectorCollection } from "./vector_collection.ts";
 
@@ -228,9 +229,15 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         return;
       case "refuse":
         return answer(command.worker, refused(command.reason));
+      case "exclude":
+        noteExcluded(command.worker, command.reason);
+        strikes.exclude(command.worker, command.reason);
+        return broadcast({ worker: command.worker, type: "rejoin" });
       case "start":
         return openGeneration(command.generation, command.members);
       case "wait":
+        note({});
+        return report.tell(command.sentence);
       case "tell":
         return report.tell(command.sentence);
       case "askStop":
@@ -298,6 +305,17 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       metrics: resumed.metrics,
       vectors: vectorsFromArrays(specs!, lanes, resumed),
     };
+  };
+
+  /** Writes down what becomes known between two generations. */
+  const note = (known: Partial<JournalEntry>) => {
+    const { generation, members } = journal;
+    const { restarts } = membership;
+    try {
+      journal.append({ generation, members, step: snapshot?.step ?? 0, restarts, ...known });
+    } catch (error) {
+      fail(sentence(error));
+    }
   };
 
   const fail = (message: string) => {
@@ -436,8 +454,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
 
   const strikes = createStrikes();
   /** Whoever sends rubbish is told of once, and once more when it is heard no longer. */
-  const noteMalformed = (worker: string, verb: string, reason: string) => {
-    const why = reason.slice(0, 200);
+  const noteMalformed = (worker: string, verb: string, fault: string) => {
+    const why = fault.slice(0, 200);
     if (!strikes.add(worker, clock.nowMs())) {
       const isFirst = !malformed.has(worker);
       if (isFirst && malformed.size < membersMax) {
@@ -446,19 +464,17 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       }
       return;
     }
-    const dropped = `"${worker}" is not heard any more: it sent too many malformed messages, ` +
-      `the last on ${verb}: ${why}`;
-    report.warn(dropped);
+    const reason = strikes.whyOut(worker)!;
+    noteExcluded(worker, `${reason}, the last on ${verb}: ${why}`);
     if (membership.phase === "ended") return;
-    try {
-      const { generation, members, restarts } = options.journal;
-      options.journal.append({ generation, members, step: snapshot?.step ?? 0, restarts, dropped });
-    } catch (error) {
-      return fail(sentence(error));
-    }
-    apply({ type: "lost", worker, reason: "it sent too many malformed messages" });
+    apply({ type: "lost", worker, reason });
     // It is told why when it asks to join again.
     broadcast({ worker, type: "rejoin" });
+  };
+  const noteExcluded = (worker: string, reason: string) => {
+    const dropped = `"${worker}" is not heard any more: ${reason}`;
+    report.warn(dropped);
+    if (membership.phase !== "ended") note({ dropped });
   };
   const malformed = new Set<string>();
 
@@ -543,7 +559,10 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       },
     ),
     leave: heard("leave", leaveSchema, (_, __, worker) => apply({ type: "leave", worker })),
-    progress: heardNow("progress", progressSchema, (progress) => report.progress(progress)),
+    progress: heardNow("progress", progressSchema, (progress) => {
+      if (progress.fault !== "") note({ skipped: progress.step });
+      report.progress(progress);
+    }),
     validating: heardNow(
       "validating",
       validatingSchema,
@@ -553,6 +572,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       "stalled",
       stalledSchema,
       ({ missing }, _, worker) => apply({ type: "stalled", worker, missing }),
+    ),
+    accuse: heardNow(
+      "accuse",
+      accuseSchema,
+      ({ accused }, _, worker) => apply({ type: "accuse", worker, accused }),
     ),
     write: heardNow("write", writeSchema, (part, message, worker) => {
       try {
@@ -607,8 +631,9 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       // The broker lets nobody speak but in its own name; what is in the message is not asked.
       const { worker, verb } = senderAndVerb(message.subject);
       if (worker === undefined) return;
-      if (strikes.isOut(worker)) {
-        if (verb === "join") reply(message, refused("it sent too many malformed messages"));
+      const why = strikes.whyOut(worker);
+      if (why !== undefined) {
+        if (verb === "join") reply(message, { ...refused(why), excluded: true });
         return;
       }
       const handler = Object.hasOwn(handlers, verb) ? handlers[verb as WorkerVerb] : undefined;

@@ -62,6 +62,8 @@ export interface RunReportOptions {
   readonly configuration: RunConfiguration;
   readonly folder: string;
   readonly resumedStep: number;
+  /** By an earlier life of the run. */
+  readonly skippedSteps: readonly number[];
   readonly output: Output;
   readonly clock: Clock;
   /** In ISO 8601. */
@@ -84,7 +86,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
   // The first step of a process traces its functions, so it is no measure of speed.
   const timed = { steps: 0, seconds: 0, frames: 0 };
   let steps = 0;
-  const skipped = new Set<number>();
+  const skipped = new Set(options.skippedSteps.filter((step) => step <= resumedStep));
 
   const warn = (sentence: string) => {
     // The same complaint again and again would hide everything else.

@@ -68,16 +68,17 @@ export async function coordinate(
     { configuration: record, versions, device: "" },
     { resume, mayChange: mayChange(configuration), warn },
   );
+  const journal = openJournal(`${out}/journal.jsonl`, disks?.journal);
   const report = await createRunReport({
     configuration,
     folder: out,
     resumedStep: folder.resumed?.step ?? 0,
+    skippedSteps: journal.skippedSteps,
     output: standardError,
     clock: systemClock,
     timeOfDay,
   });
   report.joined(0, configuration.workers);
-  const journal = openJournal(`${out}/journal.jsonl`, disks?.journal);
   const coordinator = startCoordinator({
     transport,
     run,

@@ -4,7 +4,14 @@
  */
 import { UsageError } from "./flags.ts";
 
-export const exitCodes = { done: 0, failed: 1, wrongUsage: 2, interrupted: 130 } as const;
+/** `excluded`: a worker that is heard no more, without which the run goes on. */
+export const exitCodes = {
+  done: 0,
+  failed: 1,
+  wrongUsage: 2,
+  excluded: 3,
+  interrupted: 130,
+} as const;
 
 /**
  * Runs a command's body and ends the process with the code that it returns. Whatever it throws

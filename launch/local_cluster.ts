@@ -67,7 +67,7 @@ const tailLinesMax = 3;
 /**
  * Runs the cluster to its end; no process of it is left then. A process that something kills is
  * started again: a worker takes part from the next snapshot on, a coordinator goes on from the last
- * checkpoint.
+ * checkpoint. So is, once, a worker that the coordinator has excluded; the run does not need it.
  * @returns the coordinator's exit code
  * @throws {Error} if the coordinator is killed again and again
  */
@@ -112,7 +112,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   let restartsLeft = restartsMax;
   const workers: { process: Deno.ChildProcess; ended: Promise<void> }[] = [];
   let living = 0;
-  const startWorker = (index: number, life: number) => {
+  const startWorker = (index: number, life: number, wasExcluded = false) => {
     // Another process is another worker: what the old one had is lost.
     const name = workerNameOf(index, life);
     const gpu = gpus ? { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : undefined;
@@ -135,12 +135,14 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     });
     observer?.started(name, process);
     living++;
-    const ended = watchWorker(name, process, (reason, wasKilled) => {
+    const ended = watchWorker(name, process, (reason, end) => {
       if (isOver) return;
-      if (!wasKilled || restartsLeft === 0) return order({ reason });
-      restartsLeft--;
+      const isExcluded = end === "excluded";
+      if (end === "failed" || (!isExcluded && restartsLeft === 0)) return order({ reason });
       order({ lost: name, reason });
-      startWorker(index, life + 1);
+      if (isExcluded && (wasExcluded || restartsLeft === 0)) return;
+      restartsLeft--;
+      startWorker(index, life + 1, wasExcluded || isExcluded);
     }).then(() => {
       // Those that were asked to leave are not started again.
       if (--living === 0 && !isOver) order({});
@@ -204,11 +206,14 @@ function kill(process: Deno.ChildProcess, signal: Deno.Signal): void {
   }
 }
 
+/** Something ended the process, or it ended by itself. */
+type BadEnd = "killed" | "excluded" | "failed";
+
 /** Resolves at a worker's end; tells it in one sentence if it was not a good one. */
 async function watchWorker(
   name: string,
   worker: Deno.ChildProcess,
-  onFailure: (sentence: string, wasKilled: boolean) => void,
+  onFailure: (sentence: string, end: BadEnd) => void,
 ): Promise<void> {
   const [tail, { success, code, signal }] = await Promise.all([
     readTail(worker.stderr),
@@ -217,7 +222,8 @@ async function watchWorker(
   if (success) return;
   const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
   const said = tail === "" ? "" : `: ${tail}`;
-  onFailure(`Worker "${name}" (process ${worker.pid}) ${how}${said}`, signal !== null);
+  const ended = code === exitCodes.excluded ? "excluded" : "failed";
+  onFailure(`Worker "${name}" (process ${worker.pid}) ${how}${said}`, signal ? "killed" : ended);
 }
 
 function spawn(

@@ -7,6 +7,7 @@ import { systemClock } from "../net/clock.ts";
 import { isWorkerName } from "../net/messages.ts";
 import { connectNats } from "../net/nats_transport.ts";
 import { secretToken } from "../net/random.ts";
+import { ExcludedError } from "../worker/coordinator_client.ts";
 import { openRun } from "../worker/open_run.ts";
 import { runWorker, type WorkerOptions } from "../worker/run_worker.ts";
 import { caFlag, checkBroker, insecureFlag, readCertificates } from "./broker_safety.ts";
@@ -18,7 +19,7 @@ import {
   wrongRunName,
 } from "./connection_file.ts";
 import { credentialsFlag, readCredentialsFile } from "./credentials_file.ts";
-import { exitCodes, runCommand } from "./exit_codes.ts";
+import { exitCodes, runCommand, sentenceOf } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
 import { endWithParent } from "./parent_process.ts";
@@ -88,7 +89,13 @@ export async function workerCommand(
   });
   const connection = await findConnection(given);
   checkBroker(connection, given.insecure === true);
-  await startWorker(connection, given, leaving.promise, parts);
+  try {
+    await startWorker(connection, given, leaving.promise, parts);
+  } catch (error) {
+    if (!(error instanceof ExcludedError)) throw error;
+    console.error(`Failed: ${sentenceOf(error)}`);
+    return exitCodes.excluded;
+  }
   return exitCodes.done;
 }
 

@@ -18,7 +18,7 @@ import {
 } from "./schema.ts";
 
 /** Grows with every change that an older worker or coordinator would misunderstand. */
-export const protocolVersion = 4;
+export const protocolVersion = 5;
 
 /** What a worker says to its coordinator: requests, answered with a `Reply`, and then notices. */
 export const workerVerbs = [
@@ -37,6 +37,7 @@ export const workerVerbs = [
   "progress",
   "validating",
   "stalled",
+  "accuse",
 ] as const;
 export type WorkerVerb = typeof workerVerbs[number];
 
@@ -112,6 +113,8 @@ export const replySchema = object({
   text: string({ lengthMax: 1 << 20 }),
   /** To a worker that has joined: which life of the coordinator it has joined. */
   life: optional(string({ lengthMax: 64 })),
+  /** To a worker that is refused: it is heard no more, whatever it says. */
+  excluded: optional(boolean()),
 });
 export type Reply = Infer<typeof replySchema>;
 
@@ -212,6 +215,9 @@ export const stalledSchema = object({
   generation: count,
   missing: array(workerName, { lengthMax: workersMax }),
 });
+
+/** Too much has come of this member that is no message of a sound worker. */
+export const accuseSchema = object({ generation: count, accused: workerName });
 
 /** A part of a flat float32 vector, see `coordinator/checkpoint_vectors.ts`. */
 export const writeSchema = object({

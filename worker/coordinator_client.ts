@@ -36,6 +36,9 @@ export class RunEndedError extends Error {
   override readonly name = "RunEndedError";
 }
 
+/** The coordinator hears this worker no more; another process may take its place. */
+export class ExcludedError extends RunEndedError {}
+
 /** Coordinator or broker are gone: to be joined again. */
 export class ConnectionLostError extends Error {
   override readonly name = "ConnectionLostError";
@@ -75,6 +78,8 @@ export interface GenerationClient {
   validating(progress: Omit<ValidationProgress, "generation">): void;
   /** This worker's sum waits, and nothing comes of these members. */
   stalled(missing: readonly string[]): void;
+  /** Too much has come of this member that no sound worker sends. */
+  accuse(accused: string): void;
   writeVector(vector: string, values: Float32Array): Promise<void>;
   readVector(vector: string): Promise<Float32Array>;
   /** All vectors of a snapshot are written. @param save waits until it is on disk */
@@ -174,7 +179,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     if (reply.text === staleGeneration) throw new GenerationEndedError(staleGeneration);
     // Given up while it opened its data, say: it comes again, as after any loss.
     if (reply.text === unknownWorker) throw new ConnectionLostError(unknownWorker);
-    throw new RunEndedError(`The coordinator refused: ${reply.text}`);
+    const Refusal = reply.excluded ? ExcludedError : RunEndedError;
+    throw new Refusal(`The coordinator refused: ${reply.text}`);
   };
   const request = async (
     subject: string,
@@ -288,6 +294,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
         },
         progress: (step) => publish(subjects.progress, { ...step, generation }),
         stalled: (missing) => publish(subjects.stalled, { generation, missing: [...missing] }),
+        accuse: (accused) => publish(subjects.accuse, { generation, accused }),
         validating: (progress) => publish(subjects.validating, { ...progress, generation }),
         async writeVector(vector, values) {
           const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength);

@@ -196,6 +196,7 @@ async function runGeneration(
     firstStep: start.step + 1,
     timeoutMs: reduceTimeoutMs,
     clock,
+    onBadSender: (bad) => conversation.accuse(start.members[bad]),
     ...options.sums,
   });
   const stopWatching = watchForStall(

@@ -236,6 +236,52 @@ Deno.test("all-reduce drops and counts what is not for it, and the sum stays rig
   for (const total of totals) assert.deepEqual(bitsOf(total), bitsOf(treeSum(shards)));
 });
 
+Deno.test("all-reduce tells once of a member that sends what no sound one does, and of no other", async () => {
+  const bad: [number, number][] = [];
+  const all = await cluster([0, 1, 2], 12, { chunkBytesMax: 8 });
+  const clock = new FakeClock();
+  const told = createAllReduce({
+    ...defaults(all.broker.connect({ noEcho: true }), 0, [0, 1, 2]),
+    elements: 12,
+    chunkBytesMax: 8,
+    clock,
+    onBadSender: (rank) => bad.push([rank, told.dropped.malformed + told.dropped.sender]),
+  });
+  await told.ready();
+  told.begin(0);
+  const intruder = all.broker.connect();
+  const send = async (times: number, from: string, ...chunk: (number | Uint8Array)[]) => {
+    for (let i = 0; i < times; i++) intruder.publish(`run.${from}.reduce.0`, encode(chunk));
+    await settle();
+  };
+  const [bytes, tooLong] = [new Uint8Array(8), new Uint8Array(1000)];
+  // Late or twice, and of an earlier generation, whose chunks may have been longer.
+  await send(50, "w1", 3, 1, 1, 7, 1, 0, bytes);
+  await send(50, "w1", 3, 1, 1, 0, 1, 0, bytes);
+  for (const generation of [2, 200, 70_000, 2 ** 31]) {
+    await send(20, "w1", generation, 1, 1, 0, 1, 0, tooLong);
+  }
+  assert.deepEqual([told.dropped.step, told.dropped.duplicate, told.dropped.generation], [
+    50,
+    49,
+    80,
+  ]);
+  assert.deepEqual(bad, []);
+  // A little of it in a minute may have another reason.
+  for (let minute = 0; minute < 10; minute++) {
+    await send(10, "w1", 3, 1, 1, 0, 1, 0, tooLong);
+    clock.advance(60_000);
+  }
+  assert.deepEqual(bad, []);
+  await send(10, "w2", 3, 2, 1, 0, 2, 9, bytes);
+  await send(50, "w2", 3, 1, 1, 0, 1, 0, bytes);
+  assert.deepEqual(bad, [[2, 115 + 1]]);
+  // What comes of it after that is not looked at.
+  assert.equal(told.dropped.sender, 6);
+  assert.equal(told.dropped.malformed, 100 + 10 + 44);
+  told.close();
+});
+
 Deno.test("all-reduce ignores a chunk that comes twice", async () => {
   const draw = random(12, "twice");
   const all = await cluster([0, 1], 6);

@@ -130,6 +130,29 @@ Deno.test("openJournal knows who took part last and how often workers were lost"
   assert.deepEqual(read(), { generation: 5, members: ["w0"], restarts: 0 });
 });
 
+Deno.test("openJournal knows what became known between two generations", () => {
+  const disk = new MemoryDisk();
+  const journal = openJournal("journal", disk);
+  const read = () => {
+    const { generation, restarts, skippedSteps } = openJournal("journal", disk);
+    assert.deepEqual([journal.restarts, journal.skippedSteps], [restarts, skippedSteps]);
+    return { generation, restarts, skippedSteps };
+  };
+  const write = (generation: number, step: number, restarts: number, skipped?: number) =>
+    journal.append({ generation, members: ["w0"], step, restarts, skipped });
+  write(1, 0, 0);
+  for (const step of [12, 25, 29, 29]) write(1, 0, 0, step);
+  assert.deepEqual(read(), { generation: 1, restarts: 0, skippedSteps: [12, 25, 29] });
+  // It went back to step 25, where too few were left, and comes to step 29 once more.
+  write(2, 25, 1);
+  write(2, 25, 2);
+  assert.deepEqual(read(), { generation: 2, restarts: 2, skippedSteps: [12, 25] });
+  write(2, 25, 2, 29);
+  assert.deepEqual(read(), { generation: 2, restarts: 2, skippedSteps: [12, 25, 29] });
+  disk.bytes.push(...new TextEncoder().encode('{"generation":2,"members":["w0"'));
+  assert.deepEqual(openJournal("journal", disk).skippedSteps, [12, 25, 29]);
+});
+
 Deno.test("openJournal does not guess where an earlier line is damaged", () => {
   for (const damaged of ["garbage", '{"generation":"2"}', '{"members":[]}', "\u0000\u0000", ""]) {
     const disk = new MemoryDisk();

@@ -34,6 +34,8 @@ interface Opened {
   /** What was written and said, in order: "journal 1", "start 1", "stop", "end". */
   readonly order: string[];
   readonly starts: StartMessage[];
+  /** What was written, without members and step. */
+  readonly entries: Partial<JournalEntry>[];
   readonly told: string[];
   readonly rejoins: { worker: string; where?: string }[];
   ask(worker: string, verb: WorkerVerb, body: Encodable): Promise<Reply>;
@@ -58,6 +60,7 @@ async function withCoordinator(
   const [transport, workers] = [broker.connect(), broker.connect({ noEcho: true })];
   const [order, starts, told]: [string[], StartMessage[], string[]] = [[], [], []];
   const rejoins: Opened["rejoins"] = [];
+  const entries: Opened["entries"] = [];
   workers.subscribe(runSubjects("r1").workers, ({ data }) => {
     const message = decode(data, coordinatorMessageSchema, { bytesMax: messageBytesMax });
     if (message.type === "start") starts.push(message);
@@ -79,8 +82,16 @@ async function withCoordinator(
       },
       members: [],
       restarts: 0,
+      skippedSteps: [],
       append(entry: JournalEntry) {
         ({ generation } = entry);
+        const { dropped, skipped, restarts } = entry;
+        entries.push({
+          generation,
+          restarts,
+          ...(skipped ? { skipped } : {}),
+          ...(dropped ? { dropped } : {}),
+        });
         order.push(`journal ${generation}`);
       },
       close() {},
@@ -111,6 +122,7 @@ async function withCoordinator(
       clock,
       order,
       starts,
+      entries,
       told,
       rejoins,
       ask,
@@ -378,8 +390,62 @@ Deno.test("startCoordinator gives up a member that sends malformed messages, and
     ]);
     assert.deepEqual(opened.starts.map(({ members }) => members), [["a", "b"], ["a"]]);
     const again = await opened.ask("b", "join", { protocol: protocolVersion, where: "anywhere" });
-    assert.deepEqual(again, { ok: false, text: "it sent too many malformed messages" });
+    const text = "it sent too many malformed messages";
+    assert.deepEqual(again, { ok: false, text, excluded: true });
   }));
+
+Deno.test("startCoordinator excludes a member that another one accuses, in that generation only", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    opened.publish("a", "accuse", { generation: 0, accused: "b" });
+    opened.publish("a", "accuse", { generation: 1, accused: "nobody" });
+    opened.publish("a", "accuse", { generation: 1, accused: "b" });
+    await settle();
+    const why = '"a" got too many malformed gradients from it';
+    const dropped = `"b" is not heard any more: ${why}`;
+    assert.deepEqual(opened.told, [
+      `Warning: ${dropped}`,
+      `Lost worker "b": ${why}; going on with 1`,
+    ]);
+    assert.deepEqual(opened.entries, [
+      { generation: 1, restarts: 0 },
+      { generation: 1, restarts: 1, dropped },
+      { generation: 2, restarts: 1 },
+    ]);
+    assert.deepEqual(opened.starts.map(({ members }) => members), [["a", "b"], ["a"]]);
+    assert.deepEqual(opened.rejoins, [{ worker: "b" }]);
+    const again = await opened.ask("b", "join", { protocol: protocolVersion, where: "anywhere" });
+    assert.deepEqual(again, { ok: false, text: why, excluded: true });
+  }));
+
+Deno.test("startCoordinator writes down what a coordinator after it could not know", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    opened.publish("a", "progress", { ...progress, step: 7, fault: "" });
+    opened.publish("a", "progress", { ...progress, step: 8, fault: "loss was not finite" });
+    await settle();
+    // Nobody is left to go on.
+    for (const worker of ["a", "b"]) opened.coordinator.workerLost(worker, "it was killed");
+    assert.deepEqual(opened.entries, [
+      { generation: 1, restarts: 0 },
+      { generation: 1, restarts: 0, skipped: 8 },
+      { generation: 2, restarts: 1 },
+      { generation: 2, restarts: 2 },
+    ]);
+  }));
+
+const progress = {
+  generation: 1,
+  epoch: 0,
+  planStep: 1,
+  planSteps: 9,
+  loss: 1,
+  epochLoss: 1,
+  learningRate: 0.1,
+  frames: 2,
+  seconds: 1,
+  paddedShare: 0,
+};
 
 Deno.test("startCoordinator counts what comes on subjects that nobody is to use", () =>
   withCoordinator(async (opened) => {

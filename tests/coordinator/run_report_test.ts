@@ -51,6 +51,7 @@ async function withReport(
   change: Partial<RunConfiguration> = {},
   resumedStep = 0,
   folder?: string,
+  skippedSteps: readonly number[] = [],
 ): Promise<void> {
   const ownFolder = folder ?? await Deno.makeTempDir();
   const clock = new FakeClock();
@@ -59,6 +60,7 @@ async function withReport(
     configuration: { ...defaultRun, lanes: 12, shards: 12, epochs: 3, ...change },
     folder: ownFolder,
     resumedStep,
+    skippedSteps,
     output: { write: (text) => void (written += text), isTerminal: false, columns: () => 80 },
     clock,
     timeOfDay: () => "2026-03-01T12:00:00.500Z",
@@ -195,6 +197,19 @@ Deno.test("createRunReport goes on where the log cannot be written anew, and war
     report.progress(step(2));
     assert.equal((await readMetrics(`${folder}/metrics.jsonl`)).at(-1)!.step, 2);
   });
+});
+
+Deno.test("createRunReport counts what an earlier life skipped, up to where it resumes", async () => {
+  await withReport(
+    ({ report }) => {
+      report.progress(step(2, { step: 12, fault: "its loss is NaN", loss: NaN }));
+      assert.equal(report.figures().skippedSteps, 3);
+    },
+    {},
+    10,
+    undefined,
+    [3, 10, 12, 15],
+  );
 });
 
 Deno.test("createRunReport warns once of each thing", async () => {

@@ -16,7 +16,8 @@ const { tasks } = project;
 const markName = "LOCKSTEP_TEST_MARK";
 const waitMsMax = 120_000;
 
-const library = await findTensorFlow((name) => Deno.env.get(name)).catch(() => undefined);
+/** The libtensorflow that runs use, where there is one. */
+export const library = await findTensorFlow((name) => Deno.env.get(name)).catch(() => undefined);
 
 /** The engine that tests run on: tensorflow where its library is found. */
 export const engine = library === undefined ? "wasm" : "tensorflow";

@@ -36,7 +36,8 @@ export interface TinyCluster {
   readonly login: Login;
   /** A connection with that login. */
   connect(): Promise<Transport>;
-  startWorker(name: string, where: string): TinyWorker;
+  /** @param between put between the worker and its connection for gradients */
+  startWorker(name: string, where: string, between?: (data: Transport) => Transport): TinyWorker;
 }
 
 export const tinyRunName = "tiny";
@@ -87,7 +88,7 @@ export async function withTinyCluster(
       told,
       path,
       connect: () => connectAs(shared, "test"),
-      startWorker(name, where) {
+      startWorker(name, where, between = (data) => data) {
         const joined = Promise.withResolvers<void>();
         const leaving = Promise.withResolvers<void>();
         const ended = runWorker({
@@ -96,7 +97,7 @@ export async function withTinyCluster(
               connectAs(shared, `${name} control`),
               connectAs(shared, `${name} data`),
             ]);
-            return { control, data };
+            return { control, data: between(data) };
           },
           run: tinyRunName,
           name,

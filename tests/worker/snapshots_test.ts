@@ -40,6 +40,7 @@ function conversation() {
     progress: notAsked,
     validating: notAsked,
     stalled: notAsked,
+    accuse: notAsked,
     writeVector(name, vector) {
       sent.push(name);
       values.set(name, vector);

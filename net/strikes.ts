@@ -5,8 +5,10 @@
 export interface Strikes {
   /** What was refused until now counts; true for the one that was too many. */
   add(sender: string, nowMs: number): boolean;
-  /** Whether the sender has had its strikes. */
-  isOut(sender: string): boolean;
+  /** Why the sender is heard no more; undefined for one that is. */
+  whyOut(sender: string): string | undefined;
+  /** Whatever the sender did, it is heard no more. */
+  exclude(sender: string, why: string): void;
 }
 
 export interface StrikeLimits {
@@ -25,16 +27,21 @@ export function createStrikes(
 ): Strikes {
   /** When each strike was, the newest last; those who are out have none any more. */
   const times = new Map<string, readonly number[]>();
-  const out = new Set<string>();
+  const out = new Map<string, string>();
+  const exclude = (sender: string, why: string) => {
+    times.delete(sender);
+    out.set(sender, why);
+    forgetFirst(out, sendersMax);
+  };
   return {
-    isOut: (sender) => out.has(sender),
+    whyOut: (sender) => out.get(sender),
+    exclude,
     add(sender, nowMs) {
       if (out.has(sender)) return false;
       const recent = [...times.get(sender) ?? [], nowMs].filter((each) => nowMs - each < withinMs);
       times.delete(sender);
       if (recent.length >= strikesMax) {
-        out.add(sender);
-        forgetFirst(out, sendersMax);
+        exclude(sender, "it sent too many malformed messages");
         return true;
       }
       times.set(sender, recent);
@@ -44,7 +51,7 @@ export function createStrikes(
   };
 }
 
-function forgetFirst(senders: Map<string, unknown> | Set<string>, sizeMax: number): void {
+function forgetFirst(senders: Map<string, unknown>, sizeMax: number): void {
   if (senders.size <= sizeMax) return;
   const [first] = senders.keys();
   senders.delete(first);

@@ -446,8 +446,11 @@ function stalled(
     )
   );
   if (!isStuck) return same(state);
+  // In the order of their ranks, whoever's word came first.
   const missedBy = (member: string) =>
-    stalls.filter((each) => each.missing.includes(member)).map((each) => `"${each.worker}"`);
+    state.active.filter((waiting) =>
+      stalls.some(({ worker, missing }) => worker === waiting && missing.includes(member))
+    ).map((waiting) => `"${waiting}"`);
   const [blamed] = state.active.toSorted((a, b) => missedBy(b).length - missedBy(a).length);
   const by = missedBy(blamed);
   if (by.length === 0) return same(state);

@@ -12,8 +12,10 @@ const configuration = { ...tinyRun, epochs: null, steps: 60, workers: 3 };
 async function excludesSender(to: Garbage["to"], accusers: string): Promise<void> {
   await withTinyCluster(configuration, async ({ coordinator, startWorker, told, path }) => {
     const garbage = { run: tinyRunName, from: "w1", to, after: 50 };
-    startWorker("w0", "process of w0");
+    // One after the other, so that each has the rank of its number.
+    await startWorker("w0", "process of w0").joined;
     const bad = startWorker("w1", "process of w1", (data) => garbageSender(data, garbage));
+    await bad.joined;
     startWorker("w2", "process of w2");
     const end = await coordinator.ended;
     const undisturbed = await undisturbedTinyRun(configuration);

@@ -38,7 +38,10 @@ Deno.test({
     assert.deepEqual(stepsOf("training/loss"), Array.from({ length: steps }, (_, i) => i + 1));
     assert.equal(scalars["training/loss"].at(-1)[1], Math.fround(loss as number));
     assert.deepEqual(stepsOf("validation/validationLoss"), [250, 500]);
-    assert.equal(scalars["validation/validationLoss"].at(-1)[1], Math.fround(validationLoss as number));
+    assert.equal(
+      scalars["validation/validationLoss"].at(-1)[1],
+      Math.fround(validationLoss as number),
+    );
     assert.deepEqual(images.predictions.map(([step]: [number]) => step), [250, 500]);
     for (const [, width, height, bytes] of images.predictions) {
       assert.ok(width > 20 * 32 && height > 32 && bytes > 1000, `${width} × ${height}, ${bytes}`);

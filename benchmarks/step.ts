@@ -86,7 +86,9 @@ export async function run(args: string[]): Promise<unknown> {
       best = Math.min(best, (systemClock.nowMs() - started) / 1000);
     }
     own.push(best);
-    if (given.peer) peer.push(await peerSeconds(given.peer as string, workload, threads, steps));
+    if (!given.peer) continue;
+    const device = engine.device.startsWith("GPU") ? "cuda" : "cpu";
+    peer.push(await peerSeconds(given.peer as string, workload, threads, steps, device));
   }
   const { median, min, max } = summarize(own);
   const peerTurns = peer.length > 0 ? summarize(peer) : undefined;
@@ -149,10 +151,14 @@ async function peerSeconds(
     >,
   threads: number,
   steps: number,
+  device: "cpu" | "cuda",
 ): Promise<number> {
   const script = fileURLToPath(new URL("peers/torch_convlstm.py", import.meta.url));
   const { stdout, stderr, success } = await new Deno.Command(python, {
-    args: [script, ...[lanes, window, size, threads, steps].map(String), filters.join(",")],
+    args: [
+      ...[script, ...[lanes, window, size, threads, steps].map(String)],
+      ...[filters.join(","), device],
+    ],
   }).output();
   const text = new TextDecoder().decode(stdout);
   const seconds = Number(text.trim().split("\n").at(-1));

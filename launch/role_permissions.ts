@@ -7,6 +7,7 @@
  */
 import { dirname } from "node:path";
 import { packagedDigits } from "../datasets/mnist_digits.ts";
+import { environmentNames } from "../engine/tensorflow/session_config.ts";
 
 export interface CoordinatorSurroundings {
   /** The broker's address. */
@@ -55,7 +56,7 @@ export function workerPermissions({ url, reads, libraryPath }: WorkerSurrounding
     net,
     // CUDA's libraries lie beside TensorFlow's.
     read: [...read, dirname(dirname(libraryPath))],
-    env: [...env, "TF_CPP_MIN_LOG_LEVEL", "TF_OVERRIDE_GLOBAL_THREADPOOL"],
+    env: [...env, ...environmentNames],
     sys,
     // Deno lets nobody follow a pointer who may load some libraries only.
     ffi: [],

@@ -1,6 +1,7 @@
 """The training step of `deno task bench step` in PyTorch: the same network, data shapes and optimizer.
 
-Usage: python torch_convlstm.py LANES FRAMES SIZE THREADS STEPS FILTERS (e.g. 4 10 64 2 4 16,16)
+Usage: python torch_convlstm.py LANES FRAMES SIZE THREADS STEPS FILTERS DEVICE
+(e.g. 4 10 64 2 4 16,16 cpu)
 Prints the seconds of its best step after one warm-up step.
 """
 import sys
@@ -10,7 +11,9 @@ import torch
 
 lanes, frames, size, threads, steps = map(int, sys.argv[1:6])
 filters = [int(count) for count in sys.argv[6].split(",")]
+device = sys.argv[7]
 torch.manual_seed(0)
+torch.set_default_device(device)
 torch.set_num_threads(threads)
 
 

@@ -5,10 +5,14 @@
 import { dirname } from "node:path";
 import { keepLoaded } from "./keep_loaded.ts";
 
-/** Loads the CUDA libraries beside a TensorFlow library, on a machine with an NVIDIA driver. */
-export function preloadCudaLibraries(tensorFlowPath: string): void {
+/** Whether an NVIDIA driver is loaded, and its GPUs are not hidden from this process. */
+export function mayHaveGpu(): boolean {
   const visible = Deno.env.get("CUDA_VISIBLE_DEVICES");
-  if (visible === "" || visible === "-1" || !exists("/proc/driver/nvidia/version")) return;
+  return visible !== "" && visible !== "-1" && exists("/proc/driver/nvidia/version");
+}
+
+/** Loads the CUDA libraries beside a TensorFlow library. */
+export function preloadCudaLibraries(tensorFlowPath: string): void {
   const packages = `${dirname(dirname(tensorFlowPath))}/nvidia`;
   let waiting = files(packages).flatMap((name) =>
     files(`${packages}/${name}/lib`).filter((file) => file.includes(".so"))

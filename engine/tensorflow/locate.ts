@@ -5,7 +5,7 @@
  */
 import { EngineError } from "../engine_error.ts";
 import { type NativeLibrary, openLibrary, readCString } from "./ffi.ts";
-import { preloadCudaLibraries } from "./cuda_libraries.ts";
+import { mayHaveGpu, preloadCudaLibraries } from "./cuda_libraries.ts";
 import { loadQuietly } from "./quiet_load.ts";
 import { applyEnvironment } from "./session_config.ts";
 
@@ -54,8 +54,9 @@ function firstUsable(paths: readonly string[]): TensorFlowLocation | undefined {
  * @throws {EngineError} naming the file, if it is missing, cannot be loaded or is too old
  */
 export function openTensorFlow(path: string): { library: NativeLibrary; version: string } {
-  applyEnvironment();
-  preloadCudaLibraries(path);
+  const hasGpu = mayHaveGpu();
+  applyEnvironment(hasGpu);
+  if (hasGpu) preloadCudaLibraries(path);
   const library = loadQuietly(() => openLibrary(path));
   const version = readCString(library.TF_Version());
   if (!isRecent(version)) {

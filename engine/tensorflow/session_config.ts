@@ -17,14 +17,24 @@ export interface SessionOptions {
  * back as a status anyway. `TF_OVERRIDE_GLOBAL_THREADPOOL`: without it the first context of a
  * process fixes the number of threads of all later ones, which would silently ignore `threads`.
  */
-export const ENVIRONMENT: Readonly<Record<string, string>> = {
+const everywhere = {
   TF_CPP_MIN_LOG_LEVEL: "3",
   TF_OVERRIDE_GLOBAL_THREADPOOL: "1",
-};
+} as const;
+
+/**
+ * On a GPU. `TF_DETERMINISTIC_OPS`: else kernels add in the order in which their threads arrive, and
+ * convolutions use whichever algorithm was fastest in a trial, so that no two runs end alike. Ops
+ * without such a kernel fail and say so.
+ */
+const onGpu = { TF_DETERMINISTIC_OPS: "1" } as const;
+
+/** Every variable that `applyEnvironment` may read or set. */
+export const environmentNames: readonly string[] = Object.keys({ ...everywhere, ...onGpu });
 
 /** Sets what the user has not set. Native code in this process reads it through `getenv`. */
-export function applyEnvironment(): void {
-  for (const [name, value] of Object.entries(ENVIRONMENT)) {
+export function applyEnvironment(hasGpu: boolean): void {
+  for (const [name, value] of Object.entries({ ...everywhere, ...(hasGpu ? onGpu : {}) })) {
     if (Deno.env.get(name) === undefined) Deno.env.set(name, value);
   }
 }

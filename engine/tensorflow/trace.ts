@@ -176,16 +176,20 @@ export class Trace implements TraceHooks, RandomRecorder {
     return this.#backend.eagerId(variable.dataId);
   }
 
-  /** Seeds of zero: TensorFlow seeds the op itself, and each call goes on in its stream. */
+  /**
+   * A seed of its own for each op, whose calls go on in one stream. TensorFlow would draw one where
+   * both are zero, but not where its kernels are to be deterministic, as on a GPU.
+   */
   #random(opName: string, shape: readonly number[]): tf.Tensor {
     const recorder = this.#recorder;
+    const [seed, seed2] = crypto.getRandomValues(new Uint32Array(2)).map((drawn) => drawn || 1);
     const size = recorder.createTensor([shape.length], DataType.int32, Int32Array.from(shape));
     recorder.deleteTensor(size);
     const [drawn] = recorder.executeOp(
       opName,
       [
-        { name: "seed", type: AttributeType.int, value: 0 },
-        { name: "seed2", type: AttributeType.int, value: 0 },
+        { name: "seed", type: AttributeType.int, value: seed },
+        { name: "seed2", type: AttributeType.int, value: seed2 },
         { name: "dtype", type: AttributeType.type, value: DataType.float32 },
         { name: "T", type: AttributeType.type, value: DataType.int32 },
       ],

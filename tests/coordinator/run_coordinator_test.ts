@@ -265,6 +265,26 @@ Deno.test("startCoordinator begins each generation from the last snapshot that w
     assert.deepEqual(await opened.snapshot("a", 2, 20), accepted);
   }));
 
+Deno.test("startCoordinator counts no end that was reached in an earlier generation", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    opened.coordinator.workerLost("b", "it was killed");
+    await settle();
+    const finish = (generation: number) =>
+      opened.ask("a", "finished", {
+        generation,
+        reason: "done",
+        step: 10,
+        parametersSha256: "f00d",
+        failure: "",
+      });
+    assert.deepEqual(await finish(1), stale);
+    assert.equal(opened.order.includes("end"), false);
+    assert.deepEqual(await finish(2), accepted);
+    await settle();
+    assert.equal(opened.order.at(-1), "end");
+  }));
+
 Deno.test("startCoordinator takes each vector from the member whose it is alone", () =>
   withCoordinator(async (opened) => {
     await begin(opened);

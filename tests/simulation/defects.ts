@@ -62,6 +62,8 @@ export const defects: readonly Defect[] = [
     from:
       "if (generation !== membership.generation) return reply(message, refused(staleGeneration));",
     to: "void generation;",
+    unseen:
+      "its member goes on, and the others cannot end without it; tests/coordinator checks the answer",
   },
   {
     what: "a checkpoint is confirmed before it is on disk",
@@ -119,6 +121,9 @@ export const defects: readonly Defect[] = [
     file: membership,
     from: "nowMs - member.lastSeenMs > limits.silenceMsMax",
     to: "nowMs - member.lastSeenMs > Infinity",
+    unseen:
+      "who is silent hears nothing either, as far as anybody knows, and that is noticed 0.75 s " +
+      "later; tests/coordinator checks the limit",
   },
   {
     what: "an end reported before a rollback still counts",
@@ -302,6 +307,7 @@ export const defects: readonly Defect[] = [
     file: worker,
     from: "await conversation.begin();",
     to: "",
+    unseen: "what came too early is asked for and sent again; tests/worker checks that all wait",
   },
   {
     what: "an end is reported before the last snapshot is complete",

@@ -37,6 +37,8 @@ class Cluster {
   readonly muted = new Set<string>();
   /** Workers that hear nothing of the coordinator. */
   readonly deaf = new Set<string>();
+  /** Called before a worker asks to begin a generation; what it asks waits for the promise. */
+  onBegin: (name: string) => Promise<void> = () => Promise.resolve();
   #lives = 0;
   #broker = createMemoryBroker({ clock: systemClock });
   #coordinator: { coordinator: Coordinator; transport: Transport; close(): void } | undefined;
@@ -112,7 +114,10 @@ class Cluster {
     const end = runWorker({
       connect: () => {
         if (isKilled) throw new Error("killed");
-        const control = deafened(this.#broker.connect(), () => this.deaf.has(name));
+        const control = heldBack(
+          deafened(this.#broker.connect(), () => this.deaf.has(name)),
+          (subject) => subject.endsWith(".begin") ? this.onBegin(name) : Promise.resolve(),
+        );
         this.muted.delete(name);
         const data = muted(this.#broker.connect({ noEcho: true }), () => this.muted.has(name));
         transports.push(control, data);
@@ -227,6 +232,22 @@ function deafened(inner: Transport, isDeaf: () => boolean): Transport {
   };
 }
 
+/** Asks later. */
+function heldBack(inner: Transport, until: (subject: string) => Promise<void>): Transport {
+  return {
+    payloadBytesMax: inner.payloadBytesMax,
+    closed: inner.closed,
+    publish: (subject, data) => inner.publish(subject, data),
+    subscribe: (subject, callback) => inner.subscribe(subject, callback),
+    async request(subject, data, options) {
+      await until(subject);
+      return await inner.request(subject, data, options);
+    },
+    flush: () => inner.flush(),
+    close: () => inner.close(),
+  };
+}
+
 /** Loses what is published, as over a way that is cut and does not say so. */
 function muted(inner: Transport, isMuted: () => boolean): Transport {
   return {
@@ -284,6 +305,25 @@ Deno.test("runWorker: three workers end with the parameters that one alone compu
     await assertUndisturbed(cluster, end);
     assert.equal(end.restarts, 0);
     assert.deepEqual([cluster.told, cluster.warned], [[], []]);
+  }));
+
+Deno.test("runWorker: nobody computes before all can hear", () =>
+  withCluster(async (cluster) => {
+    const { ended } = await cluster.startCoordinator();
+    const [asked, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    cluster.onBegin = async (name) => {
+      if (name !== "b") return;
+      asked.resolve();
+      await gate.promise;
+    };
+    let begun = 0;
+    cluster.onStep = () => void begun++;
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    await Promise.race([asked.promise, ended]);
+    await delay(systemClock, 100);
+    assert.equal(begun, 0);
+    gate.resolve();
+    await assertUndisturbed(cluster, await ended);
   }));
 
 Deno.test("runWorker: a worker dies, one comes, one leaves, and no bit differs", () =>

@@ -111,6 +111,8 @@ export interface MembershipState {
   readonly stalls: readonly Stall[];
   /** The newest last. */
   readonly disputes: readonly Dispute[];
+  /** Processes that were given up for their silence since the last snapshot, the newest last. */
+  readonly silences: readonly string[];
   /** When silence was looked for last. */
   readonly tickedMs: number;
   readonly stopRequested: boolean;
@@ -197,6 +199,9 @@ const deafnessGraceMs = 750;
  */
 const stallAgeMsMax = 2_500;
 const stallMsMin = 500;
+/** More than any process is busy at a stretch, also where the engine computes on the event loop. */
+const patienceMsMax = 120_000;
+const silencesMax = 256;
 /** Each has cost a worker its place; of more than that, the first are forgotten. */
 const disputesMax = 1024;
 
@@ -221,6 +226,7 @@ export function initialMembership(
     agreed: null,
     stalls: [],
     disputes: [],
+    silences: [],
     tickedMs: nowMs,
     stopRequested: false,
     abandoned: false,
@@ -250,7 +256,7 @@ export function changeMembership(
     case "leave":
       return leave(state, event.worker, nowMs);
     case "snapshot":
-      return takeIn(state, nowMs);
+      return takeIn({ ...state, silences: [] }, nowMs);
     case "stalled":
       return stalled(state, event.worker, event.missing, nowMs);
     case "accuse":
@@ -575,15 +581,11 @@ function tick(before: MembershipState, nowMs: number): MembershipChange {
   // Who opens its data gives no sign of life yet; a run that has not begun waits for it anyway.
   const silent = members.filter((member) =>
     member.ready
-      ? nowMs - member.lastSeenMs > limits.silenceMsMax
+      ? nowMs - member.lastSeenMs > patienceMs(state, member.where)
       : state.begun && nowMs - member.lastSeenMs > limits.startTimeoutMs
   );
   if (silent.length > 0) {
-    const losses = silent.map(({ id, where, lastSeenMs }) => ({
-      worker: id,
-      reason: `${where} was not heard of for ${((nowMs - lastSeenMs) / 1000).toFixed(1)} s`,
-    }));
-    return lose(state, losses, nowMs);
+    return lose(...giveUpSilent(state, silent, nowMs), nowMs);
   }
   const deaf = findDeaf(state, nowMs);
   if (deaf.length > 0) {
@@ -623,6 +625,34 @@ function tick(before: MembershipState, nowMs: number): MembershipChange {
   );
 }
 
+/**
+ * How long this process may be silent. One that comes back each time was only busy, and given up at the
+ * same point of every generation it would keep the run from ever coming to a snapshot: from the second
+ * time on it may be silent for twice as long as the time before.
+ */
+function patienceMs({ silences, limits }: MembershipState, where: string): number {
+  const times = silences.filter((each) => each === where).length;
+  const ms = limits.silenceMsMax * 2 ** Math.max(0, times - 1);
+  return Math.max(limits.silenceMsMax, Math.min(ms, patienceMsMax));
+}
+
+function giveUpSilent(
+  before: MembershipState,
+  silent: readonly Member[],
+  nowMs: number,
+): [MembershipState, { worker: string; reason: string }[]] {
+  const silences = [...before.silences, ...silent.map(({ where }) => where)].slice(-silencesMax);
+  const state = { ...before, silences };
+  const losses = silent.map(({ id, where, lastSeenMs }) => {
+    const words = `${where} was not heard of for ${((nowMs - lastSeenMs) / 1000).toFixed(1)} s`;
+    const next = patienceMs(state, where);
+    const isKnown = before.silences.includes(where);
+    const more = `, again since the last snapshot, so ${next / 1000} s are allowed from now on`;
+    return { worker: id, reason: isKnown ? `${words}${more}` : words };
+  });
+  return [state, losses];
+}
+
 function hear(
   state: MembershipState,
   worker: string,
@@ -640,10 +670,10 @@ function hear(
  * Those who give signs of life and hear none. Where nobody hears, it is the coordinator's own way to the
  * broker that is cut, which it finds out by itself.
  */
-function findDeaf({ members, limits }: MembershipState, nowMs: number): readonly Member[] {
-  const listening = members.filter(({ ready }) => ready);
-  const deaf = listening.filter(({ lastHeardMs }) =>
-    nowMs - lastHeardMs > limits.silenceMsMax + deafnessGraceMs
+function findDeaf(state: MembershipState, nowMs: number): readonly Member[] {
+  const listening = state.members.filter(({ ready }) => ready);
+  const deaf = listening.filter(({ lastHeardMs, where }) =>
+    nowMs - lastHeardMs > patienceMs(state, where) + deafnessGraceMs
   );
   return deaf.length < listening.length ? deaf : [];
 }

@@ -62,6 +62,8 @@ export async function openRun(
       await warmUp(functions, model, optimizer, lanesPerShard, dataset);
     }
     const opened = { engine, dataset };
+    // Drawn once: large orthogonal kernels take seconds, in which a new generation gives no sign of life.
+    const initial = model.initialize(seed);
     return {
       report: {
         engine: engine.name,
@@ -71,7 +73,7 @@ export async function openRun(
         parameterCount: parameterCount(model),
         ...(definition.sourceSha256 === undefined ? {} : { modelSource: definition.sourceSha256 }),
         fingerprint: fingerprint(
-          ...model.initialize(seed),
+          ...initial,
           JSON.stringify([dataset.catalogue("train", 0), dataset.catalogue("validation", 0)]),
           JSON.stringify([loss, dataset.targetShape ?? [], dataset.classes ?? []]),
         ),
@@ -91,6 +93,7 @@ export async function openRun(
           model,
           loss,
           functions,
+          initial,
           optimizer,
           schedule,
           seed,

@@ -29,6 +29,8 @@ export interface TrainerOptions {
   readonly allReduce: AllReduce;
   /** Whether the windows bring the dataset's answers. */
   readonly hasTargets?: boolean;
+  /** The model's first weights, drawn before; drawn here where none are given. */
+  readonly initial?: readonly Float32Array[];
   /** The engine's own where none is given. */
   readonly mode?: ExecutionMode;
   /** Compiled before, and disposed by who did; compiled here where none are given. */
@@ -57,7 +59,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
   const states = createLaneStates(model.state, shards, lanesPerShard);
   const count = parameterCount(model);
   let step = 0;
-  let parameters = flatTensor(concatenate(model.initialize(seed), count));
+  let parameters = flatTensor(concatenate(options.initial ?? model.initialize(seed), count));
   let slots = optimizer.slots.map(() => flatTensor(new Float32Array(count)));
   // A thread's gradient on its way into the sum, which takes a copy: one array for all steps, because
   // garbage outside of V8's heap is collected late.

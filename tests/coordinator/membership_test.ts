@@ -938,6 +938,40 @@ Deno.test("changeMembership gives up who falls silent, and says where it ran and
   assert.deepEqual(later.commands, []);
 });
 
+Deno.test("changeMembership: who is busy in each generation gets the time that it takes", () => {
+  let { state } = play({ workers: 1, limits: { silenceMsMax: 1_000 } }, []);
+  let nowMs = 0;
+  const lostAfterMs: number[] = [];
+  const sentences: string[] = [];
+  // Each generation keeps it from its signs of life for 6 s, then it comes back.
+  for (let turn = 0; turn < 5; turn++) {
+    if (!state.active.includes("a")) {
+      for (const event of [join("a"), ready("a")]) {
+        state = changeMembership(state, event, nowMs).state;
+      }
+    }
+    const from = nowMs;
+    while (nowMs < from + 6_000) {
+      nowMs += 250;
+      const { state: next, commands } = changeMembership(state, tick, nowMs);
+      if (next.members.length < state.members.length) lostAfterMs.push(nowMs - from);
+      sentences.push(...commands.flatMap((each) => each.type === "wait" ? [each.sentence] : []));
+      state = next;
+    }
+  }
+  assert.deepEqual(lostAfterMs, [1_250, 1_250, 2_250, 4_250]);
+  assert.deepEqual(state.active, ["a"]);
+  assert.match(sentences[0], /^Lost worker "a": host of a was not heard of for 1\.3 s; waiting/);
+  assert.match(
+    sentences[2],
+    /for 2\.3 s, again since the last snapshot, so 4 s are allowed from now on;/,
+  );
+  // After a snapshot everybody has as long as the run gives.
+  ({ state } = changeMembership(state, snapshot, nowMs));
+  nowMs += 250;
+  assert.equal(changeMembership(state, tick, nowMs).state.members.length, 0);
+});
+
 Deno.test("changeMembership frees the name of a worker that never got ready", () => {
   let { state } = play({ limits: { silenceMsMax: 1e6 } }, [...running, join("c")]);
   for (let nowMs = 250; nowMs <= 60_000; nowMs += 250) {

@@ -119,7 +119,7 @@ export const defects: readonly Defect[] = [
   {
     what: "silence is not noticed",
     file: membership,
-    from: "nowMs - member.lastSeenMs > limits.silenceMsMax",
+    from: "nowMs - member.lastSeenMs > patienceMs(state, member.where)",
     to: "nowMs - member.lastSeenMs > Infinity",
     unseen:
       "who is silent hears nothing either, as far as anybody knows, and that is noticed 0.75 s " +

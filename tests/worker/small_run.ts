@@ -95,14 +95,21 @@ export async function withTrainers(
   engine: Engine,
   workers: number,
   body: (members: readonly Member[]) => Promise<void>,
-  { configuration = smallRun, firstStep = 1, mode, model = smallModel(configuration), hasTargets }:
-    {
-      configuration?: RunConfiguration;
-      firstStep?: number;
-      mode?: ExecutionMode;
-      model?: Model;
-      hasTargets?: boolean;
-    } = {},
+  {
+    configuration = smallRun,
+    firstStep = 1,
+    mode,
+    model = smallModel(configuration),
+    hasTargets,
+    initial,
+  }: {
+    configuration?: RunConfiguration;
+    firstStep?: number;
+    mode?: ExecutionMode;
+    model?: Model;
+    hasTargets?: boolean;
+    initial?: readonly Float32Array[];
+  } = {},
 ): Promise<void> {
   const broker = createMemoryBroker({ clock: systemClock });
   const owners = assignShards(configuration.shards, workers);
@@ -128,6 +135,7 @@ export async function withTrainers(
     const trainer = createTrainer({
       engine,
       model,
+      initial,
       loss: loss ?? model.loss ?? defaultLoss,
       optimizer: buildOptimizer(optimizer),
       schedule: () => optimizer.learningRate,

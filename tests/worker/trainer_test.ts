@@ -262,3 +262,22 @@ testOnEngines(
     });
   },
 );
+
+testOnEngines(
+  "createTrainer draws no first weights where they were drawn before",
+  async (open) => {
+    const engine = await open(1);
+    const drawn = smallModel(smallRun);
+    const initial = drawn.initialize(smallRun.seed);
+    const model: typeof drawn = { ...drawn, initialize: () => assert.fail("drawn again") };
+    let parameters: Float32Array | undefined;
+    await withTrainers(engine, 1, async ([{ trainer }]) => {
+      parameters = trainer.readParameters();
+      await Promise.resolve();
+    });
+    await withTrainers(engine, 1, async ([{ trainer }]) => {
+      assert.deepEqual(trainer.readParameters(), parameters);
+      await Promise.resolve();
+    }, { model, initial });
+  },
+);

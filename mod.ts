@@ -1,6 +1,7 @@
 /**
  * Lockstep as a library: engines, models, datasets, the plan, the canonical all-reduce and the
- * trainer, to build a training program of your own from the parts that the commands are made of.
+ * trainer, to build a training program of your own from the parts that the commands are made of; and
+ * what saves, opens, asks and scores a trained model.
  *
  * @example Train on arrays of your own, in this process (whole: examples/train_in_20_lines.ts)
  * ```ts
@@ -12,7 +13,23 @@
  * const sequences = { train: [noise()], validation: [noise()], test: [] };
  * const dataset = arrayDataset({ name: "noise", frameShape, sequences });
  * const model = convLstm({ frameShape, filters: [8], kernelSize: 3, windowFrames: 5 });
- * const { validationLoss } = await trainAlone({ engine, dataset, model, lanes: 1 });
+ * const { parameters, validationLoss } = await trainAlone({ engine, dataset, model, lanes: 1 });
+ * ```
+ *
+ * @example Open what a run has trained, predict a test sequence and score them all
+ * ```ts
+ * import { createPredictor, openTrained, scoreSplit, sequenceReader } from "./mod.ts";
+ *
+ * const trained = await openTrained({ run: "runs/moving-mnist-convlstm-001", best: true });
+ * const predictor = createPredictor(trained);
+ * const { frames } = trained.dataset.catalogue(trained.split, 0)[0];
+ * for await (const { frame, prediction } of predictor.predict(frames, sequenceReader(trained, 0))) {
+ *   console.log(frame, prediction.length);
+ * }
+ * predictor.dispose();
+ * const { means } = await scoreSplit(trained);
+ * console.log(means.loss, means.persistenceLoss);
+ * trained.close();
  * ```
  *
  * Nothing inside the project imports this file.
@@ -43,8 +60,23 @@ export { type Plan, planEpoch, type PlanOptions, type WindowTask } from "./datas
 export { prefetch } from "./datasets/prefetch.ts";
 export type { WindowShape } from "./datasets/window_shape.ts";
 
+export { buildModel, builtInModels, findModel } from "./models/build_model.ts";
+export { ModelError } from "./models/check_model.ts";
+export { cnnLstm, type CnnLstmOptions } from "./models/cnn_lstm.ts";
+export { convAutoencoder, type ConvAutoencoderOptions } from "./models/conv_autoencoder.ts";
 export { convLstm, type ConvLstmOptions } from "./models/convlstm.ts";
+export {
+  convLstmClassifier,
+  type ConvLstmClassifierOptions,
+} from "./models/convlstm_classifier.ts";
+export { convLstmUnet, type ConvLstmUnetOptions } from "./models/convlstm_unet.ts";
 export { encoderForecaster, type EncoderForecasterOptions } from "./models/encoder_forecaster.ts";
+export { predNet, type PredNetOptions } from "./models/prednet.ts";
+export { predRnn, type PredRnnOptions } from "./models/predrnn.ts";
+export { seq2seqConvLstm, type Seq2seqConvLstmOptions } from "./models/seq2seq_convlstm.ts";
+export { shiConvLstm, type ShiConvLstmOptions } from "./models/shi_convlstm.ts";
+export { vae } from "./models/vae.ts";
+export type { VaeOptions } from "./models/vae_forms.ts";
 export { activate, type ActivationName } from "./models/layers/activation.ts";
 export { convGru2d, type ConvGru2dOptions } from "./models/layers/conv_gru2d.ts";
 export { convLstm2d, type ConvLstm2dOptions } from "./models/layers/conv_lstm2d.ts";
@@ -92,7 +124,8 @@ export type {
   ParameterSpec,
   StateSpec,
 } from "./models/model.ts";
-export type { ModelBuilder, ModelContext } from "./models/model_definition.ts";
+export type { ModelBuilder, ModelContext, ModelDefinition } from "./models/model_definition.ts";
+export { flatParameters, namedParameters, type ParameterArray } from "./models/parameter_arrays.ts";
 export { buildOptimizer } from "./models/optimizers/build_optimizer.ts";
 export type { Optimizer, OptimizerUpdate, UpdateScalars } from "./models/optimizers/optimizer.ts";
 export { buildSchedule, type Schedule } from "./models/schedules.ts";
@@ -105,6 +138,12 @@ export { type AllReduce, AllReduceError, type Reduction } from "./collective/red
 export { type Clock, systemClock } from "./net/clock.ts";
 export type { Options, OptionSpec } from "./net/options.ts";
 export { type Random, random } from "./net/random.ts";
+export type {
+  LossName,
+  ModelConfiguration,
+  OptimizerConfiguration,
+  RunConfiguration,
+} from "./net/run_configuration.ts";
 export { createMemoryBroker, type MemoryBroker } from "./net/memory_transport.ts";
 export { connectNats, type NatsOptions } from "./net/nats_transport.ts";
 export type { Message, Subscription, Transport } from "./net/transport.ts";
@@ -115,6 +154,42 @@ export { trainAlone, type TrainAloneOptions, type TrainedAlone } from "./worker/
 export { createTrainer, type Trainer, type TrainerOptions } from "./worker/trainer.ts";
 export { runTraining, type TrainingHooks, type TrainingOptions } from "./worker/run_training.ts";
 export { runWorker, type WorkerOptions } from "./worker/run_worker.ts";
+
+export { readCheckpoint, type SavedCheckpoint } from "./coordinator/checkpoint.ts";
+export {
+  type CheckpointPlace,
+  type FoundCheckpoint,
+  latestCheckpoint,
+  listCheckpoints,
+} from "./coordinator/checkpoint_folder.ts";
+export { CheckpointError } from "./coordinator/checkpoint_manifest.ts";
+export { diskFileSystem, type FileSystem } from "./coordinator/file_system.ts";
+export {
+  decodeSafetensors,
+  encodeSafetensors,
+  type NamedArray,
+  SafetensorsError,
+} from "./coordinator/safetensors.ts";
+export { openTrained, type TrainedModel, type TrainedOptions } from "./launch/trained_model.ts";
+export { UsageError } from "./launch/flags.ts";
+
+export type { MeanLosses } from "./worker/mean_losses.ts";
+export {
+  createRollout,
+  type RolledOut,
+  type Rollout,
+  type RolloutOptions,
+} from "./worker/rollout.ts";
+export { type ScoredSplit, scoreSplit, type ScoreSplitOptions } from "./worker/score_split.ts";
+export {
+  createPredictor,
+  type FramePrediction,
+  type PredictorOptions,
+  type SequencePredictor,
+  type SequenceSpan,
+} from "./worker/sequence_predictor.ts";
+export { sequenceReader } from "./worker/sequence_reader.ts";
+export type { SplitResult } from "./worker/split_scores.ts";
 
 export { persistence } from "./baselines/persistence.ts";
 export { radarExtrapolation } from "./baselines/radar_extrapolation.ts";

@@ -67,6 +67,7 @@ export const messageSamples: Readonly<Record<string, readonly [Schema<unknown>, 
     parameters: [array, array],
     states: [array],
     slots: ["adam/m", "adam/v"],
+    window: { frames: 20, predictions: 10 },
   }],
   begin: [messages.beginSchema, { generation, where: "here" }],
   write: [messages.writeSchema, {

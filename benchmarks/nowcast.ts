@@ -7,7 +7,12 @@
 import { isRainDataset } from "../datasets/rain_dataset.ts";
 import { minutesText } from "../datasets/scan_times.ts";
 import { type FlagTable, helpText, parseFlags, UsageError } from "../launch/flags.ts";
-import { openTrained, trainedFlags, type TrainedModel } from "../launch/trained_model.ts";
+import {
+  openTrained,
+  trainedFlags,
+  type TrainedModel,
+  trainedOptions,
+} from "../launch/trained_model.ts";
 import { systemClock } from "../net/clock.ts";
 import { modelTitle } from "../net/run_configuration.ts";
 import { ProgressLine, standardError } from "../report/progress_line.ts";
@@ -43,7 +48,7 @@ export async function run(args: string[]): Promise<unknown> {
     console.log(helpText("Usage: deno task bench nowcast [flags]", flags));
     return;
   }
-  const trained = await openTrained(given);
+  const trained = await openTrained(await trainedOptions(given));
   const progress = new ProgressLine({ output: standardError, clock: systemClock });
   try {
     const thresholds = given.thresholds as readonly number[] | undefined ?? [0.5, 2];

@@ -154,7 +154,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
           `${modelTitle(configuration.model.name)}, ${
             parameters.toLocaleString("en")
           } parameters, ` +
-          `${lanes} lanes in ${shards} shards, windows of ${configuration.windowFrames} frames\n` +
+          `${lanes} lanes in ${shards} shards, ${windowsInWords(ready, configuration)}\n` +
           `${workers} ${workers === 1 ? "worker" : "workers"} × ${ready.device}, ` +
           `${ready.engineVersion}, ${precision}, ${threads} ${
             threads === 1 ? "thread" : "threads"
@@ -284,6 +284,15 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       events.close();
     },
   };
+}
+
+/** Of the network's own windows where a worker tells of them: `--window` is not that of each. */
+function windowsInWords({ window }: ReadyRequest, { windowFrames }: RunConfiguration): string {
+  const frames = window?.frames ?? windowFrames;
+  const inWords = `windows of ${frames} ${frames === 1 ? "frame" : "frames"}`;
+  return window === undefined || window.predictions === frames
+    ? inWords
+    : `${inWords}, ${window.predictions} of them predicted`;
 }
 
 /** Every option by its path, e.g. "optimizer.learningRate"; TensorBoard knows no lists. */

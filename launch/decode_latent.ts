@@ -4,9 +4,9 @@ import { isRainDataset } from "../datasets/rain_dataset.ts";
 import { tf } from "../engine/tf.ts";
 import { renderDecoded } from "../report/decoded_picture.ts";
 import type { SequencePredictor } from "../worker/sequence_predictor.ts";
+import { sequenceReader } from "../worker/sequence_reader.ts";
 import { splitParameters } from "../worker/step_functions.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
-import { reader } from "./open_predictor.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
 export const decodeFlags = {
@@ -120,7 +120,7 @@ async function latentPoints(
   const points: Float32Array[] = [];
   for (const [sequence, { frames }] of dataset.catalogue(split, 0).entries()) {
     if (points.length >= surveyedMax) break;
-    for await (const { latent } of predictor.predict(frames, reader(trained, sequence))) {
+    for await (const { latent } of predictor.predict(frames, sequenceReader(trained, sequence))) {
       if (latent) points.push(latent);
     }
   }

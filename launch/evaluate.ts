@@ -5,21 +5,25 @@
  */
 import { isRainDataset } from "../datasets/rain_dataset.ts";
 import { atStride } from "../datasets/window_shape.ts";
-import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { systemClock } from "../net/clock.ts";
 import { modelTitle } from "../net/run_configuration.ts";
 import { ProgressLine, standardError } from "../report/progress_line.ts";
-import { evaluateSplit } from "../worker/evaluation.ts";
 import type { Rollout } from "../worker/rollout.ts";
 import { scoreRollouts } from "../worker/rollout_scores.ts";
-import { createSplitScores } from "../worker/split_scores.ts";
-import { createStepFunctions } from "../worker/step_functions.ts";
+import { scoreSplit } from "../worker/score_split.ts";
+import { sequenceReader } from "../worker/sequence_reader.ts";
 import { evaluationPictures } from "./evaluation_pictures.ts";
-import { evaluationInWords, meanLosses } from "./evaluation_tables.ts";
+import { evaluationInWords } from "./evaluation_tables.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags } from "./flags.ts";
-import { openRollout, reader, rolloutFlags, rolloutLengths } from "./open_predictor.ts";
-import { besideRun, openTrained, trainedFlags, type TrainedModel } from "./trained_model.ts";
+import { openRollout, rolloutFlags, rolloutLengths } from "./open_predictor.ts";
+import {
+  besideRun,
+  openTrained,
+  trainedFlags,
+  type TrainedModel,
+  trainedOptions,
+} from "./trained_model.ts";
 
 export const evaluateFlags = {
   ...trainedFlags,
@@ -50,8 +54,6 @@ export const evaluateFlags = {
 
 const rainThresholds = [0.5, 2, 5];
 const rainScales = [1, 5];
-/** Reads of windows in flight ahead of the compute. */
-const aheadMax = 4;
 
 if (import.meta.main) {
   await runCommand(async () => {
@@ -65,50 +67,42 @@ if (import.meta.main) {
 }
 
 async function evaluate(given: GivenFlags): Promise<number> {
-  const trained = await openTrained(given);
+  const trained = await openTrained(await trainedOptions(given));
   const { engine, dataset, split, loss, configuration, parameters, step, path } = trained;
   const { lanes, shards, windowStride } = configuration;
   // Runs from before there was a stride have none.
   const window = atStride(trained.model.window, windowStride ?? null);
   const model = { ...trained.model, window };
   const progress = new ProgressLine({ output: standardError, clock: systemClock });
-  const functions = createStepFunctions({
-    ...{ engine, model, loss, optimizer: buildOptimizer(configuration.optimizer) },
-    hasTargets: dataset.targetShape !== undefined,
-    isDetailed: true,
-  });
   const isRain = isRainDataset(dataset);
   const scoring = {
     thresholds: given.thresholds as readonly number[] | undefined ?? (isRain ? rainThresholds : []),
     scales: given.scales as readonly number[] | undefined ?? (isRain ? rainScales : []),
   };
-  const scores = createSplitScores({ engine, model, dataset, split, loss, ...scoring });
   let opened: Rollout | undefined;
   try {
     const lengths = rolloutLengths(given, trained);
     opened = lengths && await openRollout(trained, lengths, longestSequence(trained));
-    const losses = await evaluateSplit({
-      ...{ trainer: { functions, parameters: () => parameters }, model, dataset, split, lanes },
-      ...{ lanesPerShard: lanes / shards, aheadMax, onWindows: scores.add },
-      shards: Array.from({ length: shards }, (_, shard) => shard),
+    const scored = await scoreSplit({
+      ...{ engine, model, parameters, dataset, split, loss, lanes, shards, ...scoring },
       onProgress: (done, total) =>
         progress.show([`evaluating ${split}`, `step ${done}/${total}`], done / total),
     });
     const rollout = opened && await scoreRollouts({
       ...{ dataset, split, rollout: opened, ...scoring },
-      reader: (sequence) => reader(trained, sequence),
+      reader: (sequence) => sequenceReader(trained, sequence),
       onProgress: (done, total) =>
         progress.show([`rolling out ${split}`, `sequence ${done}/${total}`], done / total),
     });
     progress.end();
-    const means = meanLosses(losses);
-    const result = { ...scores.result(), ...(rollout ? { rollout } : {}) };
+    const { means } = scored;
+    const result = { ...scored.result, ...(rollout ? { rollout } : {}) };
     console.error(`${path}, ${split} of: ${dataset.description}`);
     const text = evaluationInWords(loss, means, result);
     const title = `${dataset.name}, ${modelTitle(configuration.model.name)}, ${split}`;
     const folder = given.out as string | undefined ?? `${besideRun(path, "evaluations")}-${split}`;
     const pictures: string[] = [];
-    for (const { name, png } of evaluationPictures(title, dataset, scores, result)) {
+    for (const { name, png } of evaluationPictures(title, dataset, scored.drawn, result)) {
       await Deno.mkdir(folder, { recursive: true });
       await Deno.writeFile(`${folder}/${name}`, png);
       pictures.push(`${folder}/${name}`);
@@ -124,8 +118,6 @@ async function evaluate(given: GivenFlags): Promise<number> {
   } finally {
     progress.end();
     opened?.dispose();
-    scores.dispose();
-    functions.dispose();
     trained.close();
   }
 }

@@ -6,33 +6,9 @@ import type { EvaluationResult, LeadScores } from "../metrics/evaluation_scores.
 import { formatLoss } from "../report/figures.ts";
 import { formatTable, type TableCell } from "../report/table.ts";
 import type { ForecastResult } from "../worker/forecast_scores.ts";
-import type { ShardLoss } from "../worker/opened_run.ts";
+import type { MeanLosses } from "../worker/mean_losses.ts";
 import type { RolloutResult } from "../worker/rollout_scores.ts";
 import type { SplitResult } from "../worker/split_scores.ts";
-
-export interface MeanLosses {
-  readonly loss: number;
-  /** Of repeating the last frame; left out where the model forecasts nothing. */
-  readonly persistenceLoss?: number;
-  /** Share of answers whose class is right; left out where there are no classes. */
-  readonly accuracy?: number;
-}
-
-/** In the order of the shards, as a run's coordinator adds them. */
-export function meanLosses(shards: readonly ShardLoss[]): MeanLosses {
-  const sum = (read: (shard: ShardLoss) => number) =>
-    shards.reduce((total, shard) => total + read(shard), 0);
-  const weight = sum((shard) => shard.weightSum);
-  const has = (name: "persistenceSum" | "correctSum") =>
-    shards.every((shard) => shard[name] !== undefined);
-  return {
-    loss: sum((shard) => shard.lossSum) / weight,
-    ...(has("persistenceSum")
-      ? { persistenceLoss: sum((shard) => shard.persistenceSum!) / weight }
-      : {}),
-    ...(has("correctSum") ? { accuracy: sum((shard) => shard.correctSum!) / weight } : {}),
-  };
-}
 
 /** The forecasts that there are, the model's first, and how tables and plots call them. */
 export function namedForecasts(

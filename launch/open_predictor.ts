@@ -1,13 +1,9 @@
 /** A trained model made ready to predict whole sequences, or to go on with its own predictions. */
-import type { ReadRequest } from "../datasets/dataset.ts";
 import type { Model } from "../models/model.ts";
 import { areSameNetwork, frameByFrame } from "../worker/frame_by_frame.ts";
 import { canRollOut, createRollout, type Rollout } from "../worker/rollout.ts";
-import {
-  createPredictor,
-  type SequencePredictor,
-  type SequenceSpan,
-} from "../worker/sequence_predictor.ts";
+import { createPredictor, type SequencePredictor } from "../worker/sequence_predictor.ts";
+import { sequenceReader } from "../worker/sequence_reader.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
@@ -110,20 +106,8 @@ export async function openRollout(
   return createRollout({ engine, model: single, parameters, contextFrames, leads });
 }
 
-/** Frames and answers of one sequence of the split. */
-export function reader({ dataset, split }: TrainedModel, sequence: number) {
-  return async (offset: number, frames: number): Promise<SequenceSpan> => {
-    const request: ReadRequest = { split, epoch: 0, sequence, offset, frames };
-    const [read, targets] = await Promise.all([
-      dataset.read(request),
-      dataset.readTargets?.(request),
-    ]);
-    return { frames: read, ...(targets ? { targets } : {}) };
-  };
-}
-
-function predictorOf({ engine, parameters, dataset }: TrainedModel, model: Model) {
-  return createPredictor({ engine, model, parameters, targetShape: dataset.targetShape });
+function predictorOf(trained: TrainedModel, model: Model) {
+  return createPredictor({ ...trained, model });
 }
 
 async function agree(
@@ -134,5 +118,5 @@ async function agree(
 ): Promise<boolean> {
   const { model, dataset, split } = trained;
   const frames = Math.min(dataset.catalogue(split, 0)[sequence].frames, model.window.frames);
-  return await areSameNetwork(whole, byFrame, frames, reader(trained, sequence));
+  return await areSameNetwork(whole, byFrame, frames, sequenceReader(trained, sequence));
 }

@@ -8,6 +8,7 @@ import { modelTitle } from "../net/run_configuration.ts";
 import type { PredictedSequence } from "../report/predicted_sequence.ts";
 import type { Rollout } from "../worker/rollout.ts";
 import type { SequencePredictor, SequenceSpan } from "../worker/sequence_predictor.ts";
+import { sequenceReader } from "../worker/sequence_reader.ts";
 import { sizeOf } from "../worker/window_batch.ts";
 import { decodeFlags, decodeLatent } from "./decode_latent.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
@@ -15,7 +16,6 @@ import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } fro
 import {
   openPredictor,
   openRollout,
-  reader,
   rolloutFlags,
   type RolloutLengths,
   rolloutLengths,
@@ -29,7 +29,13 @@ import {
   pictured,
   type PredictedFrame,
 } from "./predicted_pictures.ts";
-import { besideRun, openTrained, trainedFlags, type TrainedModel } from "./trained_model.ts";
+import {
+  besideRun,
+  openTrained,
+  trainedFlags,
+  type TrainedModel,
+  trainedOptions,
+} from "./trained_model.ts";
 
 export const predictFlags = {
   ...trainedFlags,
@@ -74,7 +80,7 @@ if (import.meta.main) {
 }
 
 async function predict(given: GivenFlags): Promise<number> {
-  const trained = await openTrained(given);
+  const trained = await openTrained(await trainedOptions(given));
   const { dataset, split, model, configuration, step } = trained;
   let predictor: SequencePredictor | undefined;
   let rollout: Rollout | undefined;
@@ -92,7 +98,7 @@ async function predict(given: GivenFlags): Promise<number> {
     const sequences = [];
     for (const sequence of chosen) {
       const { id, frames } = dataset.catalogue(split, 0)[sequence];
-      const read = reader(trained, sequence);
+      const read = sequenceReader(trained, sequence);
       const predicted = rollout
         ? await rolledOut(rollout, frames, read, sizeOf(dataset.frameShape))
         : await Array.fromAsync(predictor.predict(frames, read, readFrames));

@@ -13,9 +13,9 @@ import { type Tensor, tf } from "../engine/tf.ts";
 import { buildModel, findModel } from "../models/build_model.ts";
 import { defaultLoss } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
-import { OptionError } from "../net/options.ts";
+import { flatParameters } from "../models/parameter_arrays.ts";
+import { OptionError, type Options } from "../net/options.ts";
 import type { LossName, RunConfiguration } from "../net/run_configuration.ts";
-import { parameterCount } from "../worker/trainer.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import { runFlags } from "./run_flags.ts";
 import { newestRun } from "./run_options.ts";
@@ -46,6 +46,25 @@ export const trainedFlags = {
   help: { kind: "switch", help: "show this" },
 } as const satisfies FlagTable;
 
+/** What `openTrained` opens. */
+export interface TrainedOptions {
+  /** A run's folder, or that of one checkpoint. */
+  readonly run: string;
+  /** The run's checkpoint with the lowest validation loss in place of the newest. */
+  readonly best?: boolean;
+  /** @default {"test"} */
+  readonly split?: Split;
+  /** Other data than the run was trained with. */
+  readonly data?: string;
+  /** What differs from the run's. */
+  readonly datasetOptions?: Options;
+  /** @default {"auto"} */
+  readonly engine?: RunConfiguration["engine"] | "auto";
+  /** @default {1} */
+  readonly threads?: number;
+}
+
+/** Opened; `close` closes all of it. */
 export interface TrainedModel {
   /** The checkpoint's folder. */
   readonly path: string;
@@ -55,6 +74,8 @@ export interface TrainedModel {
   readonly engine: Engine;
   readonly dataset: Dataset;
   readonly split: Split;
+  /** Of the dataset's answers, where it has some. */
+  readonly targetShape?: readonly number[];
   readonly model: Model;
   readonly loss: LossName;
   /** The same model with another window. */
@@ -64,12 +85,25 @@ export interface TrainedModel {
   close(): void;
 }
 
+/** What flags ask for: the newest run where they name none. */
+export async function trainedOptions(given: GivenFlags): Promise<TrainedOptions> {
+  return {
+    run: given.run as string | undefined ?? await newestRun(),
+    best: given.best === true,
+    split: given.split as Split | undefined,
+    data: given.data as string | undefined,
+    datasetOptions: given["dataset-options"] as Options | undefined,
+    engine: given.engine as TrainedOptions["engine"],
+    threads: given.threads as number | undefined,
+  };
+}
+
 /**
  * @throws {UsageError} where there is no such run or checkpoint
  * @throws {Error} where the checkpoint's parameters are not those of the model
  */
-export async function openTrained(given: GivenFlags): Promise<TrainedModel> {
-  const { path, checkpoint } = await findCheckpoint(given);
+export async function openTrained(options: TrainedOptions): Promise<TrainedModel> {
+  const { path, checkpoint } = await findCheckpoint(options);
   const saved = checkpoint.configuration as unknown as RunConfiguration;
   const configuration: RunConfiguration = {
     ...saved,
@@ -77,33 +111,31 @@ export async function openTrained(given: GivenFlags): Promise<TrainedModel> {
     model: { ...saved.model, options: saved.model.options ?? {} },
     dataset: {
       ...saved.dataset,
-      path: given.data as string | undefined ?? saved.dataset.path,
-      options: {
-        ...saved.dataset.options,
-        ...given["dataset-options"] as RunConfiguration["dataset"]["options"] | undefined,
-      },
+      path: options.data ?? saved.dataset.path,
+      options: { ...saved.dataset.options, ...options.datasetOptions },
     },
   };
   checkOptions(configuration);
-  const threads = given.threads as number | undefined ?? 1;
-  const name = given.engine as "auto" | RunConfiguration["engine"] | undefined ?? "auto";
+  const { engine: engineName = "auto", threads = 1, split = "test" } = options;
   let engine: Engine | undefined;
   let dataset: Dataset | undefined;
   try {
-    engine = await openEngine(name, { threads, precision: configuration.precision });
+    engine = await openEngine(engineName, { threads, precision: configuration.precision });
     const definition = await findModel(configuration.model.name);
     const opened = await openDataset(configuration.dataset, configuration.seed);
     dataset = opened;
     const build = (windowFrames: number) =>
       buildModel(configuration.model, opened, windowFrames, definition);
     const model = build(configuration.windowFrames);
-    const parameters = parametersOf(checkpoint, model, path);
+    const flat = flatParameters(model, checkpoint.parameters, path);
+    const parameters = tf.keep(tf.tensor(flat, [flat.length], "float32"));
     const own = { engine, dataset };
     return {
       ...{ path, configuration, model, build, parameters, ...own },
       step: checkpoint.step,
       parametersSha256: checkpoint.parametersSha256,
-      split: given.split as Split | undefined ?? "test",
+      split,
+      targetShape: opened.targetShape,
       loss: configuration.loss ?? model.loss ?? defaultLoss,
       close() {
         parameters.dispose();
@@ -135,14 +167,14 @@ export function besideRun(checkpoint: string, folder: string): string {
 }
 
 async function findCheckpoint(
-  given: GivenFlags,
+  options: TrainedOptions,
 ): Promise<{ path: string; checkpoint: SavedCheckpoint }> {
-  const folder = (given.run as string | undefined ?? await newestRun()).replace(/\/+$/, "");
+  const folder = options.run.replace(/\/+$/, "");
   if (await diskFileSystem.entry(`${folder}/manifest.json`) !== undefined) {
     return { path: folder, checkpoint: await readCheckpoint(diskFileSystem, folder) };
   }
   const checkpoints = `${folder}/checkpoints`;
-  if (given.best === true) {
+  if (options.best) {
     const best = await lowestValidation(checkpoints);
     if (best !== undefined) {
       return { path: best, checkpoint: await readCheckpoint(diskFileSystem, best) };
@@ -167,23 +199,4 @@ async function lowestValidation(folder: string): Promise<string | undefined> {
     if (validationLoss < lowest) [lowest, best] = [validationLoss, path];
   }
   return best;
-}
-
-function parametersOf(checkpoint: SavedCheckpoint, model: Model, path: string): Tensor {
-  const inWords = (specs: readonly { name: string; shape: readonly number[] }[]) =>
-    specs.map(({ name, shape }) => `${name} [${shape}]`).join(", ");
-  const [found, wanted] = [inWords(checkpoint.parameters), inWords(model.parameters)];
-  if (found !== wanted) {
-    throw new Error(
-      `Cannot use ${path}: it holds ${found.slice(0, 300)}, but model "${model.name}" has ` +
-        `${wanted.slice(0, 300)}; has its module or the data's shape changed?`,
-    );
-  }
-  const flat = new Float32Array(parameterCount(model));
-  let offset = 0;
-  for (const { values } of checkpoint.parameters) {
-    flat.set(values, offset);
-    offset += values.length;
-  }
-  return tf.keep(tf.tensor(flat, [flat.length], "float32"));
 }

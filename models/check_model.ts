@@ -35,6 +35,10 @@ export function checkModel(model: Model, name: string): Model {
     const twice = names.find((each, index) => names.indexOf(each) !== index);
     if (twice !== undefined) throw wrong(`has two ${field} named "${twice}"`);
   }
+  for (const spec of model.noise ?? []) {
+    if (spec.distribution !== "coin" || typeof spec.chance === "function") continue;
+    throw wrong(`has noise "${spec.name}" that is a coin without a function chance`);
+  }
   if (model.parameters.length === 0) throw wrong("has no parameters");
   const { frames, advance, predictions } = model.window ?? {};
   const counts = [frames, advance, predictions];
@@ -63,6 +67,11 @@ export function checkOutput(model: Model, output: ModelOutput, lanes: number): M
   };
   check("predictions", output.predictions, [predictions, ...model.outputShape]);
   if (output.penalty) check("a penalty", output.penalty, [predictions]);
+  if (output.besides) {
+    const shape = [output.besides.predictions.shape[1]!, ...model.outputShape];
+    check("predictions besides", output.besides.predictions, shape);
+    check("targets besides", output.besides.targets, shape);
+  }
   model.state.forEach(({ name, shape }, index) =>
     check(`state "${name}"`, output.state?.[index], shape)
   );

@@ -6,6 +6,7 @@
 import { hkoRelation, valueOfRainRate } from "../datasets/radar_scale.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import type { LossName } from "../net/run_configuration.ts";
+import type { ModelOutput } from "./model.ts";
 
 /** Minimized where neither the run nor the model names another. */
 export const defaultLoss: LossName = "mse";
@@ -45,6 +46,27 @@ export function lossSum(
   const axes = all.shape.map((_, axis) => axis).slice(2);
   const summed = axes.length === 0 ? all : tf.sum(all, axes);
   return tf.sum(tf.mul(penalty ? tf.add(summed, penalty) : summed, weights));
+}
+
+/**
+ * What training minimizes: `lossSum` of the predictions and of what the model says besides, so that
+ * the mean is one over both. Those have the mean weight of the lane's predictions.
+ * @returns a scalar
+ */
+export function trainingLossSum(
+  loss: LossName,
+  { predictions, penalty, besides }: Pick<ModelOutput, "predictions" | "penalty" | "besides">,
+  targets: Tensor,
+  weights: Tensor,
+): Tensor {
+  if (!besides) return lossSum(loss, predictions, targets, weights, penalty);
+  const [count, more] = [predictions.shape[1]!, besides.predictions.shape[1]!];
+  const shared = tf.mul(weights, count / (count + more));
+  const ofEach = tf.tile(tf.mean(shared, 1, true), [1, more]);
+  return tf.add(
+    lossSum(loss, predictions, targets, shared, penalty),
+    lossSum(loss, besides.predictions, besides.targets, ofEach),
+  );
 }
 
 /**

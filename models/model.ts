@@ -21,20 +21,34 @@ export interface StateSpec {
 }
 
 /** Random numbers that a model takes for each window: for sampling, for dropout. */
-export interface NoiseSpec {
-  readonly name: string;
-  /** Of one lane. */
-  readonly shape: readonly number[];
-  /** Standard normal, or uniform in [0, 1). */
-  readonly distribution: "normal" | "uniform";
-}
+export type NoiseSpec =
+  & {
+    readonly name: string;
+    /** Of one lane. */
+    readonly shape: readonly number[];
+  }
+  & (
+    | {
+      /** Standard normal, or uniform in [0, 1). */
+      readonly distribution: "normal" | "uniform";
+    }
+    | {
+      /** 1 with a chance, else 0. */
+      readonly distribution: "coin";
+      /**
+       * Of a 1 at a step, counted from 1 over the whole run. It depends on nothing else, so that it is
+       * the same on all workers and after a resume.
+       */
+      readonly chance: (step: number) => number;
+    }
+  );
 
 export interface ModelInputs {
   /** [lanes, window.frames, height, width, channels] */
   readonly frames: Tensor;
   /**
    * In the order of `Model.noise`, each [lanes, ...shape]. In training drawn anew at each step; in
-   * evaluation the middle of the distribution: 0 for normal, 0.5 for uniform.
+   * evaluation the middle of the distribution: 0 for normal, 0.5 for uniform; and 0 for a coin.
    */
   readonly noise: readonly Tensor[];
   /** Whether parameters are being fitted: false in validation, evaluation and prediction. */
@@ -51,6 +65,12 @@ export interface ModelOutput {
    * divergence: [lanes, window.predictions].
    */
   readonly penalty?: Tensor;
+  /**
+   * In training, what the loss covers beside the predictions, such as the frames that a forecaster
+   * predicts while it reads: [lanes, n, ...outputShape]. The loss is then the mean over both; where a
+   * window is not full, these count in proportion.
+   */
+  readonly besides?: { readonly predictions: Tensor; readonly targets: Tensor };
   /** What an autoencoder squeezes a frame into: [lanes, window.predictions, n]. */
   readonly latent?: Tensor;
 }

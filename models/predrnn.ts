@@ -12,7 +12,7 @@ import { divideParameters } from "./layers/layer.ts";
 import { imagesToPatches, patchesToImages, patchGrid } from "./layers/patches.ts";
 import { stLstm2d } from "./layers/st_lstm2d.ts";
 import { zeroState } from "./layers/recurrent_stack.ts";
-import type { Model, StateSpec } from "./model.ts";
+import type { Model, NoiseSpec, StateSpec } from "./model.ts";
 import type { ModelDefinition } from "./model_definition.ts";
 
 export interface PredRnnOptions {
@@ -29,14 +29,43 @@ export interface PredRnnOptions {
    * example. Else it reads `windowFrames` true frames and carries its state.
    */
   readonly mode: "next-frame" | "forecast";
+  /**
+   * Of a forecast, what training minimizes the error of: the forecast alone, or each next frame from
+   * the first on, as published.
+   * @default {"forecast"}
+   */
+  readonly lossFrames?: "forecast" | "all";
+  /**
+   * Of a forecast, steps in which training feeds a true frame in place of an own prediction now and
+   * then (scheduled sampling, S. Bengio et al. 2015): with a chance that falls in a line from 1 to 0,
+   * drawn for each frame of each lane. 0 for never.
+   * @default {0}
+   */
+  readonly truthSteps?: number;
+  /**
+   * Whether training learns each window backwards too: the loss is the mean of both ways. For
+   * sequences of whole windows, because an end that is missing would come first.
+   * @default {false}
+   */
+  readonly isBothWays?: boolean;
   readonly windowFrames: number;
   readonly inputFrames: number;
   readonly outputFrames: number;
 }
 
-/** @throws {RangeError} for frames that cannot be cut into patches */
+/**
+ * @throws {RangeError} for frames that cannot be cut into patches, or what trains forecasts without
+ *   a forecast
+ */
 export function predRnn(options: PredRnnOptions): Model {
   const { frameShape, filters, patch, mode, inputFrames, outputFrames, windowFrames } = options;
+  const { lossFrames = "forecast", truthSteps = 0, isBothWays = false } = options;
+  if (mode === "next-frame" && (lossFrames === "all" || truthSteps > 0 || isBothWays)) {
+    throw new RangeError(
+      "Cannot build predrnn of mode next-frame with loss-frames, truth-steps or both-ways: it reads " +
+        "true frames alone, and has each next one in its loss; leave them out, or take mode forecast",
+    );
+  }
   const [rows, columns, depth] = patchGrid(frameShape, patch);
   const layers = Array.from({ length: options.layers }, (_, index) =>
     stLstm2d({
@@ -82,31 +111,82 @@ export function predRnn(options: PredRnnOptions): Model {
   const carriesState = mode === "next-frame";
   const frames = carriesState ? windowFrames + 1 : inputFrames + outputFrames;
   const [first, predictions] = carriesState ? [1, windowFrames] : [inputFrames, outputFrames];
+  const truths: NoiseSpec | undefined = truthSteps > 0 && outputFrames > 1
+    ? {
+      name: "truth",
+      shape: [outputFrames - 1],
+      distribution: "coin",
+      chance: (step) => Math.max(0, 1 - step / truthSteps),
+    }
+    : undefined;
   return {
     name: "predrnn",
     frameShape,
     outputShape: frameShape,
     parameters,
     state: carriesState ? cellState : [],
+    ...(truths ? { noise: [truths] } : {}),
     window: { frames, advance: carriesState ? windowFrames : frames, predictions, carriesState },
     loss: "mse",
     initialize: (seed) => initialValues(parameters, seed),
-    apply(values, state, { frames: window }) {
+    apply(values, state, { frames: window, noise, training }) {
       const lanes = window.shape[0];
+      // Backwards, a window is another lane below the others.
+      const hasBackwards = training && isBothWays;
+      const rows = hasBackwards ? 2 * lanes : lanes;
+      const bothWays = (forwards: Tensor, backwards: Tensor) =>
+        hasBackwards ? tf.concat([forwards, backwards], 0) : forwards;
+      const trueFrame = (frame: number) => {
+        const image = bothWays(
+          frameSpan(window, frame, 1),
+          frameSpan(window, frames - 1 - frame, 1),
+        );
+        return imagesToPatches(tf.reshape(image, [rows, ...frameShape]), patch);
+      };
+      const coins = training && truths ? bothWays(noise[0], noise[0]) : undefined;
+      /** What stands for a frame that a forecast does not see. */
+      const unseen = (frame: number, prediction: Tensor) => {
+        if (!coins) return prediction;
+        const coin = tf.reshape(frameSpan(coins, frame - inputFrames, 1), [rows, 1, 1, 1]);
+        return tf.add(tf.mul(coin, trueFrame(frame)), tf.mul(tf.sub(1, coin), prediction));
+      };
       const own = divideParameters(values, parts);
-      let current = carriesState ? [...state] : zeroState(cellState, lanes);
+      let current = carriesState ? [...state] : zeroState(cellState, rows);
+      // Predictions of frames before the first that counts are there for the loss.
+      const warmUp = training && lossFrames === "all" ? first - 1 : 0;
       const images: Tensor[] = [];
       let lastPrediction: Tensor | undefined;
       for (let frame = 0; frame < frames - 1; frame++) {
         const isGiven = carriesState || frame < inputFrames;
-        const image = tf.reshape(frameSpan(window, frame, 1), [lanes, ...frameShape]);
-        const patches = isGiven ? imagesToPatches(image, patch) : lastPrediction!;
+        const patches: Tensor = isGiven ? trueFrame(frame) : unseen(frame, lastPrediction!);
         const result = step(own, current, patches);
         current = result.state;
         lastPrediction = result.next;
-        if (frame >= first - 1) images.push(patchesToImages(result.next, patch));
+        if (frame >= first - 1 - warmUp) images.push(patchesToImages(result.next, patch));
       }
-      return { predictions: tf.stack(images, 1), state: carriesState ? current : [] };
+      const drawn = tf.stack(images, 1);
+      const newState = carriesState ? current : [];
+      if (warmUp === 0 && !hasBackwards) return { predictions: drawn, state: newState };
+      const [forwards, backwards] = hasBackwards ? tf.split(drawn, 2, 0) : [drawn];
+      const besides = [
+        ...(warmUp > 0
+          ? [{
+            predictions: frameSpan(forwards, 0, warmUp),
+            targets: frameSpan(window, 1, warmUp),
+          }]
+          : []),
+        ...(backwards
+          ? [{ predictions: backwards, targets: lastFirst(window, images.length) }]
+          : []),
+      ];
+      return {
+        predictions: frameSpan(forwards, warmUp, predictions),
+        state: newState,
+        besides: {
+          predictions: tf.concat(besides.map((each) => each.predictions), 1),
+          targets: tf.concat(besides.map((each) => each.targets), 1),
+        },
+      };
     },
     targets: (window) => frameSpan(window, first, predictions),
     persistence: (window) =>
@@ -114,6 +194,15 @@ export function predRnn(options: PredRnnOptions): Model {
         ? frameSpan(window, 0, predictions)
         : repeatFrame(window, inputFrames - 1, outputFrames),
   };
+}
+
+/** The first `count` frames, the last of them first: where a window that is played backwards ends. */
+function lastFirst(window: Tensor, count: number): Tensor {
+  const frames = Array.from(
+    { length: count },
+    (_, index) => frameSpan(window, count - 1 - index, 1),
+  );
+  return tf.concat(frames, 1);
 }
 
 export const predRnnDefinition: ModelDefinition = {
@@ -129,6 +218,20 @@ export const predRnnDefinition: ModelDefinition = {
     { name: "kernel", default: 5, min: 1, max: 31, meaning: "side of the kernels" },
     { name: "patch", default: 4, min: 1, max: 64, meaning: "side of the patches of a frame" },
     { name: "bias", default: false, meaning: "biases in the cells, as in the paper's equations" },
+    {
+      name: "loss-frames",
+      default: "forecast",
+      choices: ["forecast", "all"],
+      meaning: "what of a forecast's window training minimizes the error of",
+    },
+    {
+      name: "truth-steps",
+      default: 0,
+      min: 0,
+      max: 1e9,
+      meaning: "steps over which the chance of a true frame in place of a prediction falls to 0",
+    },
+    { name: "both-ways", default: false, meaning: "training learns each window backwards too" },
   ],
   build: ({ frameShape, windowFrames, inputFrames, outputFrames, options }) =>
     predRnn({
@@ -142,5 +245,8 @@ export const predRnnDefinition: ModelDefinition = {
       kernelSize: options.kernel as number,
       patch: options.patch as number,
       hasBias: options.bias as boolean,
+      lossFrames: options["loss-frames"] as PredRnnOptions["lossFrames"],
+      truthSteps: options["truth-steps"] as number,
+      isBothWays: options["both-ways"] as boolean,
     }),
 };

@@ -18,7 +18,7 @@ import {
 } from "./schema.ts";
 
 /** Grows with every change that an older worker or coordinator would misunderstand. */
-export const protocolVersion = 5;
+export const protocolVersion = 6;
 
 /** What a worker says to its coordinator: requests, answered with a `Reply`, and then notices. */
 export const workerVerbs = [
@@ -94,6 +94,7 @@ const workerNameForm = /^[A-Za-z0-9-]+$/;
 const workerName = string({ lengthMax: nameLengthMax, form: workerNameForm });
 const sentence = string({ lengthMax: sentenceLengthMax });
 const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
+const windowFrames = integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const byteCount = integer({ min: 0, max: 2 ** 40 });
 
 /** Why a request is refused that belongs to an earlier generation than the newest. */
@@ -157,6 +158,8 @@ export const readySchema = object({
   parameters: arraySpecs,
   states: arraySpecs,
   slots: array(name, { lengthMax: 16 }),
+  /** Of the network, which may choose it by itself: frames that it reads, and how many it predicts. */
+  window: optional(object({ frames: windowFrames, predictions: windowFrames })),
 });
 export type ReadyRequest = Infer<typeof readySchema>;
 

@@ -35,3 +35,26 @@ Deno.test("README.md, ARCHITECTURE.md and CHANGELOG.md link to files that exist"
     }
   }
 });
+
+Deno.test("README.md's program of the library trains, predicts and scores", async () => {
+  const section = readme.slice(readme.indexOf("## As a library"));
+  const [, program] = section.match(/```ts\n([\s\S]*?)```/)!;
+  const folder = await Deno.makeTempDir();
+  try {
+    const library = new URL("../mod.ts", import.meta.url).href;
+    const path = `${folder}/program.ts`;
+    await Deno.writeTextFile(path, program.replaceAll("./mod.ts", library));
+    const config = new URL("../deno.json", import.meta.url).pathname;
+    const { success, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", "--check", "--config", config, path],
+      cwd: folder,
+      env: { NO_COLOR: "1" },
+    }).output();
+    assert.ok(success, new TextDecoder().decode(stderr));
+    const lines = new TextDecoder().decode(stdout).trim().split("\n");
+    assert.match(lines.at(-1)!, /^0\.\d+ 0\.\d+ -?0\.\d+$/);
+    assert.ok((await Deno.stat(`${folder}/bars.safetensors`)).size > 0);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

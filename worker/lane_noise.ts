@@ -17,12 +17,18 @@ export function drawNoise(
   step: number,
   lanes: { readonly first: number; readonly count: number },
 ): Float32Array[] {
-  return specs.map(({ name, shape, distribution }) => {
+  return specs.map((spec) => {
+    const { name, shape, distribution } = spec;
     const size = sizeOf(shape);
+    const chance = spec.distribution === "coin" ? spec.chance(step) : 0;
     const values = new Float32Array(lanes.count * size);
     for (let row = 0; row < lanes.count; row++) {
       const stream = random(seed, "noise", name, step, lanes.first + row);
-      const draw = distribution === "normal" ? stream.normal : stream.uniform;
+      const draw = {
+        normal: stream.normal,
+        uniform: stream.uniform,
+        coin: () => stream.uniform() < chance ? 1 : 0,
+      }[distribution];
       for (let i = row * size; i < (row + 1) * size; i++) values[i] = draw();
     }
     return values;

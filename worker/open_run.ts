@@ -82,6 +82,7 @@ export async function openRun(
         parameters: model.parameters.map(({ name, shape }) => ({ name, shape: [...shape] })),
         states: model.state.map(({ name, shape }) => ({ name, shape: [...shape] })),
         slots: [...optimizer.slots],
+        window: { frames: model.window.frames, predictions: model.window.predictions },
       },
       reducedElements: parameterCount(model) + reducedExtras,
       dataset,

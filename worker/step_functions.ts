@@ -8,7 +8,7 @@
 import type { CompiledFunction, Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import { checkOutput } from "../models/check_model.ts";
-import { correctSum, errorsPerPrediction, lossSum } from "../models/losses.ts";
+import { correctSum, errorsPerPrediction, lossSum, trainingLossSum } from "../models/losses.ts";
 import type { Model, ModelInputs } from "../models/model.ts";
 import type { Optimizer, UpdateScalars } from "../models/optimizers/optimizer.ts";
 import type { LossName } from "../net/run_configuration.ts";
@@ -129,8 +129,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       );
       // The state leaves the gradient's scope beside the loss, so it must outlive that scope.
       newState = output.state.map((tensor) => tf.keep(tf.clone(tensor)));
-      const { predictions, penalty } = output;
-      return lossSum(loss, predictions, model.targets(frames, given), weights, penalty);
+      return trainingLossSum(loss, output, model.targets(frames, given), weights);
     };
     const { value, grads } = tf.valueAndGrads(objective)(splitParameters(model, parameters));
     const parts = [
@@ -233,7 +232,7 @@ function windowInputs(
 /** What stands for a model's noise where nothing is drawn. */
 export function middleNoise({ noise = [] }: Model, lanes: number): ModelInputs["noise"] {
   return noise.map(({ shape, distribution }) =>
-    tf.fill([lanes, ...shape], distribution === "normal" ? 0 : 0.5)
+    tf.fill([lanes, ...shape], distribution === "uniform" ? 0.5 : 0)
   );
 }
 

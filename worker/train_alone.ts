@@ -14,6 +14,7 @@ import { createMemoryBroker } from "../net/memory_transport.ts";
 import type { LossName, OptimizerConfiguration } from "../net/run_configuration.ts";
 import { evaluateSplit } from "./evaluation.ts";
 import { fingerprint } from "./fingerprint.ts";
+import { meanLosses } from "./mean_losses.ts";
 import { planTraining, runTraining, type StepProgress } from "./run_training.ts";
 import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
 
@@ -44,9 +45,12 @@ export interface TrainedAlone {
   /** SHA-256 of them, as runs of a cluster print it. */
   readonly parametersSha256: string;
   readonly steps: number;
-  /** Mean errors on the validation sequences; the second of repeating the last frame. */
+  /** Mean error on the validation sequences. */
   readonly validationLoss: number;
-  readonly persistenceLoss: number;
+  /** That of repeating the last frame; left out where the model forecasts nothing. */
+  readonly persistenceLoss?: number;
+  /** Share of their answers whose class is right; left out where there are no classes. */
+  readonly accuracy?: number;
 }
 
 const plainAdam: OptimizerConfiguration = {
@@ -123,15 +127,14 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
       ...{ trainer, model, dataset, lanes, lanesPerShard, shards, aheadMax },
       split: "validation",
     });
-    const sum = (name: "lossSum" | "persistenceSum" | "weightSum") =>
-      losses.reduce((total, shard) => total + (shard[name] ?? NaN), 0);
+    const { loss: validationLoss, ...besides } = meanLosses(losses);
     const parameters = trainer.readParameters();
     return {
       parameters,
       parametersSha256: fingerprint(parameters),
       steps: position.step,
-      validationLoss: sum("lossSum") / sum("weightSum"),
-      persistenceLoss: sum("persistenceSum") / sum("weightSum"),
+      validationLoss,
+      ...besides,
     };
   } finally {
     trainer.dispose();

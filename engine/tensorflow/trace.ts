@@ -22,6 +22,9 @@ export interface Capture {
   current(): number;
 }
 
+/** As TensorFlow.js draws one where it is given none; TensorFlow takes 0 for none. */
+const freshSeed = () => Math.floor(tf.util.randUniform(1, 2 ** 31));
+
 /** Scopes of tfjs ops that fill a tensor with numbers drawn in JavaScript. */
 const RANDOM_SCOPES: ReadonlySet<string> = new Set(
   [
@@ -182,14 +185,13 @@ export class Trace implements TraceHooks, RandomRecorder {
    */
   #random(opName: string, shape: readonly number[]): tf.Tensor {
     const recorder = this.#recorder;
-    const [seed, seed2] = crypto.getRandomValues(new Uint32Array(2)).map((drawn) => drawn || 1);
     const size = recorder.createTensor([shape.length], DataType.int32, Int32Array.from(shape));
     recorder.deleteTensor(size);
     const [drawn] = recorder.executeOp(
       opName,
       [
-        { name: "seed", type: AttributeType.int, value: seed },
-        { name: "seed2", type: AttributeType.int, value: seed2 },
+        { name: "seed", type: AttributeType.int, value: freshSeed() },
+        { name: "seed2", type: AttributeType.int, value: freshSeed() },
         { name: "dtype", type: AttributeType.type, value: DataType.float32 },
         { name: "T", type: AttributeType.type, value: DataType.int32 },
       ],

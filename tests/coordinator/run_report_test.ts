@@ -89,6 +89,21 @@ Deno.test("createRunReport says what the run is made of when it begins", async (
   }, { workers: 2 });
 });
 
+Deno.test("createRunReport tells the windows of the network, not those of --window", async () => {
+  const told = [
+    [{ frames: 17, predictions: 5 }, "windows of 17 frames, 5 of them predicted"],
+    [{ frames: 10, predictions: 10 }, "windows of 10 frames"],
+    [{ frames: 1, predictions: 1 }, "windows of 1 frame"],
+  ] as const;
+  for (const [window, words] of told) {
+    await withReport(({ report, lines }) => {
+      report.started({ ...ready, window }, 0);
+      const line = `convlstm, 1,214 parameters, 12 lanes in 12 shards, ${words}`;
+      assert.ok(lines().includes(line), lines().join("\n"));
+    });
+  }
+});
+
 Deno.test("createRunReport shows the loss alone where nothing is forecast, and the accuracy of classes", async () => {
   await withReport(async ({ report, folder, lines }) => {
     report.validated({ step: 4, epoch: 0, validationLoss: 0.25 });

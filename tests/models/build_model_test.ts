@@ -65,17 +65,23 @@ Deno.test("each declared option is read: another value gives another model", () 
     "seq2seq-convlstm": { filters: 3, kernel: 5 },
     "convlstm-unet": { mode: "supervised", filters: 3, levels: 2, kernel: 5 },
     "prednet": { filters: [2], kernel: 5 },
-    "predrnn": { mode: "next-frame", layers: 2, filters: 3, kernel: 3, patch: 2, bias: true },
+    "predrnn": {
+      ...{ mode: "next-frame", layers: 2, filters: 3, kernel: 3, patch: 2, bias: true },
+      "truth-steps": 5,
+    },
   };
-  /** These act in `apply` alone, where the reference networks check them. */
-  const withoutShape = ["output", "kl-weight", "decoder-input", "upper-errors"];
+  /** These act in `apply` alone, where the networks' own tests check them. */
+  const withoutShape = [
+    ...["output", "kl-weight", "decoder-input", "upper-errors"],
+    ...["loss-frames", "both-ways"],
+  ];
   for (const [name, options] of Object.entries(others) as [ModelName, Options][]) {
     const data = name.startsWith("cnn") || name.endsWith("classifier")
       ? points
       : { ...digits, targetShape: [64, 64, 3] };
     const shapes = (given: Options) => {
-      const { parameters, state, window } = build(name, data, given);
-      return JSON.stringify([parameters, state, window]);
+      const { parameters, state, window, noise } = build(name, data, given);
+      return JSON.stringify([parameters, state, window, noise]);
     };
     const declared = builtInModels[name].options.map((option) => option.name);
     assert.deepEqual(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hkoRelation, rainRateOfValue, valueOfRainRate } from "../../datasets/radar_scale.ts";
 import { type Tensor, tf } from "../../engine/tf.ts";
-import { correctSum, errorsPerPrediction, lossSum } from "../../models/losses.ts";
+import { correctSum, errorsPerPrediction, lossSum, trainingLossSum } from "../../models/losses.ts";
 import { rainErrorSums } from "../../metrics/rain_errors.ts";
 import type { LossName } from "../../net/run_configuration.ts";
 import keras from "../fixtures/optimizers/keras.json" with { type: "json" };
@@ -34,6 +34,29 @@ testOnEachEngine("lossSum and its gradient are those of Keras", async (compile) 
     tf.dispose([results, inputs]);
     compiled.dispose();
   }
+});
+
+testOnEachEngine("trainingLossSum is the mean over predictions and what is besides", () => {
+  tf.tidy(() => {
+    // Two lanes of three predictions, the second lane's last one padded, and two answers besides.
+    const predictions = tf.tensor([1, 2, 3, 4, 5, 6], [2, 3, 1]);
+    const weights = tf.tensor([1, 1, 1, 1, 1, 0], [2, 3]);
+    const none = tf.zeros([2, 3, 1]);
+    const besides = {
+      predictions: tf.tensor([1, 1, 3, 3], [2, 2, 1]),
+      targets: tf.zeros([2, 2, 1]),
+    };
+    const sumOf = (output: Parameters<typeof trainingLossSum>[1]) =>
+      trainingLossSum("mse", output, none, weights).dataSync()[0];
+    assert.equal(sumOf({ predictions }), 1 + 4 + 9 + 16 + 25);
+    const expected = 3 / 5 * (1 + 4 + 9 + (1 + 1) + 16 + 25 + 2 / 3 * (9 + 9));
+    assert.ok(Math.abs(sumOf({ predictions, besides }) - expected) < 1e-4);
+    // Where all are alike, more of them change nothing.
+    const ones = { predictions: tf.ones([2, 3, 1]) };
+    const more = { predictions: tf.ones([2, 7, 1]), targets: tf.zeros([2, 7, 1]) };
+    assert.ok(Math.abs(sumOf({ ...ones, besides: more }) - sumOf(ones)) < 1e-5);
+  });
+  return Promise.resolve();
 });
 
 testOnEachEngine(

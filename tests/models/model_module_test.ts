@@ -51,6 +51,12 @@ Deno.test("what is no model is told in a sentence", async () => {
         'import "./gone.ts";',
         /^Cannot read --model .*gone\.ts, which .*9\.ts imports: no such file$/,
       ],
+      [
+        `export default () => (${
+          whole.replace("state", 'noise: [{ name: "c", shape: [1], distribution: "coin" }], state')
+        });`,
+        /noise "c" that is a coin without a function chance/,
+      ],
     ];
     for (const [index, [source, message]] of cases.entries()) {
       const path = `${folder}/${index}.ts`;

@@ -49,6 +49,7 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     parameters: [spec],
     states: [spec],
     slots: ["adam/m", "adam/v"],
+    window: { frames: 20, predictions: 10 },
   }],
   ["begin", beginSchema, { generation: 3, where: "process 7 on host" }],
   ["heartbeat", heartbeatSchema, { generation: 3, where: "process 7 on host", heardMs: 250 }],
@@ -111,8 +112,9 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
   ["end", coordinatorMessageSchema, { type: "end", reason: "a worker failed", life: "a1" }],
 ];
 
-/** What a refusal says nothing of. */
+/** What may be left out. */
 const leftOut = [
+  "ready.window",
   "readReply.totalBytes",
   "readReply.data",
   "rejoin.where",
@@ -151,6 +153,10 @@ Deno.test("messages have limits: values beyond them are refused", () => {
     [snapshotSchema, { generation: 1, save: true, ...position, step: 1.5 }],
     [finishedSchema, { ...messages.find(([name]) => name === "finished")![2], reason: "other" }],
     [coordinatorMessageSchema, { type: "other" }],
+    [readySchema, {
+      ...messages.find(([name]) => name === "ready")![2],
+      window: { frames: 0, predictions: 0 },
+    }],
     [joinSchema, { protocol: 1, where: "x".repeat(257) }],
     [coordinatorMessageSchema, { type: "end", reason: "x".repeat(4097) }],
     [readSchema, { generation: 1, vector: "a", offset: 0, bytes: (1 << 23) + 1 }],

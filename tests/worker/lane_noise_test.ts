@@ -45,3 +45,20 @@ Deno.test("drawNoise draws from the distributions that it is asked for", () => {
   assert.ok(Math.abs(mean(uniform) - 0.5) < 0.0082);
   assert.ok(uniform.every((x) => x >= 0 && x < 1) && Math.abs(variance(uniform) - 1 / 12) < 0.003);
 });
+
+Deno.test("drawNoise tosses a coin with the chance of the step", () => {
+  const coin: NoiseSpec = {
+    name: "truth",
+    shape: [500],
+    distribution: "coin",
+    chance: (step) => Math.max(0, 1 - step / 10),
+  };
+  const share = (step: number) => {
+    const [values] = drawNoise([coin], 7, step, { first: 0, count: 40 });
+    assert.ok(values.every((value) => value === 0 || value === 1));
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
+  };
+  assert.deepEqual([share(0), share(10), share(11)], [1, 0, 0]);
+  // Four standard errors of 20,000 tosses.
+  assert.ok(Math.abs(share(3) - 0.7) < 0.013 && Math.abs(share(8) - 0.2) < 0.012);
+});

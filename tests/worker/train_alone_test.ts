@@ -44,7 +44,7 @@ testOnEngines(
     assert.deepEqual(alone.parameters, together);
     const { steps } = planTraining({ configuration, dataset, window }, 0);
     assert.deepEqual([alone.steps, losses.length], [2 * steps, 2 * steps]);
-    assert.ok(alone.validationLoss > 0 && alone.persistenceLoss > 0);
+    assert.ok(alone.validationLoss > 0 && alone.persistenceLoss! > 0);
   },
 );
 

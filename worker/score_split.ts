@@ -1,0 +1,73 @@
+/**
+ * A trained model on a whole split, with the lanes, windows and resets of training, so that its loss
+ * is the one that a run's validation says; and every score beside it.
+ */
+import type { Dataset, Split } from "../datasets/dataset.ts";
+import type { Engine } from "../engine/engine.ts";
+import type { Tensor } from "../engine/tf.ts";
+import { defaultLoss } from "../models/losses.ts";
+import type { Model } from "../models/model.ts";
+import { sgd } from "../models/optimizers/sgd.ts";
+import type { LossName } from "../net/run_configuration.ts";
+import { evaluateSplit } from "./evaluation.ts";
+import { type MeanLosses, meanLosses } from "./mean_losses.ts";
+import { createSplitScores, type SplitResult, type SplitScores } from "./split_scores.ts";
+import { createStepFunctions } from "./step_functions.ts";
+
+export interface ScoreSplitOptions {
+  readonly engine: Engine;
+  readonly model: Model;
+  /** All of them in one vector; stays the caller's. */
+  readonly parameters: Tensor;
+  readonly dataset: Dataset;
+  /** @default {"test"} */
+  readonly split?: Split;
+  /** The model's own, else "mse". */
+  readonly loss?: LossName;
+  /** Rows of the batch, each playing its own sequences. @default {8} */
+  readonly lanes?: number;
+  /** Fixed groups of lanes, a divisor of `lanes`. @default {1} */
+  readonly shards?: number;
+  /** Of events: in mm/h for rain, else in the frames' own unit. @default {[]} */
+  readonly thresholds?: readonly number[];
+  /** Sides of the fractions skill score's neighbourhoods in pixels. @default {[]} */
+  readonly scales?: readonly number[];
+  /** Told after each step of the split's plan. */
+  readonly onProgress?: (done: number, total: number) => void;
+}
+
+export interface ScoredSplit {
+  readonly means: MeanLosses;
+  readonly result: SplitResult;
+  /** What is drawn rather than told. */
+  readonly drawn: Pick<SplitScores, "timelines" | "latentPlane">;
+}
+
+/** Reads of windows in flight ahead of the compute. */
+const aheadMax = 4;
+
+/** @throws {Error} where the data cannot be read */
+export async function scoreSplit(options: ScoreSplitOptions): Promise<ScoredSplit> {
+  const { engine, model, parameters, dataset, split = "test", onProgress } = options;
+  const { lanes = 8, shards = 1, thresholds = [], scales = [] } = options;
+  const loss = options.loss ?? model.loss ?? defaultLoss;
+  const functions = createStepFunctions({
+    ...{ engine, model, loss },
+    // Of no account: nothing is updated.
+    optimizer: sgd(0),
+    hasTargets: dataset.targetShape !== undefined,
+    isDetailed: true,
+  });
+  const scores = createSplitScores({ engine, model, dataset, split, loss, thresholds, scales });
+  try {
+    const losses = await evaluateSplit({
+      ...{ trainer: { functions, parameters: () => parameters }, model, dataset, split, lanes },
+      ...{ lanesPerShard: lanes / shards, aheadMax, onWindows: scores.add, onProgress },
+      shards: Array.from({ length: shards }, (_, shard) => shard),
+    });
+    return { means: meanLosses(losses), result: scores.result(), drawn: scores };
+  } finally {
+    scores.dispose();
+    functions.dispose();
+  }
+}

@@ -5,6 +5,7 @@ import { augmented } from "./augmentation.ts";
 import { bouncingBalls } from "./bouncing_balls.ts";
 import { type Dataset, DatasetError } from "./dataset.ts";
 import { openFrameFolder } from "./frame_folder.ts";
+import { openImageFolder } from "./image_folder.ts";
 import { openMnistImages } from "./mnist_images.ts";
 import { type MovingMnistOptions, openMovingMnist } from "./moving_mnist.ts";
 import { movingPoints } from "./moving_points.ts";
@@ -157,15 +158,21 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         default: false,
         meaning: "the folder above each sequence is its class",
       },
+      {
+        name: "images",
+        default: false,
+        meaning: "each PNG is a sequence of one frame; its folder, if it has one, is its class",
+      },
     ],
     needs: "a folder of folders of PNG frames",
     open({ path, onBadFile }, own) {
-      const { channels, classes } = own;
+      const { channels, classes, images } = own;
       if (channels !== 1 && channels !== 3) {
         throw new DatasetError(`Cannot read frames of ${channels} channels: give 1 or 3`);
       }
       const size = sizeOf(own);
-      return openFrameFolder({
+      const open = images ? openImageFolder : openFrameFolder;
+      return open({
         ...{ path: path!, onBadFile, frameSize: size, channels },
         classes: classes as boolean,
       });

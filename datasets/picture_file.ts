@@ -13,9 +13,10 @@ const luma = [0.299, 0.587, 0.114];
 
 /**
  * What can be told from a file's first and last bytes: that it is a whole PNG of a sensible size.
+ * @returns its rows and columns
  * @throws {DatasetError} if it is not
  */
-export async function checkPicture(path: string): Promise<void> {
+export async function checkPicture(path: string): Promise<ImageSize> {
   using file = await Deno.open(path).catch((cause) => {
     throw new DatasetError(`Cannot read "${path}": ${(cause as Error).message}`, { cause });
   });
@@ -28,16 +29,17 @@ export async function checkPicture(path: string): Promise<void> {
   if (headRead < headerBytes || signature.some((byte, i) => head[i] !== byte)) {
     throw new DatasetError(`Cannot read "${path}": it does not begin as a PNG does, at offset 0`);
   }
-  checkSize(head, path);
+  const imageSize = checkSize(head, path);
   if (endChunk.some((byte, i) => tail[i] !== byte)) {
     throw new DatasetError(
       `Cannot read "${path}": it does not end as a PNG does, at offset ${size - tail.length} of ` +
         `${size} bytes; it is truncated`,
     );
   }
+  return imageSize;
 }
 
-function checkSize(head: Uint8Array, path: string): void {
+function checkSize(head: Uint8Array, path: string): ImageSize {
   const view = new DataView(head.buffer, head.byteOffset, head.length);
   const [columns, rows] = [view.getUint32(16), view.getUint32(20)];
   if (columns === 0 || rows === 0 || columns * rows > pixelsMax) {
@@ -46,6 +48,7 @@ function checkSize(head: Uint8Array, path: string): void {
         `most ${pixelsMax} pixels are taken`,
     );
   }
+  return [rows, columns];
 }
 
 /**

@@ -1,0 +1,88 @@
+/** A dataset of sequences whose frames are PNG files, decoded when they are asked for. */
+import { ByteLimitedCache } from "./byte_limited_cache.ts";
+import type { Dataset, ReadRequest, SequenceEntry, Split } from "./dataset.ts";
+import { Decoder } from "./decoder.ts";
+import { naturalOrder } from "./picture_folders.ts";
+import { requestedEntry } from "./requested_entry.ts";
+
+const cacheBytesMaxDefault = 256 * 1024 * 1024;
+
+export interface PictureSequence {
+  readonly name: string;
+  /** Paths of its frames. */
+  readonly frames: readonly string[];
+  /** That of every sequence, or of none. */
+  readonly className?: string;
+}
+
+export interface PictureSequencesOptions {
+  readonly path: string;
+  /** Rows and columns that frames are resized to. */
+  readonly frameSize: readonly [rows: number, columns: number];
+  /** 1 for grey, 3 for colour. */
+  readonly channels: 1 | 3;
+  /** Of decoded frames. @default {256 MiB} */
+  readonly cacheBytesMax?: number;
+}
+
+/**
+ * @param title begins the description, e.g. "Frames"
+ * @param failures sentences about the files that were left out
+ */
+export function pictureSequences(
+  title: string,
+  options: PictureSequencesOptions,
+  sequences: Readonly<Record<Split, readonly PictureSequence[]>>,
+  failures: readonly string[],
+): Dataset {
+  const { path, frameSize: [rows, columns], channels } = options;
+  const decoder = new Decoder();
+  const frames = new ByteLimitedCache<string, Float32Array>({
+    load: (file) => decoder.decode("image", { path: file, size: [rows, columns], channels }),
+    bytesOf: (frame) => frame.byteLength,
+  }, options.cacheBytesMax ?? cacheBytesMaxDefault);
+  const entriesOf = (split: Split): SequenceEntry[] =>
+    sequences[split].map(({ name, frames }) => ({ id: name, frames: frames.length }));
+  const catalogue = {
+    train: entriesOf("train"),
+    validation: entriesOf("validation"),
+    test: entriesOf("test"),
+  };
+  const names = [...sequences.train, ...sequences.validation, ...sequences.test]
+    .flatMap(({ className }) => className === undefined ? [] : [className]);
+  const classes = names.length > 0 ? [...new Set(names)].sort(naturalOrder.compare) : undefined;
+  const left = failures.length === 0
+    ? ""
+    : `; left out ${failures.length} files that are no whole PNG, e.g.: ${
+      failures[0].slice(0, 300)
+    }`;
+  return {
+    name: "frames",
+    frameShape: [rows, columns, channels],
+    description: `${title} from ${path}, ${rows}x${columns}, ${catalogue.train.length} sequences ` +
+      `for training, ${catalogue.validation.length} for validation, ${catalogue.test.length} for ` +
+      `test${classes ? `, ${classes.length} classes` : ""}${left}`,
+    unit: "white",
+    ...(classes && { targetShape: [classes.length], classes }),
+    catalogue: (split) => catalogue[split],
+    async read(request) {
+      requestedEntry(catalogue[request.split], request);
+      const files = sequences[request.split][request.sequence].frames;
+      const wanted = files.slice(request.offset, request.offset + request.frames);
+      const decoded = await Promise.all(wanted.map((file) => frames.get(file)));
+      const values = new Float32Array(request.frames * rows * columns * channels);
+      decoded.forEach((frame, index) => values.set(frame, index * frame.length));
+      return values;
+    },
+    ...(classes && {
+      readTargets(request: ReadRequest) {
+        requestedEntry(catalogue[request.split], request);
+        const place = classes.indexOf(sequences[request.split][request.sequence].className!);
+        const answers = new Float32Array(request.frames * classes.length);
+        for (let i = 0; i < request.frames; i++) answers[i * classes.length + place] = 1;
+        return Promise.resolve(answers);
+      },
+    }),
+    close: () => decoder.close(),
+  };
+}

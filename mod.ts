@@ -149,7 +149,12 @@ export { connectNats, type NatsOptions } from "./net/nats_transport.ts";
 export type { Message, Subscription, Transport } from "./net/transport.ts";
 export { TransportError } from "./net/transport.ts";
 
-export { arrayDataset, type ArrayDatasetOptions } from "./datasets/array_dataset.ts";
+export {
+  type ArrayAnswers,
+  arrayDataset,
+  type ArrayDatasetOptions,
+  type ArrayLabels,
+} from "./datasets/array_dataset.ts";
 export { trainAlone, type TrainAloneOptions, type TrainedAlone } from "./worker/train_alone.ts";
 export { createTrainer, type Trainer, type TrainerOptions } from "./worker/trainer.ts";
 export { runTraining, type TrainingHooks, type TrainingOptions } from "./worker/run_training.ts";

@@ -1,5 +1,5 @@
 /** A dataset of arrays that are in memory, for programs that make their own. */
-import type { Dataset, FrameShape, Split } from "./dataset.ts";
+import type { Dataset, FrameShape, ReadRequest, Split } from "./dataset.ts";
 import { DatasetError } from "./dataset.ts";
 import { requestedEntry } from "./requested_entry.ts";
 
@@ -9,13 +9,32 @@ export interface ArrayDatasetOptions {
   readonly frameShape: FrameShape;
   /** Sequences of each split, [frames, height, width, channels] with values in [0, 1]. */
   readonly sequences: Readonly<Record<Split, readonly Float32Array[]>>;
+  /** What is to be answered; left out where frames are their own answers. */
+  readonly targets?: ArrayAnswers | ArrayLabels;
   /** What a value of 1 means. @default {"white"} */
   readonly unit?: string;
 }
 
-/** @throws {DatasetError} where an array is not a whole number of frames */
+/** An answer to every frame. */
+export interface ArrayAnswers {
+  /** Of one frame's answer, e.g. [height, width, 1] for a mask. */
+  readonly shape: readonly number[];
+  /** Answers to each sequence, [frames, ...shape]. */
+  readonly values: Readonly<Record<Split, readonly Float32Array[]>>;
+  /** Names of the classes, where answers are one-hot along the last axis. */
+  readonly classes?: readonly string[];
+}
+
+/** A class of every sequence. */
+export interface ArrayLabels {
+  readonly classes: readonly string[];
+  /** Index of each sequence's class. */
+  readonly labels: Readonly<Record<Split, readonly number[]>>;
+}
+
+/** @throws {DatasetError} where arrays are no whole number of frames, or answers do not fit them */
 export function arrayDataset(options: ArrayDatasetOptions): Dataset {
-  const { name, frameShape, sequences, unit = "white" } = options;
+  const { name, frameShape, sequences, targets, unit = "white" } = options;
   const size = frameShape.reduce((product, extent) => product * extent, 1);
   const entriesOf = (split: Split) =>
     sequences[split].map((values, index) => {
@@ -32,6 +51,7 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
     validation: entriesOf("validation"),
     test: entriesOf("test"),
   };
+  const answers = targets && checkedAnswers(targets, catalogue);
   const counts = Object.values(catalogue).map((entries) => entries.length);
   return {
     name,
@@ -46,6 +66,86 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
       const values = sequences[split][sequence];
       return Promise.resolve(values.slice(offset * size, (offset + frames) * size));
     },
+    ...(answers && {
+      targetShape: answers.shape,
+      ...(answers.classes && { classes: answers.classes }),
+      readTargets(request: ReadRequest) {
+        requestedEntry(catalogue[request.split], request);
+        return Promise.resolve(answers.read(request));
+      },
+    }),
     close() {},
   };
+}
+
+type Catalogue = Readonly<Record<Split, readonly { readonly frames: number }[]>>;
+
+interface Answers {
+  readonly shape: readonly number[];
+  readonly classes?: readonly string[];
+  read(request: ReadRequest): Float32Array;
+}
+
+function checkedAnswers(targets: ArrayAnswers | ArrayLabels, catalogue: Catalogue): Answers {
+  return "labels" in targets ? labelAnswers(targets, catalogue) : frameAnswers(targets, catalogue);
+}
+
+function frameAnswers({ shape, values, classes }: ArrayAnswers, catalogue: Catalogue): Answers {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  eachSequence(values, catalogue, (answers, frames, where) => {
+    if (answers.length === frames * size) return;
+    throw new DatasetError(
+      `Cannot use the answers to ${where}: expected ${frames} frames of ${shape.join(" x ")}, ` +
+        `${frames * size} values, found ${answers.length}`,
+    );
+  });
+  if (classes && classes.length !== shape.at(-1)) {
+    throw new DatasetError(
+      `Cannot use answers of ${shape.join(" x ")} as classes: expected one value for each of the ` +
+        `${classes.length} classes along the last axis`,
+    );
+  }
+  return {
+    ...{ shape, classes },
+    read: ({ split, sequence, offset, frames }) =>
+      values[split][sequence].slice(offset * size, (offset + frames) * size),
+  };
+}
+
+function labelAnswers({ classes, labels }: ArrayLabels, catalogue: Catalogue): Answers {
+  eachSequence(labels, catalogue, (label, _, where) => {
+    if (Number.isInteger(label) && label >= 0 && label < classes.length) return;
+    throw new DatasetError(
+      `Cannot use label ${label} of ${where}: expected the index of one of ${classes.length} ` +
+        "classes",
+    );
+  });
+  return {
+    ...{ shape: [classes.length], classes },
+    read({ split, sequence, frames }) {
+      const answers = new Float32Array(frames * classes.length);
+      const label = labels[split][sequence];
+      for (let i = 0; i < frames; i++) answers[i * classes.length + label] = 1;
+      return answers;
+    },
+  };
+}
+
+/** @throws {DatasetError} where there are not as many items as sequences */
+function eachSequence<T>(
+  items: Readonly<Record<Split, readonly T[]>>,
+  catalogue: Catalogue,
+  check: (item: T, frames: number, where: string) => void,
+): void {
+  for (const [split, sequences] of Object.entries(catalogue) as [Split, Catalogue[Split]][]) {
+    if (items[split].length !== sequences.length) {
+      throw new DatasetError(
+        `Cannot answer ${split}: it has ${sequences.length} sequences and ${items[split].length} ` +
+          "answers; give one for each",
+      );
+    }
+    items[split].forEach((item, index) =>
+      check(item, sequences[index].frames, `sequence ${index} of ${split}`)
+    );
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * NumPy's array files (NEP 1, format versions 1 to 3) of uint8 or float32: a header that is checked
+ * NumPy's array files (NEP 1, format versions 1 to 3) of a few types: a header that is checked
  * against the file's size, and reads of any span without loading the rest.
  */
 import { DatasetError } from "./dataset.ts";
@@ -10,16 +10,22 @@ const magic = "\x93NUMPY";
 const headerBytesMax = 10_000;
 
 /** In NumPy's words, and bytes for each item. */
-const types = { "|u1": 1, "<f4": 4 } as const;
-export type NpyType = keyof typeof types;
-const typeNames: { readonly [type in NpyType]: string } = { "|u1": "uint8", "<f4": "float32" };
+export const npyTypes = { "|u1": 1, "|b1": 1, "<f4": 4, "<i4": 4, "<i8": 8 } as const;
+export type NpyType = keyof typeof npyTypes;
+const typeNames: { readonly [type in NpyType]: string } = {
+  "|u1": "uint8",
+  "|b1": "bool",
+  "<f4": "float32",
+  "<i4": "int32",
+  "<i8": "int64",
+};
 
 export interface NpyFile {
   readonly path: string;
   readonly type: NpyType;
   readonly shape: readonly number[];
   /**
-   * `length` bytes from `start` of the array's data on.
+   * `length` bytes from `start` of the array's data on, in a buffer of their own.
    * @throws {DatasetError} if the file has become shorter since it was opened
    */
   read(start: number, length: number): Promise<Uint8Array>;
@@ -41,7 +47,7 @@ export async function openNpy(
     const { size } = await attempt(path, () => file.stat());
     const { type, shape, dataStart } = parseHeader(await readHeader(file, path), path, accepted);
     const items = shape.reduce((product, extent) => product * extent, 1);
-    const expected = dataStart + items * types[type];
+    const expected = dataStart + items * npyTypes[type];
     if (size !== expected) {
       throw new DatasetError(
         `Cannot read "${path}": shape (${shape.join(", ")}) of ${

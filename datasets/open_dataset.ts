@@ -145,9 +145,34 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       }, seed),
   },
   "npy": {
-    options: [],
+    options: [
+      {
+        name: "targets",
+        default: "",
+        meaning: "an .npy file of answers: an image to each frame, or classes",
+      },
+      {
+        name: "classes",
+        default: 0,
+        min: 0,
+        max: 65_536,
+        meaning: "that the answers number, of each sequence, frame or pixel; 0 for images",
+      },
+    ],
     needs: "an .npy file of sequences",
-    open: ({ path }) => openNpyDataset(path!),
+    open({ path }, { targets, classes }) {
+      if (classes !== 0 && targets === "") {
+        throw new DatasetError(
+          `Cannot tell ${classes} classes of "${path}": name the file that numbers them with ` +
+            "--dataset-options targets=FILE.npy",
+        );
+      }
+      return openNpyDataset({
+        path: path!,
+        targetPath: targets as string || undefined,
+        classes: classes as number,
+      });
+    },
   },
   "frames": {
     options: [

@@ -27,6 +27,9 @@ const imagesMax = 10;
 export async function samplePredictions(options: SampleOptions): Promise<SequencePrediction[]> {
   const { trainer, model, dataset, lanesPerShard, sequencesMax, framesMax } = options;
   if (`${model.outputShape}` !== `${dataset.frameShape}`) return [];
+  // What a network gives that repeats no frame is the dataset's answer, where that is an image.
+  const isAnswer = `${model.outputShape}` === `${dataset.targetShape}` && !model.persistence;
+  if (isAnswer && dataset.classes) return [];
   const catalogue = dataset.catalogue("test", 0);
   // All of one length, so that they stand below each other in one picture.
   const longest = Math.max(0, ...catalogue.map((entry) => entry.frames));
@@ -37,17 +40,13 @@ export async function samplePredictions(options: SampleOptions): Promise<Sequenc
   for (const [index, entry] of catalogue.entries()) {
     if (samples.length === countMax) break;
     if (entry.frames < frames || windowCount(frames, model.window) === 0) continue;
-    const truth = await dataset.read({
-      split: "test",
-      epoch: 0,
-      sequence: index,
-      offset: 0,
-      frames,
-    });
-    const sequence = { label: entry.id, frames, truth };
-    samples.push(
-      await predictSequence(trainer, model, lanesPerShard, dataset, sequence),
-    );
+    const request = { split: "test", epoch: 0, sequence: index, offset: 0, frames } as const;
+    const sequence = { label: entry.id, frames, truth: await dataset.read(request) };
+    const sample = await predictSequence(trainer, model, lanesPerShard, dataset, sequence);
+    const truth = isAnswer
+      ? (await dataset.readTargets!(request)).subarray(0, sample.truth.length)
+      : sample.truth;
+    samples.push({ ...sample, truth });
   }
   return samples;
 }

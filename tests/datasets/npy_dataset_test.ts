@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { DatasetError, type Split } from "../../datasets/dataset.ts";
 import { openNpyDataset } from "../../datasets/npy_dataset.ts";
+import { openDataset } from "../../datasets/open_dataset.ts";
+import { defaultRun } from "../../launch/run_flags.ts";
+import { buildModel } from "../../models/build_model.ts";
+import { trainAlone } from "../../worker/train_alone.ts";
+import { testOnEngines } from "../worker/small_run.ts";
 import { npyBytes } from "./npy_bytes.ts";
 import { withFolder } from "./temporary_folder.ts";
 
@@ -21,8 +26,8 @@ Deno.test("openNpyDataset() reads uint8 and float32, with and without channels",
     }),
   };
   await withFolder(files, async (folder) => {
-    const bytes = await openNpyDataset(`${folder}/bytes.npy`);
-    const floats = await openNpyDataset(`${folder}/floats.npy`);
+    const bytes = await openNpyDataset({ path: `${folder}/bytes.npy` });
+    const floats = await openNpyDataset({ path: `${folder}/floats.npy` });
     assert.deepEqual([bytes.frameShape, floats.frameShape], [[2, 3, 1], [2, 3, 2]]);
     assert.deepEqual(splits.map((split) => bytes.catalogue(split, 0).length), [8, 1, 1]);
     assert.deepEqual(bytes.catalogue("test", 0), [{ id: "test/000009", frames: 4 }]);
@@ -50,7 +55,7 @@ Deno.test("openNpyDataset() says what is wrong with shape, type and values", asy
   await withFolder(files, async (folder) => {
     const refused = (name: string, message: RegExp) =>
       assert.rejects(
-        openNpyDataset(`${folder}/${name}`),
+        openNpyDataset({ path: `${folder}/${name}` }),
         (error) =>
           error instanceof DatasetError && error.message.includes(name) &&
           message.test(error.message),
@@ -58,11 +63,134 @@ Deno.test("openNpyDataset() says what is wrong with shape, type and values", asy
     await refused("flat.npy", /expected shape \(sequences, frames.*found \(6, 4\)/);
     await refused("two.npy", /found 2, at least 3/);
     await refused("doubles.npy", /expected '\|u1' \(uint8\) or '<f4' \(float32\)/);
-    const dataset = await openNpyDataset(`${folder}/nan.npy`);
+    const dataset = await openNpyDataset({ path: `${folder}/nan.npy` });
     await assert.rejects(
       dataset.read({ split: "validation", epoch: 0, sequence: 0, offset: 0, frames: 2 }),
       /sequence 1 holds NaN in its frame 1/,
     );
     dataset.close();
+  });
+});
+
+/** 5 sequences of 3 frames of 2x2 pixels. */
+const ramp = npyBytes({ shape: [5, 3, 2, 2], data: Uint8Array.from({ length: 60 }, (_, i) => i) });
+const secondOfLast = { split: "test", epoch: 0, sequence: 0, offset: 1, frames: 2 } as const;
+
+Deno.test("openNpyDataset() answers with the images of another file", async () => {
+  const floats = Float32Array.from({ length: 120 }, (_, i) => i / 3);
+  const files = {
+    "frames.npy": ramp,
+    "two.npy": npyBytes({
+      shape: [5, 3, 2, 2, 2],
+      dtype: "<f4",
+      data: new Uint8Array(floats.buffer),
+    }),
+    "mask.npy": npyBytes({
+      shape: [5, 3, 2, 2],
+      dtype: "|b1",
+      data: Uint8Array.from({ length: 60 }, (_, i) => i % 2),
+    }),
+    "other.npy": npyBytes({ shape: [5, 3, 2, 3], data: new Uint8Array(90) }),
+  };
+  await withFolder(files, async (folder) => {
+    const path = `${folder}/frames.npy`;
+    const two = await openNpyDataset({ path, targetPath: `${folder}/two.npy` });
+    assert.deepEqual([two.targetShape, two.classes], [[2, 2, 2], undefined]);
+    // The last of five sequences.
+    assert.deepEqual(await two.readTargets!(secondOfLast), floats.slice((4 * 3 + 1) * 8));
+    assert.match(two.description, /answers of 2x2x2 from .*two\.npy/);
+    two.close();
+    const mask = await openNpyDataset({ path, targetPath: `${folder}/mask.npy` });
+    assert.deepEqual([...await mask.readTargets!(secondOfLast)], [0, 1, 0, 1, 0, 1, 0, 1]);
+    mask.close();
+    await assert.rejects(
+      openNpyDataset({ path, targetPath: `${folder}/other.npy` }),
+      /other\.npy" as answers .*expected \(5, 3, 2, 2\) .*found \(5, 3, 2, 3\)/,
+    );
+  });
+});
+
+Deno.test("openNpyDataset() answers with classes of sequences, frames and pixels", async () => {
+  const pixels = Uint8Array.from({ length: 60 }, (_, i) => i % 3);
+  const files = {
+    "frames.npy": ramp,
+    "sequences.npy": npyBytes({
+      shape: [5],
+      dtype: "<i8",
+      data: new Uint8Array(BigInt64Array.from([0n, 1n, 2n, 0n, 2n]).buffer),
+    }),
+    "per_frame.npy": npyBytes({
+      shape: [5, 3],
+      dtype: "<i4",
+      data: new Uint8Array(Int32Array.from({ length: 15 }, (_, i) => i % 3).buffer),
+    }),
+    "pixels.npy": npyBytes({ shape: [5, 3, 2, 2], data: pixels }),
+    "fewer.npy": npyBytes({ shape: [5, 2], data: new Uint8Array(10) }),
+  };
+  await withFolder(files, async (folder) => {
+    const opened = (name: string, classes = 3) =>
+      openNpyDataset({
+        ...{ path: `${folder}/frames.npy`, targetPath: `${folder}/${name}.npy`, classes },
+      });
+    const oneHot = (indices: Iterable<number>) =>
+      [...indices].flatMap((index) => [0, 1, 2].map((each) => each === index ? 1 : 0));
+    const expected = {
+      sequences: [[3], [2, 2]],
+      per_frame: [[3], [1, 2]],
+      pixels: [[2, 2, 3], [...pixels.subarray((4 * 3 + 1) * 4)]],
+    };
+    for (const [name, [shape, indices]] of Object.entries(expected)) {
+      const dataset = await opened(name);
+      assert.deepEqual([dataset.targetShape, dataset.classes], [shape, ["0", "1", "2"]]);
+      assert.deepEqual([...await dataset.readTargets!(secondOfLast)], oneHot(indices), name);
+      dataset.close();
+    }
+    const narrow = await opened("pixels", 2);
+    await assert.rejects(
+      narrow.readTargets!(secondOfLast),
+      /sequence 4 has class 2 in its frame 1, expected 0 to 1; raise classes/,
+    );
+    narrow.close();
+    await assert.rejects(opened("fewer"), /each sequence \(5\), frame \(5, 3\) .*found \(5, 2\)/);
+    const options = { ...defaultRun.dataset, name: "npy", path: `${folder}/frames.npy` };
+    await assert.rejects(
+      openDataset({ ...options, options: { classes: 2 } }, 1),
+      /Cannot tell 2 classes .* targets=FILE\.npy/,
+    );
+  });
+});
+
+testOnEngines("a supervised U-Net trains on a user's files, for each output", async (open) => {
+  const engine = await open(1);
+  const count = 10 * 3 * 8 * 8;
+  const isLight = Uint8Array.from({ length: count }, (_, i) => Math.floor(i / 8) % 2);
+  const files = {
+    "frames.npy": npyBytes({ shape: [10, 3, 8, 8], data: isLight.map((light) => 255 * light) }),
+    "masks.npy": npyBytes({ shape: [10, 3, 8, 8], dtype: "|b1", data: isLight }),
+    "classes.npy": npyBytes({ shape: [10, 3, 8, 8], data: isLight }),
+  };
+  await withFolder(files, async (folder) => {
+    for (const output of ["sigmoid", "linear", "softmax"]) {
+      const targets = `${folder}/${output === "softmax" ? "classes" : "masks"}.npy`;
+      const dataset = await openDataset({
+        ...{ ...defaultRun.dataset, name: "npy", path: `${folder}/frames.npy` },
+        options: { targets, classes: output === "softmax" ? 2 : 0 },
+      }, 1);
+      const model = buildModel(
+        {
+          ...{ ...defaultRun.model, name: "convlstm-unet" },
+          options: { mode: "supervised", output, filters: 2, levels: 2 },
+        },
+        dataset,
+        3,
+      );
+      const losses: number[] = [];
+      const { validationLoss } = await trainAlone({
+        ...{ engine, dataset, model, lanes: 4, epochs: 10 },
+        onStep: ({ loss }) => void losses.push(loss),
+      });
+      assert.ok(validationLoss < 0.8 * losses[0], `${output}: ${losses[0]}, ${validationLoss}`);
+      dataset.close();
+    }
   });
 });

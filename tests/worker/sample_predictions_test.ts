@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { arrayDataset } from "../../datasets/array_dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
+import { convLstmUnet } from "../../models/convlstm_unet.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 import type { SequencePrediction } from "../../worker/opened_run.ts";
 import { samplePredictions } from "../../worker/sample_predictions.ts";
@@ -83,4 +85,26 @@ testOnEngines("samplePredictions gives one window of an encoder-forecaster", asy
     assert.equal(predictions.length, 2 * framePixels);
     assert.ok(predictions.every((value) => value > 0 && value < 1));
   }
+});
+
+testOnEngines("samplePredictions shows the answers beside a network that answers", async (open) => {
+  const engine = await open(1);
+  const frameShape = [4, 4, 1] as const;
+  const [seen, answer] = [0.25, 0.75].map((value) => new Float32Array(3 * 16).fill(value));
+  const all = (values: Float32Array) => ({ train: [values], validation: [values], test: [values] });
+  const dataset = arrayDataset({
+    ...{ name: "shades", frameShape, sequences: all(seen) },
+    targets: { shape: frameShape, values: all(answer) },
+  });
+  const model = convLstmUnet({
+    ...{ frameShape, windowFrames: 2, mode: "supervised", outputShape: frameShape },
+    ...{ outputActivation: "sigmoid", filters: 2, levels: 2, kernelSize: 3 },
+  });
+  await withTrainers(engine, 1, async ([{ trainer }]) => {
+    const [{ frames, firstPredicted, truth }] = await samplePredictions({
+      ...{ trainer, model, dataset, lanesPerShard: 1, sequencesMax: 1, framesMax: 10 },
+    });
+    assert.deepEqual([frames, firstPredicted], [3, 0]);
+    assert.deepEqual(truth, answer);
+  }, { model, hasTargets: true });
 });

@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { arrayDataset } from "../../datasets/array_dataset.ts";
-import { DatasetError } from "../../datasets/dataset.ts";
 import { planTraining, runTraining } from "../../worker/run_training.ts";
 import { trainAlone } from "../../worker/train_alone.ts";
 import { FakeClock } from "../support/fake_clock.ts";
@@ -47,22 +45,3 @@ testOnEngines(
     assert.ok(alone.validationLoss > 0 && alone.persistenceLoss! > 0);
   },
 );
-
-Deno.test("arrayDataset() reads parts of its arrays, and refuses broken ones", async () => {
-  const sequence = Float32Array.from({ length: 12 }, (_, i) => i / 12);
-  const options = {
-    name: "arrays",
-    frameShape: [1, 2, 1],
-    sequences: { train: [sequence], validation: [], test: [sequence, sequence.slice(4)] },
-  } as const;
-  const dataset = arrayDataset(options);
-  assert.deepEqual(dataset.catalogue("test", 0), [
-    { id: "test/000000", frames: 6 },
-    { id: "test/000001", frames: 4 },
-  ]);
-  const request = { split: "test", epoch: 0, sequence: 1, offset: 1, frames: 2 } as const;
-  assert.deepEqual(await dataset.read(request), sequence.slice(6, 10));
-  assert.throws(() => dataset.read({ ...request, frames: 4 }), /it has 4 frames/);
-  const odd = { ...options.sequences, train: [sequence.slice(1)] };
-  assert.throws(() => arrayDataset({ ...options, sequences: odd }), DatasetError);
-});

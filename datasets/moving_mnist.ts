@@ -29,6 +29,7 @@ import {
   segmentClasses,
 } from "./moving_digits.ts";
 import { openNpySequences } from "./npy_sequences.ts";
+import type { FileSplit } from "./split_ranges.ts";
 
 const name = "moving-mnist";
 
@@ -44,6 +45,8 @@ export interface MovingMnistOptions extends GeneratedOptions {
   readonly digits: number;
   /** Whether the answer to each frame is which digit each pixel belongs to. @default {false} */
   readonly segmentation?: boolean;
+  /** Of a file's sequences. @default {"parts"} */
+  readonly fileSplit?: FileSplit;
 }
 
 /** @throws {DatasetError} if an option is out of range or the data cannot be read */
@@ -51,7 +54,7 @@ export async function openMovingMnist(
   options: MovingMnistOptions,
   seed: number,
 ): Promise<Dataset> {
-  const { path } = options;
+  const { path, fileSplit = "parts" } = options;
   if (path !== null) {
     const { isDirectory } = await attempt(path, () => Deno.stat(path));
     if (!isDirectory) {
@@ -61,8 +64,14 @@ export async function openMovingMnist(
             "generate sequences with them",
         );
       }
-      return await openNpySequences(name, path, options.frameSize);
+      return await openNpySequences(name, path, options.frameSize, fileSplit);
     }
+  }
+  if (fileSplit === "test") {
+    throw new DatasetError(
+      `Cannot take all sequences of ${name} for test: they are generated; name a file of them with ` +
+        "--data, or leave split=test out",
+    );
   }
   return generateMovingMnist(
     options,

@@ -3,7 +3,7 @@ import { type Dataset, type ReadRequest, type SequenceEntry, type Split } from "
 import { type NpyFrames, openNpyFrames } from "./npy_frames.ts";
 import { type NpyTargets, openNpyTargets } from "./npy_targets.ts";
 import { requestedEntry } from "./requested_entry.ts";
-import { splitRanges } from "./split_ranges.ts";
+import { fileRanges, type FileSplit } from "./split_ranges.ts";
 
 export interface NpyDatasetOptions {
   readonly path: string;
@@ -11,21 +11,23 @@ export interface NpyDatasetOptions {
   readonly targetPath?: string;
   /** How many classes the answers are of; 0 where they are images. @default {0} */
   readonly classes?: number;
+  /**
+   * Whether the first 80 % of the sequences train, the next 10 % validate and the last 10 % test, or
+   * all of them test. @default {"parts"}
+   */
+  readonly fileSplit?: FileSplit;
 }
 
-/**
- * The first 80 % of the sequences train, the next 10 % validate, the last 10 % test.
- * @throws {DatasetError} if a file is malformed or its shape is another one
- */
+/** @throws {DatasetError} if a file is malformed or its shape is another one */
 export async function openNpyDataset(options: NpyDatasetOptions): Promise<Dataset> {
-  const { path, targetPath, classes = 0 } = options;
+  const { path, targetPath, classes = 0, fileSplit = "parts" } = options;
   const frames = await openNpyFrames(path);
   let targets: NpyTargets | undefined;
   try {
     targets = targetPath === undefined
       ? undefined
       : await openNpyTargets(targetPath, classes, frames);
-    return datasetOf(frames, targets, targetPath);
+    return datasetOf(frames, fileSplit, targets, targetPath);
   } catch (error) {
     frames.close();
     targets?.close();
@@ -35,11 +37,12 @@ export async function openNpyDataset(options: NpyDatasetOptions): Promise<Datase
 
 function datasetOf(
   file: NpyFrames,
+  fileSplit: FileSplit,
   targets: NpyTargets | undefined,
   targetPath: string | undefined,
 ): Dataset {
   const { path, sequences, frames, frameShape } = file;
-  const ranges = splitRanges(sequences, `the sequences of "${path}"`);
+  const { ranges, inWords } = fileRanges(sequences, fileSplit, path);
   const entriesOf = (split: Split): SequenceEntry[] => {
     const [first, end] = ranges[split];
     return Array.from({ length: end - first }, (_, index) => ({
@@ -61,8 +64,7 @@ function datasetOf(
     name: "npy",
     frameShape,
     description: `${sequences} sequences of ${frames} frames of ${frameShape.join("x")} ` +
-      `from ${path}, in file order: first ${catalogue.train.length} for training, next ` +
-      `${catalogue.validation.length} for validation, last ${catalogue.test.length} for test` +
+      `from ${path}, ${inWords}` +
       (targets ? `, with answers of ${targets.targetShape.join("x")} from ${targetPath}` : ""),
     unit: "1",
     catalogue: (split) => catalogue[split],

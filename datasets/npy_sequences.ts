@@ -7,27 +7,34 @@ import { type Dataset, DatasetError, type SequenceEntry, type Split } from "./da
 import { greyValues } from "./grey_values.ts";
 import { type NpyFile, openNpy } from "./npy.ts";
 import { requestedEntry } from "./requested_entry.ts";
-import { splitRanges } from "./split_ranges.ts";
+import { fileRanges, type FileSplit } from "./split_ranges.ts";
 
 /**
- * The first 80 % of the file's sequences train, the next 10 % validate, the last 10 % test.
+ * @param fileSplit whether the first 80 % of the file's sequences train, the next 10 % validate and the
+ *   last 10 % test, or all of them test
  * @throws {DatasetError} if the file is malformed or its frames are not frameSize x frameSize
  */
 export async function openNpySequences(
   name: string,
   path: string,
   frameSize: number,
+  fileSplit: FileSplit,
 ): Promise<Dataset> {
   const file = await openNpy(path);
   try {
-    return sequencesOf(file, name, frameSize);
+    return sequencesOf(file, name, frameSize, fileSplit);
   } catch (error) {
     file.close();
     throw error;
   }
 }
 
-function sequencesOf(file: NpyFile, name: string, frameSize: number): Dataset {
+function sequencesOf(
+  file: NpyFile,
+  name: string,
+  frameSize: number,
+  fileSplit: FileSplit,
+): Dataset {
   const { path, shape } = file;
   const [frames, sequences, rows, columns] = shape;
   if (shape.length !== 4 || frames < 1 || rows !== frameSize || columns !== frameSize) {
@@ -36,7 +43,7 @@ function sequencesOf(file: NpyFile, name: string, frameSize: number): Dataset {
         `${frameSize}), found (${shape.join(", ")})`,
     );
   }
-  const ranges = splitRanges(sequences, `the sequences of "${path}"`);
+  const { ranges, inWords } = fileRanges(sequences, fileSplit, path);
   const entriesOf = (split: Split): SequenceEntry[] => {
     const [first, end] = ranges[split];
     return Array.from({ length: end - first }, (_, index) => ({
@@ -53,9 +60,7 @@ function sequencesOf(file: NpyFile, name: string, frameSize: number): Dataset {
   return {
     name,
     frameShape: [rows, columns, 1],
-    description: `${sequences} sequences of ${frames} frames from ${path}, in file order: first ` +
-      `${catalogue.train.length} for training, next ${catalogue.validation.length} for ` +
-      `validation, last ${catalogue.test.length} for test`,
+    description: `${sequences} sequences of ${frames} frames from ${path}, ${inWords}`,
     unit: "white",
     catalogue: (split) => catalogue[split],
     async read(request) {

@@ -12,6 +12,7 @@ import { movingPoints } from "./moving_points.ts";
 import { openNpyDataset } from "./npy_dataset.ts";
 import { openRadar, type RadarOptions } from "./radar.ts";
 import { openSevir } from "./sevir.ts";
+import { type FileSplit, fileSplitOption } from "./split_ranges.ts";
 
 export { datasetNames };
 
@@ -45,9 +46,14 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
   "moving-mnist": {
     options: [
       { name: "segmentation", default: false, meaning: "answers are the digit at each pixel" },
+      fileSplitOption,
     ],
     open: (options, own, seed) =>
-      openMovingMnist({ ...options, segmentation: own.segmentation as boolean }, seed),
+      openMovingMnist({
+        ...options,
+        segmentation: own.segmentation as boolean,
+        fileSplit: own.split as FileSplit,
+      }, seed),
   },
   "radar": {
     options: [
@@ -158,9 +164,10 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         max: 65_536,
         meaning: "that the answers number, of each sequence, frame or pixel; 0 for images",
       },
+      fileSplitOption,
     ],
     needs: "an .npy file of sequences",
-    open({ path }, { targets, classes }) {
+    open({ path }, { targets, classes, split }) {
       if (classes !== 0 && targets === "") {
         throw new DatasetError(
           `Cannot tell ${classes} classes of "${path}": name the file that numbers them with ` +
@@ -171,6 +178,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         path: path!,
         targetPath: targets as string || undefined,
         classes: classes as number,
+        fileSplit: split as FileSplit,
       });
     },
   },

@@ -56,9 +56,14 @@ const emptyTask: WindowTask = {
   validPredictions: 0,
 };
 
-/** @throws {RangeError} if there is not one window in all sequences */
+/** @throws {RangeError} if there is not one window in all sequences, or not one sequence */
 export function planEpoch(options: PlanOptions): Plan {
   const { sequences, window, lanes } = options;
+  if (sequences.length === 0) {
+    throw new RangeError(
+      "Cannot plan an epoch: there are no sequences in this split; choose another split or other data",
+    );
+  }
   const windows = sequences.map((sequence) => windowCount(sequence.frames, window));
   const playable = windows.flatMap((count, index) => (count > 0 ? [index] : []));
   if (playable.length === 0) {

@@ -1,4 +1,5 @@
 /** How recorded data is split: the first 80 % train, the next 10 % validation, the last 10 % test. */
+import type { OptionSpec } from "../net/options.ts";
 import { DatasetError, type Split } from "./dataset.ts";
 
 export type SplitRanges = Readonly<Record<Split, readonly [first: number, end: number]>>;
@@ -20,5 +21,40 @@ export function splitRanges(count: number, what: string): SplitRanges {
     train: [0, count - 2 * held],
     validation: [count - 2 * held, count - held],
     test: [count - held, count],
+  };
+}
+
+/** What a file of sequences is for: published test sets are not to be cut. */
+export type FileSplit = "parts" | "test";
+
+export const fileSplitOption: OptionSpec = {
+  name: "split",
+  default: "parts",
+  choices: ["parts", "test"],
+  meaning: "a file's sequences are cut into training, validation and test, or are all for test",
+};
+
+/**
+ * Index ranges of a file's sequences, and what they are for in words.
+ * @throws {DatasetError} if there are fewer than 3, or for test fewer than 1
+ */
+export function fileRanges(
+  count: number,
+  fileSplit: FileSplit,
+  path: string,
+): { readonly ranges: SplitRanges; readonly inWords: string } {
+  if (fileSplit === "parts") {
+    const ranges = splitRanges(count, `the sequences of "${path}"`);
+    const [train, validation, test] = Object.values(ranges).map(([first, end]) => end - first);
+    return {
+      ranges,
+      inWords: `in file order: first ${train} for training, next ${validation} for validation, ` +
+        `last ${test} for test`,
+    };
+  }
+  if (count < 1) throw new DatasetError(`Cannot test on "${path}": it holds no sequences`);
+  return {
+    ranges: { train: [0, 0], validation: [0, 0], test: [0, count] },
+    inWords: "all for test",
   };
 }

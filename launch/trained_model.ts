@@ -15,8 +15,9 @@ import { defaultLoss } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
 import { flatParameters } from "../models/parameter_arrays.ts";
 import { OptionError, type Options } from "../net/options.ts";
-import type { LossName, RunConfiguration } from "../net/run_configuration.ts";
+import type { DatasetConfiguration, LossName, RunConfiguration } from "../net/run_configuration.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
+import { checkIdleFlags } from "./idle_flags.ts";
 import { runFlags } from "./run_flags.ts";
 import { newestRun } from "./run_options.ts";
 
@@ -40,6 +41,9 @@ export const trainedFlags = {
   },
   data: { ...runFlags.data, defaultText: "what the run was trained with" },
   "dataset-options": { ...runFlags["dataset-options"], defaultText: "the run's" },
+  digits: { ...runFlags.digits, defaultText: "the run's" },
+  "sequence-frames": { ...runFlags["sequence-frames"], defaultText: "the run's" },
+  "test-sequences": { ...runFlags["test-sequences"], defaultText: "the run's" },
   engine: runFlags.engine,
   threads: runFlags.threads,
   json: { kind: "switch", help: "one JSON object on standard output at the end" },
@@ -58,6 +62,10 @@ export interface TrainedOptions {
   readonly data?: string;
   /** What differs from the run's. */
   readonly datasetOptions?: Options;
+  /** Of a generated dataset: other digits, lengths and numbers of sequences than the run's. */
+  readonly digits?: number;
+  readonly sequenceFrames?: number;
+  readonly testSequences?: number;
   /** @default {"auto"} */
   readonly engine?: RunConfiguration["engine"] | "auto";
   /** @default {1} */
@@ -93,6 +101,9 @@ export async function trainedOptions(given: GivenFlags): Promise<TrainedOptions>
     split: given.split as Split | undefined,
     data: given.data as string | undefined,
     datasetOptions: given["dataset-options"] as Options | undefined,
+    digits: given.digits as number | undefined,
+    sequenceFrames: given["sequence-frames"] as number | undefined,
+    testSequences: given["test-sequences"] as number | undefined,
     engine: given.engine as TrainedOptions["engine"],
     threads: given.threads as number | undefined,
   };
@@ -109,13 +120,10 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
     ...saved,
     // Runs from before there were options have none.
     model: { ...saved.model, options: saved.model.options ?? {} },
-    dataset: {
-      ...saved.dataset,
-      path: options.data ?? saved.dataset.path,
-      options: { ...saved.dataset.options, ...options.datasetOptions },
-    },
+    dataset: otherData(saved.dataset, options),
   };
   checkOptions(configuration);
+  checkIdle(options, configuration);
   const { engine: engineName = "auto", threads = 1, split = "test" } = options;
   let engine: Engine | undefined;
   let dataset: Dataset | undefined;
@@ -148,6 +156,35 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
     engine?.dispose();
     throw error;
   }
+}
+
+function otherData(saved: DatasetConfiguration, options: TrainedOptions): DatasetConfiguration {
+  const { data, datasetOptions, digits, sequenceFrames, testSequences } = options;
+  return {
+    ...saved,
+    path: data ?? saved.path,
+    digits: digits ?? saved.digits,
+    sequenceFrames: sequenceFrames ?? saved.sequenceFrames,
+    // Of one length, where a length is asked for.
+    sequenceFramesMin: sequenceFrames ?? saved.sequenceFramesMin,
+    testSequences: testSequences ?? saved.testSequences,
+    options: { ...saved.options, ...datasetOptions },
+  };
+}
+
+/** @throws {UsageError} for what the dataset does not have */
+function checkIdle(options: TrainedOptions, configuration: RunConfiguration): void {
+  const { digits, sequenceFrames, testSequences, split = "test" } = options;
+  const given = {
+    ...(digits !== undefined && { digits }),
+    ...(sequenceFrames !== undefined && { "sequence-frames": sequenceFrames }),
+    ...(testSequences !== undefined && { "test-sequences": testSequences }),
+  };
+  checkIdleFlags(given, configuration);
+  if (testSequences === undefined || split === "test") return;
+  throw new UsageError(
+    `--test-sequences ${testSequences} does nothing with --split ${split}; leave it out`,
+  );
 }
 
 function checkOptions({ dataset }: RunConfiguration): void {

@@ -143,6 +143,16 @@ Deno.test("openMovingMnist() reads a .npy file of sequences by split", async () 
     );
     assert.deepEqual([...read], expected);
     dataset.close();
+    const whole = await openMovingMnist({ ...options, path, frameSize: 4, fileSplit: "test" }, 7);
+    assert.deepEqual(splits.map((split) => whole.catalogue(split, 0).length), [0, 0, 20]);
+    assert.match(whole.description, /20 sequences of 3 frames from .*, all for test$/);
+    const same = { split: "test", epoch: 0, sequence: 17, offset: 1, frames: 2 } as const;
+    assert.deepEqual([...await whole.read(same)], expected);
+    whole.close();
+    await assert.rejects(
+      openMovingMnist({ ...options, fileSplit: "test" }, 7),
+      /all sequences of moving-mnist for test: they are generated; name a file/,
+    );
   } finally {
     await Deno.remove(path);
   }

@@ -76,6 +76,19 @@ Deno.test("openNpyDataset() says what is wrong with shape, type and values", asy
 const ramp = npyBytes({ shape: [5, 3, 2, 2], data: Uint8Array.from({ length: 60 }, (_, i) => i) });
 const secondOfLast = { split: "test", epoch: 0, sequence: 0, offset: 1, frames: 2 } as const;
 
+Deno.test("openNpyDataset() takes all sequences for test where it is told so", async () => {
+  await withFolder({ "frames.npy": ramp }, async (folder) => {
+    const dataset = await openNpyDataset({ path: `${folder}/frames.npy`, fileSplit: "test" });
+    assert.deepEqual(splits.map((split) => dataset.catalogue(split, 0).length), [0, 0, 5]);
+    const request = { ...secondOfLast, sequence: 4 };
+    assert.deepEqual(
+      await dataset.read(request),
+      Float32Array.from({ length: 8 }, (_, i) => (52 + i) / 255),
+    );
+    dataset.close();
+  });
+});
+
 Deno.test("openNpyDataset() answers with the images of another file", async () => {
   const floats = Float32Array.from({ length: 120 }, (_, i) => i / 3);
   const files = {

@@ -239,7 +239,7 @@ Deno.test("planEpoch says what one window needs where no sequence has it", () =>
   const message = (frames: number, longest: number) =>
     `Cannot plan an epoch: none of ${frames} sequences has the 2 frames that one window needs, ` +
     `the longest has ${longest}; use longer sequences or a shorter window`;
-  assert.throws(() => plan([]), { name: "RangeError", message: message(0, 0) });
+  assert.throws(() => plan([]), /^RangeError: Cannot plan an epoch: there are no sequences in/);
   assert.throws(() => plan([1, 0, 1]), { name: "RangeError", message: message(3, 1) });
   // Very many of them, and very many lanes, still end in words or a plan.
   const many = new Array(200_000).fill(1);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { openNpy } from "../../datasets/npy.ts";
+import { npyBytes } from "../datasets/npy_bytes.ts";
 import { natsServerMissing } from "../support/nats_server.ts";
 import { assertSentence, engine, inFolder, run, smallRun, trained } from "./command.ts";
 
@@ -58,5 +59,56 @@ Deno.test({
     assert.equal(result.loss, ended.validationLoss);
     // Six windows of each sequence, of three predictions each.
     assert.equal(result.frames.pooled.frames, 4 * 6 * 3);
+  }),
+});
+
+Deno.test({
+  name: "a model of generated digits is tested on a whole file of them, on more digits and longer",
+  ignore: natsServerMissing,
+  fn: inFolder(async (cwd) => {
+    await trained([...smallRun, "--steps", "1", "--workers", "1"], { cwd });
+    // In the layout of the published mnist_test_seq.npy, frames first.
+    const pixels = Uint8Array.from({ length: 20 * 6 * 32 * 32 }, (_, i) => i % 251);
+    const file = "mnist_test_seq.npy";
+    await Deno.writeFile(`${cwd}/${file}`, npyBytes({ shape: [20, 6, 32, 32], data: pixels }));
+    const published = ["--engine", engine, "--data", file, "--dataset-options", "split=test"];
+    const generated = [
+      ...["--engine", engine, "--digits", "3", "--sequence-frames", "9", "--test-sequences", "7"],
+    ];
+    for (
+      const [args, frames, data] of [
+        [published, 6 * 19, /6 sequences of 20 frames from mnist_test_seq\.npy, all for test$/m],
+        [generated, 7 * 8, /of 9 frames with 3 digits, generated from/],
+      ] as const
+    ) {
+      const { code, stdout, stderr } = await run("evaluate", [...args, "--json"], { cwd });
+      assert.equal(code, 0, stderr);
+      assert.equal(JSON.parse(stdout).frames.pooled.frames, frames);
+      assert.match(stderr, data);
+    }
+    const args = [...published, "--sequences", "1"];
+    const predicted = await run("predict", args, { cwd });
+    assert.equal(predicted.code, 0, predicted.stderr);
+    assert.match(predicted.stderr, /^test\/000000: frames 1-19 in /m);
+    assertSentence(
+      await run("evaluate", [...published, "--digits", "3"], { cwd }),
+      2,
+      /^Wrong usage: --digits 3 does nothing with --data mnist_test_seq\.npy, which holds whole/,
+    );
+    assertSentence(
+      await run("evaluate", [...generated, "--split", "validation"], { cwd }),
+      2,
+      /^Wrong usage: --test-sequences 7 does nothing with --split validation/,
+    );
+    assertSentence(
+      await run("evaluate", [...published, "--split", "validation"], { cwd }),
+      1,
+      /^Failed: Cannot plan an epoch: there are no sequences in this split; choose another split/,
+    );
+    assertSentence(
+      await run("train", [...published, "--size", "32", "--workers", "1"], { cwd }),
+      1,
+      /^Failed: Worker "w0" failed: Cannot plan an epoch: there are no sequences in this split/,
+    );
   }),
 });

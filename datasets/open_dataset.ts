@@ -155,6 +155,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       {
         name: "targets",
         default: "",
+        isPath: true,
         meaning: "an .npy file of answers: an image to each frame, or classes",
       },
       {
@@ -225,6 +226,16 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
 export function datasetOptions({ name, options = {} }: Pick<DatasetOptions, "name" | "options">) {
   const specs = [...definitions[name as DatasetName].options, ...augmentation];
   return resolveOptions(specs, options, `--dataset ${name}`);
+}
+
+/** Files and folders that the dataset is read from. */
+export function datasetPaths(
+  { name, path, options }: Pick<DatasetOptions, "name" | "path" | "options">,
+): string[] {
+  const own = datasetOptions({ name, options });
+  const named = definitions[name as DatasetName].options
+    .flatMap((spec) => spec.isPath ? [own[spec.name] as string] : []);
+  return [path ?? "", ...named].filter((each) => each !== "");
 }
 
 /**

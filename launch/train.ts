@@ -3,6 +3,7 @@
  * broker, a coordinator and the workers, and ends with the run's exit code. Where there is no
  * nats-server, one worker and the coordinator share this process and need none.
  */
+import { datasetPaths } from "../datasets/open_dataset.ts";
 import { systemClock } from "../net/clock.ts";
 import { createMemoryBroker } from "../net/memory_transport.ts";
 import { secretToken } from "../net/random.ts";
@@ -85,7 +86,7 @@ async function trainOnCluster(
   reads: readonly string[],
 ): Promise<number> {
   const gpus = visibleGpus();
-  const { engine, workers, dataset: { path: data }, model: { name: model } } = configuration;
+  const { engine, workers, dataset, model: { name: model } } = configuration;
   const run = secretToken(6);
   const logins = workerLogins(workers);
   const broker = await startLastingBroker({
@@ -110,7 +111,7 @@ async function trainOnCluster(
       libraryPath: engine === "tensorflow" ? libraryPath : undefined,
       reads: {
         coordinator: reads,
-        worker: [...(data === null ? [] : [data]), ...await chosenModelReads(model)],
+        worker: [...datasetPaths(dataset), ...await chosenModelReads(model)],
       },
       gpus,
       clock: systemClock,

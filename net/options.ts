@@ -17,6 +17,8 @@ export interface OptionSpec {
   readonly fraction?: boolean;
   /** Of a text. */
   readonly choices?: readonly string[];
+  /** Whether a text is the path of a file, which processes need the right to read. */
+  readonly isPath?: boolean;
 }
 
 /** An option that is not declared, or a value that does not fit its declaration. */

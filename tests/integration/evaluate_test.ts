@@ -112,3 +112,30 @@ Deno.test({
     );
   }),
 });
+
+Deno.test({
+  name: "a network learns answers from a second file, which its workers may read",
+  ignore: natsServerMissing,
+  fn: inFolder(async (cwd) => {
+    const shape = [10, 4, 16, 16];
+    const classes = Uint8Array.from({ length: 10 * 4 * 256 }, (_, i) => Math.floor(i / 16) % 2);
+    await Deno.writeFile(`${cwd}/classes.npy`, npyBytes({ shape, data: classes }));
+    const data = classes.map((each) => 255 * each);
+    await Deno.writeFile(`${cwd}/frames.npy`, npyBytes({ shape, data }));
+    await trained([
+      ...["--engine", engine, "--dataset", "npy", "--data", "frames.npy", "--steps", "2"],
+      ...["--dataset-options", "targets=classes.npy,classes=2", "--model", "convlstm-unet"],
+      ...["--model-options", "mode=supervised,output=softmax,filters=2,levels=2"],
+      ...["--window", "2", "--lanes", "2", "--workers", "1"],
+    ], { cwd });
+    const evaluated = await run("evaluate", ["--engine", engine, "--json"], { cwd });
+    assert.equal(evaluated.code, 0, evaluated.stderr);
+    const { names, confusion } = JSON.parse(evaluated.stdout).classes;
+    assert.deepEqual(names, ["0", "1"]);
+    // Half of the pixels of one sequence of four frames is of each class.
+    assert.deepEqual(confusion.map(([one, two]: number[]) => one + two), [512, 512]);
+    const predicted = await run("predict", ["--engine", engine, "--json"], { cwd });
+    assert.equal(predicted.code, 0, predicted.stderr);
+    assert.ok(JSON.parse(predicted.stdout).pictures.length > 0);
+  }),
+});

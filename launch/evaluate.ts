@@ -8,6 +8,7 @@ import { atStride } from "../datasets/window_shape.ts";
 import { systemClock } from "../net/clock.ts";
 import { modelTitle } from "../net/run_configuration.ts";
 import { ProgressLine, standardError } from "../report/progress_line.ts";
+import { type SampleOptions, unsampledBecause } from "../worker/answer_samples.ts";
 import type { Rollout } from "../worker/rollout.ts";
 import { scoreRollouts } from "../worker/rollout_scores.ts";
 import { scoreSplit } from "../worker/score_split.ts";
@@ -15,7 +16,7 @@ import { sequenceReader } from "../worker/sequence_reader.ts";
 import { evaluationPictures } from "./evaluation_pictures.ts";
 import { evaluationInWords } from "./evaluation_tables.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
-import { type FlagTable, type GivenFlags, helpText, parseFlags } from "./flags.ts";
+import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
 import { openRollout, rolloutFlags, rolloutLengths } from "./open_predictor.ts";
 import {
   besideRun,
@@ -42,6 +43,14 @@ export const evaluateFlags = {
     max: 10_000,
     help: "sides of the fractions skill score's neighbourhoods in pixels",
     defaultText: "1,5 for radar, else none",
+  },
+  samples: {
+    kind: "integer",
+    value: "N",
+    min: 2,
+    max: 1000,
+    help: "answers with drawn noise for each frame, scored together (CRPS)",
+    defaultText: "none",
   },
   ...rolloutFlags,
   out: {
@@ -83,8 +92,10 @@ async function evaluate(given: GivenFlags): Promise<number> {
   try {
     const lengths = rolloutLengths(given, trained);
     opened = lengths && await openRollout(trained, lengths, longestSequence(trained));
+    const samples = samplesOf(given, trained);
     const scored = await scoreSplit({
       ...{ engine, model, parameters, dataset, split, loss, lanes, shards, ...scoring },
+      samples,
       onProgress: (done, total) =>
         progress.show([`evaluating ${split}`, `step ${done}/${total}`], done / total),
     });
@@ -120,6 +131,23 @@ async function evaluate(given: GivenFlags): Promise<number> {
     opened?.dispose();
     trained.close();
   }
+}
+
+/**
+ * What `--samples` asks for; undefined without.
+ * @throws {UsageError} where it would do nothing
+ */
+function samplesOf(
+  given: GivenFlags,
+  { model, configuration: { seed } }: TrainedModel,
+): SampleOptions | undefined {
+  const count = given.samples as number | undefined;
+  if (count === undefined) return undefined;
+  const why = unsampledBecause(model);
+  if (why === undefined) return { count, seed };
+  throw new UsageError(
+    `Cannot use --samples ${count} with ${model.name}: ${why}; leave --samples out`,
+  );
 }
 
 function longestSequence({ dataset, split }: TrainedModel): number {

@@ -76,6 +76,7 @@ const frameScoreNames: readonly { name: string; read: (scores: LeadScores) => nu
   { name: "PSNR (dB)", read: ({ psnr }) => psnr },
   { name: "SSIM", read: ({ ssim }) => ssim },
   { name: "SSIM at range 2", read: ({ ssimRange2 }) => ssimRange2 },
+  { name: "CRPS for each pixel", read: ({ crps }) => crps },
   { name: "correlation", read: ({ correlation }) => correlation },
   { name: "Rainfall-MSE ((mm/h)²)", read: ({ rain }) => rain?.rainfallMse ?? null },
 ];
@@ -98,6 +99,7 @@ function forecastTables(result: Partial<ForecastResult>): string[] {
   return [
     leadTable("MSE", result, ({ mse }) => mse),
     leadTable("SSIM", result, ({ ssim }) => ssim),
+    ...(frames.pooled.crps === null ? [] : [leadTable("CRPS", result, ({ crps }) => crps)]),
     ...(events.length > 0 ? [eventTable(result)] : []),
     ...events.map(({ threshold }, index) =>
       leadTable(`CSI at ${threshold}`, result, (scores) => scores.events[index].csi)

@@ -7,7 +7,11 @@ import { persistence } from "../baselines/persistence.ts";
 import { radarExtrapolation } from "../baselines/radar_extrapolation.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import { isRainDataset } from "../datasets/rain_dataset.ts";
-import { createEvaluationScores, type EvaluationResult } from "../metrics/evaluation_scores.ts";
+import {
+  createEvaluationScores,
+  type EvaluationResult,
+  type EvaluationScores,
+} from "../metrics/evaluation_scores.ts";
 import { sizeOf } from "./window_batch.ts";
 
 export interface ScoreOptions {
@@ -31,8 +35,15 @@ export interface ForecastScores {
    * What was forecast from one moment on.
    * @param seen [frames, height, width, channels] up to that moment; none where nothing is forecast
    * @param predictions and `truth` [leads, height, width, channels], the first `count` of them valid
+   * @param samples where the model gives several answers, each shaped as `predictions`
    */
-  add(seen: Float32Array, predictions: Float32Array, truth: Float32Array, count: number): void;
+  add(
+    seen: Float32Array,
+    predictions: Float32Array,
+    truth: Float32Array,
+    count: number,
+    samples?: readonly Float32Array[],
+  ): void;
   result(): ForecastResult;
 }
 
@@ -58,21 +69,23 @@ export function createForecastScores(
   const repeated = has.persistence ? create() : undefined;
   const moved = has.extrapolation ? create() : undefined;
   return {
-    add(seen, predictions, truth, count) {
-      const forecasts = [
-        [frames, predictions],
-        ...(repeated ? [[repeated, persistence(seen, size, count)] as const] : []),
-        // At the edge, so that every pixel is scored that the model is scored on.
-        ...(moved
-          ? [[moved, radarExtrapolation(seen, dataset.frameShape, count, "edge")] as const]
-          : []),
-      ] as const;
-      for (const [scores, values] of forecasts) {
+    add(seen, predictions, truth, count, samples = []) {
+      // One answer's ranked probability score is its mean absolute error, to be compared with.
+      const alone = (values: Float32Array) => samples.length > 0 ? [values] : [];
+      const addTo = (
+        scores: EvaluationScores,
+        values: Float32Array,
+        answers = alone(values),
+      ) => {
         for (let lead = 0; lead < count; lead++) {
           const part = (all: Float32Array) => all.subarray(lead * size, (lead + 1) * size);
-          scores.add(leads === 1 ? 0 : lead, part(values), part(truth));
+          scores.add(leads === 1 ? 0 : lead, part(values), part(truth), answers.map(part));
         }
-      }
+      };
+      addTo(frames, predictions, [...samples]);
+      if (repeated) addTo(repeated, persistence(seen, size, count));
+      // At the edge, so that every pixel is scored that the model is scored on.
+      if (moved) addTo(moved, radarExtrapolation(seen, dataset.frameShape, count, "edge"));
     },
     result: () => ({
       frames: frames.result(),

@@ -9,6 +9,7 @@ import { defaultLoss } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
 import { sgd } from "../models/optimizers/sgd.ts";
 import type { LossName } from "../net/run_configuration.ts";
+import { type SampleOptions, unsampledBecause } from "./answer_samples.ts";
 import { evaluateSplit } from "./evaluation.ts";
 import { type MeanLosses, meanLosses } from "./mean_losses.ts";
 import { createSplitScores, type SplitResult, type SplitScores } from "./split_scores.ts";
@@ -32,6 +33,8 @@ export interface ScoreSplitOptions {
   readonly thresholds?: readonly number[];
   /** Sides of the fractions skill score's neighbourhoods in pixels. @default {[]} */
   readonly scales?: readonly number[];
+  /** Answers with drawn noise, scored together (CRPS), for a model of frames that takes noise. */
+  readonly samples?: SampleOptions;
   /** Told after each step of the split's plan. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -46,11 +49,16 @@ export interface ScoredSplit {
 /** Reads of windows in flight ahead of the compute. */
 const aheadMax = 4;
 
-/** @throws {Error} where the data cannot be read */
+/**
+ * @throws {RangeError} where there is nothing to draw samples from
+ * @throws {Error} where the data cannot be read
+ */
 export async function scoreSplit(options: ScoreSplitOptions): Promise<ScoredSplit> {
-  const { engine, model, parameters, dataset, split = "test", onProgress } = options;
+  const { engine, model, parameters, dataset, split = "test", samples, onProgress } = options;
   const { lanes = 8, shards = 1, thresholds = [], scales = [] } = options;
   const loss = options.loss ?? model.loss ?? defaultLoss;
+  const unsampled = samples && unsampledBecause(model);
+  if (unsampled) throw new RangeError(`Cannot draw samples of ${model.name}: ${unsampled}`);
   const functions = createStepFunctions({
     ...{ engine, model, loss },
     // Of no account: nothing is updated.
@@ -62,7 +70,7 @@ export async function scoreSplit(options: ScoreSplitOptions): Promise<ScoredSpli
   try {
     const losses = await evaluateSplit({
       ...{ trainer: { functions, parameters: () => parameters }, model, dataset, split, lanes },
-      ...{ lanesPerShard: lanes / shards, aheadMax, onWindows: scores.add, onProgress },
+      ...{ lanesPerShard: lanes / shards, aheadMax, onWindows: scores.add, samples, onProgress },
       shards: Array.from({ length: shards }, (_, shard) => shard),
     });
     return { means: meanLosses(losses), result: scores.result(), drawn: scores };

@@ -93,7 +93,8 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       const ofLane = weights.subarray(first, first + window.predictions);
       tell(lane, ofLane.filter((weight) => weight > 0).length);
     });
-  const addFrames = (windows: EvaluatedWindows, predicted: Float32Array, truth: Float32Array) =>
+  const addFrames = (windows: EvaluatedWindows, predicted: Float32Array, truth: Float32Array) => {
+    const samples = windows.samples.map((tensor) => tensor.dataSync() as Float32Array);
     eachLane(windows, (lane, valid) => {
       if (valid === 0) return;
       const all = windows.batch.frames;
@@ -104,11 +105,13 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       };
       if (leads > 1) {
         const before = seen.subarray(0, context * frameSize);
-        frames!.add(before, part(predicted, 0, valid), part(truth, 0, valid), valid);
+        const answers = samples.map((values) => part(values, 0, valid));
+        frames!.add(before, part(predicted, 0, valid), part(truth, 0, valid), valid, answers);
       } else {
         for (let place = 0; place < valid; place++) {
           const before = seen.subarray(0, (place + context) * frameSize);
-          frames!.add(before, part(predicted, place, 1), part(truth, place, 1), 1);
+          const answers = samples.map((values) => part(values, place, 1));
+          frames!.add(before, part(predicted, place, 1), part(truth, place, 1), 1, answers);
         }
       }
       for (let place = 0; anomalies && place < valid; place++) {
@@ -126,6 +129,7 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
         });
       }
     });
+  };
   const addLatents = (windows: EvaluatedWindows, values: Float32Array) => {
     const points = values.length / (windows.tasks.length * window.predictions);
     const labels = dataset.classes && dataset.targetShape?.length === 1

@@ -62,6 +62,11 @@ Deno.test({
       /^Wrong usage: Cannot predict: none of 6 test .* the 24 frames of --context and --rollout/,
     );
     assertSentence(
+      await run("evaluate", [...machine, "--samples", "3"], { cwd }),
+      2,
+      /^Wrong usage: Cannot use --samples 3 with convlstm-unet: it takes no noise outside of training/,
+    );
+    assertSentence(
       await run("predict", [...machine, "--decode", "1,2"], { cwd }),
       2,
       /^Wrong usage: Cannot use --decode with convlstm-unet: it draws no single image/,
@@ -86,6 +91,10 @@ Deno.test({
     assert.ok(Math.abs(loss - penalty - frames.pooled.mse / 32 / 32) < 1e-5 * loss);
     assert.match(stderr, /^… without \(mse\) +[\d.e-]+$/m);
     assert.match(result.pictures[0], /latent\.png$/);
+    const several = await ended("evaluate", ["--samples", "3"], cwd);
+    assert.ok(several.result.frames.pooled.crps > 0 && frames.pooled.crps === null);
+    assert.equal(several.result.loss, loss);
+    assert.match(several.stderr, /^CRPS for each pixel +[\d.e-]+$/m);
     const args = ["--decode=-1,0.5,2", "--decode-grid", "3", "--sequences", "1", "--out", "made"];
     const { result: { pictures } } = await ended("predict", args, cwd);
     assert.deepEqual(pictures.slice(-4), [

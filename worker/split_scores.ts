@@ -1,6 +1,7 @@
 /**
  * Every score of a split beside its loss: of frames, by lead time, for the model and for the forecasts
- * to beat; of classes, by which was taken for which; of anomalies; and an autoencoder's latent points.
+ * to beat, and for each frame; of classes, by which was taken for which; of anomalies; and an
+ * autoencoder's latent points.
  */
 import type { Split } from "../datasets/dataset.ts";
 import { isRainDataset } from "../datasets/rain_dataset.ts";
@@ -16,9 +17,10 @@ import {
 import { errorsPerPrediction } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
 import type { LossName } from "../net/run_configuration.ts";
-import { type AnomalyResult, type AnomalyTimeline, createAnomalyScores } from "./anomaly_scores.ts";
+import { type AnomalyResult, anomalyScores } from "./anomaly_scores.ts";
 import type { EvaluatedWindows } from "./evaluation.ts";
 import { createForecastScores, type ForecastResult, type ScoreOptions } from "./forecast_scores.ts";
+import { createFrameErrors, type FrameTimeline, type ListedErrors } from "./frame_errors.ts";
 import { createLatentPoints, type LatentPlane } from "./latent_points.ts";
 import { sizeOf } from "./window_batch.ts";
 
@@ -38,7 +40,9 @@ export interface SplitResult extends Partial<ForecastResult> {
     /** [true class][predicted class] */
     readonly confusion: readonly (readonly number[])[];
   };
-  /** Where the dataset tells of events and the model predicts frames. */
+  /** Of each frame, where the model predicts the next one or the dataset tells of events. */
+  readonly frameErrors?: ListedErrors;
+  /** Where the dataset tells of events and the model forecasts frames. */
   readonly anomalies?: AnomalyResult;
   /** Mean of the model's penalty, in the unit of the loss that includes it. */
   readonly penalty?: number;
@@ -48,7 +52,7 @@ export interface SplitScores {
   add(windows: EvaluatedWindows): Promise<void>;
   result(): SplitResult;
   /** What is drawn rather than told. */
-  timelines(countMax: number): AnomalyTimeline[];
+  timelines(countMax: number): FrameTimeline[];
   latentPlane(): LatentPlane | undefined;
   dispose(): void;
 }
@@ -71,9 +75,11 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       extrapolation: context > 1 && isRainDataset(dataset) && dataset.frameShape[2] === 1,
     })
     : undefined;
-  const isAnomaly = isFrames && model.persistence !== undefined && !dataset.classes &&
-    `${dataset.targetShape}` === "1";
-  const anomalies = isAnomaly ? createAnomalyScores(dataset.catalogue(split, 0)) : undefined;
+  const isForecast = isFrames && model.persistence !== undefined;
+  const hasEvents = isForecast && !dataset.classes && `${dataset.targetShape}` === "1";
+  const frameErrors = hasEvents || (isForecast && leads === 1)
+    ? createFrameErrors(dataset.catalogue(split, 0))
+    : undefined;
   const latents = createLatentPoints();
   const penalty = { sum: 0, weight: 0 };
   const errors = errorsPerPrediction(loss, outputShape);
@@ -114,16 +120,16 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
           frames!.add(before, part(predicted, place, 1), part(truth, place, 1), 1, answers);
         }
       }
-      for (let place = 0; anomalies && place < valid; place++) {
+      for (let place = 0; frameErrors && place < valid; place++) {
         const task = windows.tasks[lane];
         const at = lane * window.frames + context + place;
         const last = seen.subarray(
           (context + place - 1) * frameSize,
           (context + place) * frameSize,
         );
-        anomalies.add(task, {
+        frameErrors.add(task, {
           frame: task.offset + context + place,
-          isEvent: windows.batch.targets!.values[at] > 0.5,
+          ...(hasEvents ? { isEvent: windows.batch.targets!.values[at] > 0.5 } : {}),
           error: meanSquare(part(predicted, place, 1), part(truth, place, 1)),
           persistenceError: meanSquare(last, part(truth, place, 1)),
         });
@@ -168,7 +174,8 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
     },
     result: () => ({
       ...frames?.result(),
-      ...(anomalies ? { anomalies: anomalies.result() } : {}),
+      ...(frameErrors ? { frameErrors: frameErrors.listed() } : {}),
+      ...(frameErrors && hasEvents ? { anomalies: anomalyScores(frameErrors.all()) } : {}),
       ...(penalty.weight > 0 ? { penalty: penalty.sum / (penalty.weight * errors) } : {}),
       ...(confusion
         ? {
@@ -181,7 +188,7 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
         }
         : {}),
     }),
-    timelines: (countMax) => anomalies?.timelines(countMax) ?? [],
+    timelines: (countMax) => frameErrors?.timelines(countMax) ?? [],
     latentPlane: () => latents.plane(),
     dispose: () => answers.dispose(),
   };

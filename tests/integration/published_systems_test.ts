@@ -38,6 +38,7 @@ Deno.test({
     const { anomalies, frames, rollout } = result;
     assert.equal(anomalies.frames, 6 * 12);
     assert.equal(frames.pooled.frames, 6 * 12);
+    assert.equal(result.frameErrors.sequences[0].isEvent.length, 12);
     assert.ok(anomalies.events > 0 && anomalies.rocAuc >= 0 && anomalies.rocAuc <= 1);
     // Of 13 frames 4 are seen first, and three times 3 follow.
     assert.deepEqual(rollout.frames.leads.map((lead: { frames: number }) => lead.frames), [
@@ -71,6 +72,30 @@ Deno.test({
       2,
       /^Wrong usage: Cannot use --decode with convlstm-unet: it draws no single image/,
     );
+  }),
+});
+
+Deno.test({
+  name:
+    "a next-frame network tells the error of each frame where no events are told of, of radar too",
+  ignore: natsServerMissing,
+  fn: inFolder(async (cwd) => {
+    await trained([
+      ...[...short, "--dataset", "radar", "--size", "32", "--window", "4"],
+      ...["--model", "convlstm-unet", "--model-options", "filters=2,levels=2"],
+      ...["--sequence-frames", "9", "--sequences", "4", "--validation-sequences", "4"],
+      ...["--test-sequences", "5"],
+    ], { cwd });
+    const { result: { anomalies, frameErrors, pictures } } = await ended("evaluate", [], cwd);
+    assert.equal(anomalies, undefined);
+    const { sequences, ...counts } = frameErrors;
+    assert.deepEqual(counts, { frames: 40, framesListed: 40, framesListedMax: 10_000 });
+    assert.equal(sequences.length, 5);
+    for (const { frames, errors, persistenceErrors } of sequences) {
+      assert.deepEqual(frames, [1, 2, 3, 4, 5, 6, 7, 8]);
+      assert.ok([...errors, ...persistenceErrors].every((error) => error >= 0));
+    }
+    assert.match(pictures.at(-1), /\/frame-errors\.png$/);
   }),
 });
 

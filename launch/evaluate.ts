@@ -3,7 +3,6 @@
  * run's own validation, so that its loss is the one that the run would print. Tables on the terminal,
  * pictures in the run's folder.
  */
-import { isRainDataset } from "../datasets/rain_dataset.ts";
 import { atStride } from "../datasets/window_shape.ts";
 import { systemClock } from "../net/clock.ts";
 import { modelTitle } from "../net/run_configuration.ts";
@@ -18,6 +17,7 @@ import { evaluationInWords } from "./evaluation_tables.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
 import { openRollout, rolloutFlags, rolloutLengths } from "./open_predictor.ts";
+import { scoredEventFlags, scoredEvents } from "./scored_events.ts";
 import {
   besideRun,
   openTrained,
@@ -28,22 +28,7 @@ import {
 
 export const evaluateFlags = {
   ...trainedFlags,
-  thresholds: {
-    kind: "numbers",
-    value: "X,X,...",
-    min: 0,
-    max: 1e6,
-    help: "score events of at least this, in mm/h for radar",
-    defaultText: "0.5,2,5 for radar, else none",
-  },
-  scales: {
-    kind: "integers",
-    value: "N,N,...",
-    min: 1,
-    max: 10_000,
-    help: "sides of the fractions skill score's neighbourhoods in pixels",
-    defaultText: "1,5 for radar, else none",
-  },
+  ...scoredEventFlags,
   samples: {
     kind: "integer",
     value: "N",
@@ -60,9 +45,6 @@ export const evaluateFlags = {
     defaultText: "evaluations/ in the run's or checkpoint's folder",
   },
 } as const satisfies FlagTable;
-
-const rainThresholds = [0.5, 2, 5];
-const rainScales = [1, 5];
 
 if (import.meta.main) {
   await runCommand(async () => {
@@ -83,11 +65,7 @@ async function evaluate(given: GivenFlags): Promise<number> {
   const window = atStride(trained.model.window, windowStride ?? null);
   const model = { ...trained.model, window };
   const progress = new ProgressLine({ output: standardError, clock: systemClock });
-  const isRain = isRainDataset(dataset);
-  const scoring = {
-    thresholds: given.thresholds as readonly number[] | undefined ?? (isRain ? rainThresholds : []),
-    scales: given.scales as readonly number[] | undefined ?? (isRain ? rainScales : []),
-  };
+  const scoring = scoredEvents(given, dataset);
   let opened: Rollout | undefined;
   try {
     const lengths = rolloutLengths(given, trained);

@@ -59,10 +59,11 @@ function leadTimePlots(
   if (!frames || frames.leads.length === 1) return [];
   const isRain = isRainDataset(dataset);
   const minutes = isRain ? dataset.frameMinutes : undefined;
+  const unit = isRain ? " mm/h" : dataset.eventScale ? ` of ${dataset.eventScale}` : "";
   const forecasts = namedForecasts(result);
   const plots = frames.pooled.events.map(({ threshold }, index) => ({
     name: `csi-${threshold}`,
-    score: `CSI at ${threshold}${isRain ? " mm/h" : ""}`,
+    score: `CSI at ${threshold}${unit}`,
     reaches: [0, 1],
     read: (lead: ForecastResult["frames"]["pooled"]) => lead.events[index].csi,
   }));

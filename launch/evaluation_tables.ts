@@ -104,6 +104,7 @@ function forecastTables(result: Partial<ForecastResult>): string[] {
     ...events.map(({ threshold }, index) =>
       leadTable(`CSI at ${threshold}`, result, (scores) => scores.events[index].csi)
     ),
+    ...(events.length > 1 ? [leadTable("CSI-M", result, ({ csiMean }) => csiMean)] : []),
   ];
 }
 
@@ -123,20 +124,24 @@ function leadTable(
   );
 }
 
+/** Where there are several thresholds, their mean CSI (CSI-M) stands below them. */
 function eventTable(result: Partial<ForecastResult>): string {
   const forecasts = namedForecasts(result);
   const [{ scores: { pooled: { events } } }] = forecasts;
   const scales = events[0].fss.map(({ scale }) => `FSS ${scale} px`);
-  return formatTable(
-    ["at least", "forecast", "CSI", "POD", "FAR", "HSS", "bias", ...scales],
-    events.flatMap(({ threshold }, index) =>
-      forecasts.map(({ name, scores }) => {
-        const { csi, pod, far, hss, bias, fss } = scores.pooled.events[index];
-        const figures = [csi, pod, far, hss, bias, ...fss.map(({ score }) => score)];
-        return [threshold, name, ...figures.map((value) => figure(value))];
-      })
-    ),
+  const headers = ["at least", "forecast", "CSI", "POD", "FAR", "HSS", "bias", ...scales];
+  const rows: TableCell[][] = events.flatMap(({ threshold }, index) =>
+    forecasts.map(({ name, scores }) => {
+      const { csi, pod, far, hss, bias, fss } = scores.pooled.events[index];
+      const figures = [csi, pod, far, hss, bias, ...fss.map(({ score }) => score)];
+      return [threshold, name, ...figures.map((value) => figure(value))];
+    })
   );
+  const means = forecasts.map(({ name, scores }): TableCell[] => {
+    const others = headers.slice(3).map(() => "");
+    return ["mean", name, figure(scores.pooled.csiMean), ...others];
+  });
+  return formatTable(headers, events.length > 1 ? [...rows, ...means] : rows);
 }
 
 function classTable({ names, confusion, precision, recall }: NonNullable<SplitResult["classes"]>) {

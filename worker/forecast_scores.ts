@@ -16,7 +16,7 @@ import { sizeOf } from "./window_batch.ts";
 
 export interface ScoreOptions {
   readonly dataset: Dataset;
-  /** Of events: in mm/h for rain, else in the frames' own unit. */
+  /** Of events: in mm/h for rain, else where a value of 1 is the dataset's `eventScale`. */
   readonly thresholds: readonly number[];
   /** Sides of the fractions skill score's neighbourhoods in pixels. */
   readonly scales: readonly number[];
@@ -62,6 +62,7 @@ export function createForecastScores(
         events: {
           ...{ thresholds, scales },
           ...(isRainDataset(dataset) ? { relation: dataset.relation } : {}),
+          valueScale: dataset.eventScale,
         },
       }),
     });

@@ -29,7 +29,7 @@ export interface ScoreSplitOptions {
   readonly lanes?: number;
   /** Fixed groups of lanes, a divisor of `lanes`. @default {1} */
   readonly shards?: number;
-  /** Of events: in mm/h for rain, else in the frames' own unit. @default {[]} */
+  /** Of events: in mm/h for rain, else where a value of 1 is `dataset.eventScale`. @default {[]} */
   readonly thresholds?: readonly number[];
   /** Sides of the fractions skill score's neighbourhoods in pixels. @default {[]} */
   readonly scales?: readonly number[];

@@ -41,6 +41,29 @@ Deno.test({
 });
 
 Deno.test({
+  name: "evaluate scores SEVIR at its published thresholds of 255",
+  ignore: natsServerMissing,
+  fn: inFolder(async (cwd) => {
+    const sevir = new URL("../fixtures/datasets/sevir", import.meta.url).pathname;
+    await trained([
+      ...["--engine", engine, "--dataset", "sevir", "--data", sevir, "--filters", "2"],
+      ...["--dataset-options", "rows=8,columns=8", "--lanes", "2", "--window", "12"],
+      ...["--steps", "1", "--workers", "1"],
+    ], { cwd });
+    const { code, stdout, stderr } = await run("evaluate", ["--engine", engine, "--json"], { cwd });
+    assert.equal(code, 0, stderr);
+    const { events, csiMean } = JSON.parse(stdout).persistence.pooled;
+    assert.deepEqual(
+      events.map(({ threshold }: { threshold: number }) => threshold),
+      [16, 74, 133, 160, 181, 219],
+    );
+    assert.ok(events.every(({ csi }: { csi: number }) => csi > 0 && csi < 1));
+    assert.ok(csiMean > 0 && csiMean < 1);
+    assert.match(stderr, /^mean +last frame repeated +0\.\d+$/m);
+  }),
+});
+
+Deno.test({
   name: "evaluate takes the windows of a run whose windows overlap",
   ignore: natsServerMissing,
   fn: inFolder(async (cwd) => {

@@ -3,21 +3,19 @@
  * run's own validation, so that its loss is the one that the run would print. Tables on the terminal,
  * pictures in the run's folder.
  */
-import { atStride } from "../datasets/window_shape.ts";
 import { systemClock } from "../net/clock.ts";
 import { modelTitle } from "../net/run_configuration.ts";
 import { ProgressLine, standardError } from "../report/progress_line.ts";
-import { type SampleOptions, unsampledBecause } from "../worker/answer_samples.ts";
 import type { Rollout } from "../worker/rollout.ts";
 import { scoreRollouts } from "../worker/rollout_scores.ts";
-import { scoreSplit } from "../worker/score_split.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
 import { evaluationPictures } from "./evaluation_pictures.ts";
 import { evaluationInWords } from "./evaluation_tables.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
-import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
+import { type FlagTable, type GivenFlags, helpText, parseFlags } from "./flags.ts";
 import { openRollout, rolloutFlags, rolloutLengths } from "./open_predictor.ts";
-import { scoredEventFlags, scoredEvents } from "./scored_events.ts";
+import { scoreShared, sharedEvaluationFlags } from "./shared_evaluation.ts";
+import { splitScoring, splitScoringFlags } from "./split_scoring.ts";
 import {
   besideRun,
   openTrained,
@@ -28,15 +26,8 @@ import {
 
 export const evaluateFlags = {
   ...trainedFlags,
-  ...scoredEventFlags,
-  samples: {
-    kind: "integer",
-    value: "N",
-    min: 2,
-    max: 1000,
-    help: "answers with drawn noise for each frame, scored together (CRPS)",
-    defaultText: "none",
-  },
+  ...splitScoringFlags,
+  ...sharedEvaluationFlags,
   ...rolloutFlags,
   out: {
     kind: "text",
@@ -59,26 +50,21 @@ if (import.meta.main) {
 
 async function evaluate(given: GivenFlags): Promise<number> {
   const trained = await openTrained(await trainedOptions(given));
-  const { engine, dataset, split, loss, configuration, parameters, step, path } = trained;
-  const { lanes, shards, windowStride } = configuration;
-  // Runs from before there was a stride have none.
-  const window = atStride(trained.model.window, windowStride ?? null);
-  const model = { ...trained.model, window };
+  const { dataset, split, loss, configuration, step, path } = trained;
   const progress = new ProgressLine({ output: standardError, clock: systemClock });
-  const scoring = scoredEvents(given, dataset);
   let opened: Rollout | undefined;
   try {
     const lengths = rolloutLengths(given, trained);
     opened = lengths && await openRollout(trained, lengths, longestSequence(trained));
-    const samples = samplesOf(given, trained);
-    const scored = await scoreSplit({
-      ...{ engine, model, parameters, dataset, split, loss, lanes, shards, ...scoring },
-      samples,
+    const scoring = splitScoring(given, trained);
+    const { thresholds = [], scales = [] } = scoring;
+    const scored = await scoreShared(given, trained, {
+      ...scoring,
       onProgress: (done, total) =>
         progress.show([`evaluating ${split}`, `step ${done}/${total}`], done / total),
     });
     const rollout = opened && await scoreRollouts({
-      ...{ dataset, split, rollout: opened, ...scoring },
+      ...{ dataset, split, rollout: opened, thresholds, scales },
       reader: (sequence) => sequenceReader(trained, sequence),
       onProgress: (done, total) =>
         progress.show([`rolling out ${split}`, `sequence ${done}/${total}`], done / total),
@@ -109,23 +95,6 @@ async function evaluate(given: GivenFlags): Promise<number> {
     opened?.dispose();
     trained.close();
   }
-}
-
-/**
- * What `--samples` asks for; undefined without.
- * @throws {UsageError} where it would do nothing
- */
-function samplesOf(
-  given: GivenFlags,
-  { model, configuration: { seed } }: TrainedModel,
-): SampleOptions | undefined {
-  const count = given.samples as number | undefined;
-  if (count === undefined) return undefined;
-  const why = unsampledBecause(model);
-  if (why === undefined) return { count, seed };
-  throw new UsageError(
-    `Cannot use --samples ${count} with ${model.name}: ${why}; leave --samples out`,
-  );
 }
 
 function longestSequence({ dataset, split }: TrainedModel): number {

@@ -60,7 +60,7 @@ export interface EvaluationScoresOptions {
   readonly events?: EventOptions;
 }
 
-/** All that is kept of a lead time: numbers alone, so that JSON and messages carry it. */
+/** All that is kept of a lead time: numbers alone, so that messages carry it; PSNR may be infinite. */
 export interface LeadSums {
   readonly frames: number;
   readonly squaredError: number;

@@ -11,6 +11,7 @@ import {
   createEvaluationScores,
   type EvaluationResult,
   type EvaluationScores,
+  type LeadSums,
 } from "../metrics/evaluation_scores.ts";
 import { sizeOf } from "./window_batch.ts";
 
@@ -30,6 +31,13 @@ export interface ForecastResult {
   readonly extrapolation?: EvaluationResult;
 }
 
+/** From which the scores follow: what was kept of parts is added. */
+export interface ForecastSums {
+  readonly frames: readonly LeadSums[];
+  readonly persistence?: readonly LeadSums[];
+  readonly extrapolation?: readonly LeadSums[];
+}
+
 export interface ForecastScores {
   /**
    * What was forecast from one moment on.
@@ -44,6 +52,9 @@ export interface ForecastScores {
     count: number,
     samples?: readonly Float32Array[],
   ): void;
+  /** Adds what was kept of another part. */
+  merge(other: ForecastSums): void;
+  sums(): ForecastSums;
   result(): ForecastResult;
 }
 
@@ -88,6 +99,16 @@ export function createForecastScores(
       // At the edge, so that every pixel is scored that the model is scored on.
       if (moved) addTo(moved, radarExtrapolation(seen, dataset.frameShape, count, "edge"));
     },
+    merge(other) {
+      frames.merge(other.frames);
+      repeated?.merge(other.persistence!);
+      moved?.merge(other.extrapolation!);
+    },
+    sums: () => ({
+      frames: frames.sums(),
+      ...(repeated ? { persistence: repeated.sums() } : {}),
+      ...(moved ? { extrapolation: moved.sums() } : {}),
+    }),
     result: () => ({
       frames: frames.result(),
       ...(repeated ? { persistence: repeated.result() } : {}),

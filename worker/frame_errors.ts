@@ -42,8 +42,17 @@ export interface ListedErrors {
   }[];
 }
 
+/** The frames of each sequence. */
+export type FrameErrorSums = readonly (readonly [
+  sequence: number,
+  frames: readonly ScoredFrame[],
+])[];
+
 export interface FrameErrors {
   add(task: WindowTask, frame: ScoredFrame): void;
+  /** Adds what was kept of another part. */
+  merge(other: FrameErrorSums): void;
+  sums(): FrameErrorSums;
   /** Of all sequences, in the order in which they came. */
   all(): ScoredFrame[];
   /** Sequences with events first, else in the split's order. */
@@ -56,6 +65,11 @@ const framesListedMax = 10_000;
 
 export function createFrameErrors(catalogue: readonly SequenceEntry[]): FrameErrors {
   const sequences = new Map<number, ScoredFrame[]>();
+  const ofSequence = (sequence: number) => {
+    const frames = sequences.get(sequence) ?? [];
+    sequences.set(sequence, frames);
+    return frames;
+  };
   const all = () => [...sequences.values()].flat();
   const timelines = (countMax: number): FrameTimeline[] => {
     const hasEvent = (frames: readonly ScoredFrame[]) => frames.some(({ isEvent }) => isEvent);
@@ -68,11 +82,14 @@ export function createFrameErrors(catalogue: readonly SequenceEntry[]): FrameErr
       .slice(0, countMax);
   };
   return {
-    add({ sequence }, frame) {
-      const frames = sequences.get(sequence) ?? [];
-      frames.push(frame);
-      sequences.set(sequence, frames);
+    add: ({ sequence }, frame) => ofSequence(sequence).push(frame),
+    merge(other) {
+      for (const [sequence, frames] of other) {
+        const own = ofSequence(sequence);
+        for (const frame of frames) own.push(frame);
+      }
     },
+    sums: () => [...sequences],
     all,
     timelines,
     listed() {

@@ -11,6 +11,7 @@ import {
   addConfusion,
   type ClassScores,
   classScores,
+  type ConfusionTable,
   countClasses,
   emptyConfusion,
 } from "../metrics/confusion.ts";
@@ -19,9 +20,19 @@ import type { Model } from "../models/model.ts";
 import type { LossName } from "../net/run_configuration.ts";
 import { type AnomalyResult, anomalyScores } from "./anomaly_scores.ts";
 import type { EvaluatedWindows } from "./evaluation.ts";
-import { createForecastScores, type ForecastResult, type ScoreOptions } from "./forecast_scores.ts";
-import { createFrameErrors, type FrameTimeline, type ListedErrors } from "./frame_errors.ts";
-import { createLatentPoints, type LatentPlane } from "./latent_points.ts";
+import {
+  createForecastScores,
+  type ForecastResult,
+  type ForecastSums,
+  type ScoreOptions,
+} from "./forecast_scores.ts";
+import {
+  createFrameErrors,
+  type FrameErrorSums,
+  type FrameTimeline,
+  type ListedErrors,
+} from "./frame_errors.ts";
+import { createLatentPoints, type LatentPlane, type LatentSum } from "./latent_points.ts";
 import { sizeOf } from "./window_batch.ts";
 
 export interface SplitScoresOptions extends ScoreOptions {
@@ -48,8 +59,20 @@ export interface SplitResult extends Partial<ForecastResult> {
   readonly penalty?: number;
 }
 
+/** All that is kept of a part of a split, such as a shard's: the scores follow from the sum of parts. */
+export interface SplitSums {
+  readonly forecasts?: ForecastSums;
+  readonly frameErrors?: FrameErrorSums;
+  readonly confusion?: ConfusionTable;
+  readonly penalty: { readonly sum: number; readonly weight: number };
+  readonly latents: readonly LatentSum[];
+}
+
 export interface SplitScores {
   add(windows: EvaluatedWindows): Promise<void>;
+  /** Adds what was kept of another part. */
+  merge(other: SplitSums): void;
+  sums(): SplitSums;
   result(): SplitResult;
   /** What is drawn rather than told. */
   timelines(countMax: number): FrameTimeline[];
@@ -172,6 +195,21 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       }
       tf.dispose(outputs);
     },
+    merge(other) {
+      frames?.merge(other.forecasts!);
+      frameErrors?.merge(other.frameErrors!);
+      if (confusion) confusion = addConfusion(confusion, other.confusion!);
+      penalty.sum += other.penalty.sum;
+      penalty.weight += other.penalty.weight;
+      for (const { latent, label } of other.latents) latents.add(latent, label);
+    },
+    sums: () => ({
+      forecasts: frames?.sums(),
+      frameErrors: frameErrors?.sums(),
+      confusion,
+      penalty: { ...penalty },
+      latents: latents.sums(),
+    }),
     result: () => ({
       ...frames?.result(),
       ...(frameErrors ? { frameErrors: frameErrors.listed() } : {}),

@@ -16,6 +16,20 @@ Deno.test({
     const result = JSON.parse(evaluated.stdout);
     assert.equal(result.loss, ended.validationLoss);
     assert.equal(result.persistenceLoss, ended.persistenceLoss);
+    // Of 4 shards, the processes take two, one and one.
+    const shared = await run("evaluate", [
+      ...[...machine, "--split", "validation", "--workers", "3", "--thresholds", "0.2", "--json"],
+    ], { cwd });
+    assert.equal(shared.code, 0, shared.stderr);
+    const alone = await run("evaluate", [
+      ...[...machine, "--split", "validation", "--thresholds", "0.2", "--json"],
+    ], { cwd });
+    assert.deepEqual(JSON.parse(shared.stdout), JSON.parse(alone.stdout));
+    assertSentence(
+      await run("evaluate", [...machine, "--workers", "5"], { cwd }),
+      2,
+      /^Wrong usage: Cannot share 4 shards among 5 workers: give --workers 4 or fewer/,
+    );
     assert.equal(result.checkpoint, `${ended.run}/checkpoints/step-000003`);
     // The same error, for each frame in place of each pixel.
     const { frames, mse } = result.frames.pooled;

@@ -178,6 +178,7 @@ export {
 export { openTrained, type TrainedModel, type TrainedOptions } from "./launch/trained_model.ts";
 export { UsageError } from "./launch/flags.ts";
 
+export type { SampleOptions } from "./worker/answer_samples.ts";
 export type { MeanLosses } from "./worker/mean_losses.ts";
 export {
   createRollout,

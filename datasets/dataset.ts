@@ -20,6 +20,8 @@ export interface Dataset {
   readonly description: string;
   /** What a value of 1 means, for pictures and scores, e.g. "white" or "70 dBZ". */
   readonly unit: string;
+  /** What a value of 1 is in the unit in which events are told, e.g. 255 for SEVIR. @default {1} */
+  readonly eventScale?: number;
   /**
    * Shape of a frame's answer where it is not a frame: [classes] one-hot for a classification,
    * [height, width, classes] for a segmentation. Left out where frames are their own answers.

@@ -91,6 +91,7 @@ function datasetOf({ path, frameSize: [rows, width], decoder, split, isByTime }:
       } into ${train.length} events ` +
       `for training, ${validation.length} for validation, ${test.length} for test`,
     unit: "VIL 255",
+    eventScale: 255,
     catalogue: (part) => catalogue[part],
     read(request) {
       requestedEntry(catalogue[request.split], request);

@@ -3,20 +3,19 @@
  * run's own validation, so that its loss is the one that the run would print. Tables on the terminal,
  * pictures in the run's folder.
  */
-import { isRainDataset } from "../datasets/rain_dataset.ts";
-import { atStride } from "../datasets/window_shape.ts";
 import { systemClock } from "../net/clock.ts";
 import { modelTitle } from "../net/run_configuration.ts";
 import { ProgressLine, standardError } from "../report/progress_line.ts";
 import type { Rollout } from "../worker/rollout.ts";
 import { scoreRollouts } from "../worker/rollout_scores.ts";
-import { scoreSplit } from "../worker/score_split.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
 import { evaluationPictures } from "./evaluation_pictures.ts";
 import { evaluationInWords } from "./evaluation_tables.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags } from "./flags.ts";
 import { openRollout, rolloutFlags, rolloutLengths } from "./open_predictor.ts";
+import { scoreShared, sharedEvaluationFlags } from "./shared_evaluation.ts";
+import { splitScoring, splitScoringFlags } from "./split_scoring.ts";
 import {
   besideRun,
   openTrained,
@@ -27,22 +26,8 @@ import {
 
 export const evaluateFlags = {
   ...trainedFlags,
-  thresholds: {
-    kind: "numbers",
-    value: "X,X,...",
-    min: 0,
-    max: 1e6,
-    help: "score events of at least this, in mm/h for radar",
-    defaultText: "0.5,2,5 for radar, else none",
-  },
-  scales: {
-    kind: "integers",
-    value: "N,N,...",
-    min: 1,
-    max: 10_000,
-    help: "sides of the fractions skill score's neighbourhoods in pixels",
-    defaultText: "1,5 for radar, else none",
-  },
+  ...splitScoringFlags,
+  ...sharedEvaluationFlags,
   ...rolloutFlags,
   out: {
     kind: "text",
@@ -51,9 +36,6 @@ export const evaluateFlags = {
     defaultText: "evaluations/ in the run's or checkpoint's folder",
   },
 } as const satisfies FlagTable;
-
-const rainThresholds = [0.5, 2, 5];
-const rainScales = [1, 5];
 
 if (import.meta.main) {
   await runCommand(async () => {
@@ -68,28 +50,21 @@ if (import.meta.main) {
 
 async function evaluate(given: GivenFlags): Promise<number> {
   const trained = await openTrained(await trainedOptions(given));
-  const { engine, dataset, split, loss, configuration, parameters, step, path } = trained;
-  const { lanes, shards, windowStride } = configuration;
-  // Runs from before there was a stride have none.
-  const window = atStride(trained.model.window, windowStride ?? null);
-  const model = { ...trained.model, window };
+  const { dataset, split, loss, configuration, step, path } = trained;
   const progress = new ProgressLine({ output: standardError, clock: systemClock });
-  const isRain = isRainDataset(dataset);
-  const scoring = {
-    thresholds: given.thresholds as readonly number[] | undefined ?? (isRain ? rainThresholds : []),
-    scales: given.scales as readonly number[] | undefined ?? (isRain ? rainScales : []),
-  };
   let opened: Rollout | undefined;
   try {
     const lengths = rolloutLengths(given, trained);
     opened = lengths && await openRollout(trained, lengths, longestSequence(trained));
-    const scored = await scoreSplit({
-      ...{ engine, model, parameters, dataset, split, loss, lanes, shards, ...scoring },
+    const scoring = splitScoring(given, trained);
+    const { thresholds = [], scales = [] } = scoring;
+    const scored = await scoreShared(given, trained, {
+      ...scoring,
       onProgress: (done, total) =>
         progress.show([`evaluating ${split}`, `step ${done}/${total}`], done / total),
     });
     const rollout = opened && await scoreRollouts({
-      ...{ dataset, split, rollout: opened, ...scoring },
+      ...{ dataset, split, rollout: opened, thresholds, scales },
       reader: (sequence) => sequenceReader(trained, sequence),
       onProgress: (done, total) =>
         progress.show([`rolling out ${split}`, `sequence ${done}/${total}`], done / total),

@@ -1,8 +1,8 @@
-/** What `evaluate` draws: curves by lead time, the confusion matrix, latent points, anomalies. */
+/** What `evaluate` draws: curves by lead time, the confusion matrix, latent points, errors of frames. */
 import type { Dataset } from "../datasets/dataset.ts";
 import { isRainDataset } from "../datasets/rain_dataset.ts";
-import { renderAnomalyTimeline } from "../report/anomaly_timeline.ts";
 import { renderConfusion } from "../report/confusion_picture.ts";
+import { renderErrorTimeline } from "../report/error_timeline.ts";
 import { renderLatentScatter } from "../report/latent_scatter.ts";
 import { renderLeadTimePlot } from "../report/lead_time_plot.ts";
 import type { ForecastResult } from "../worker/forecast_scores.ts";
@@ -36,7 +36,8 @@ export function evaluationPictures(
   const timelines = scores.timelines(timelinesMax);
   if (timelines.length > 0) {
     const panels = timelines.map(({ id, frames }) => ({ label: id, frames }));
-    pictures.push({ name: "anomalies.png", png: renderAnomalyTimeline(title, panels) });
+    const name = result.anomalies ? "anomalies.png" : "frame-errors.png";
+    pictures.push({ name, png: renderErrorTimeline(title, panels) });
   }
   const plane = scores.latentPlane();
   if (plane) {
@@ -58,10 +59,11 @@ function leadTimePlots(
   if (!frames || frames.leads.length === 1) return [];
   const isRain = isRainDataset(dataset);
   const minutes = isRain ? dataset.frameMinutes : undefined;
+  const unit = isRain ? " mm/h" : dataset.eventScale ? ` of ${dataset.eventScale}` : "";
   const forecasts = namedForecasts(result);
   const plots = frames.pooled.events.map(({ threshold }, index) => ({
     name: `csi-${threshold}`,
-    score: `CSI at ${threshold}${isRain ? " mm/h" : ""}`,
+    score: `CSI at ${threshold}${unit}`,
     reaches: [0, 1],
     read: (lead: ForecastResult["frames"]["pooled"]) => lead.events[index].csi,
   }));

@@ -76,6 +76,7 @@ const frameScoreNames: readonly { name: string; read: (scores: LeadScores) => nu
   { name: "PSNR (dB)", read: ({ psnr }) => psnr },
   { name: "SSIM", read: ({ ssim }) => ssim },
   { name: "SSIM at range 2", read: ({ ssimRange2 }) => ssimRange2 },
+  { name: "CRPS for each pixel", read: ({ crps }) => crps },
   { name: "correlation", read: ({ correlation }) => correlation },
   { name: "Rainfall-MSE ((mm/h)²)", read: ({ rain }) => rain?.rainfallMse ?? null },
 ];
@@ -98,10 +99,12 @@ function forecastTables(result: Partial<ForecastResult>): string[] {
   return [
     leadTable("MSE", result, ({ mse }) => mse),
     leadTable("SSIM", result, ({ ssim }) => ssim),
+    ...(frames.pooled.crps === null ? [] : [leadTable("CRPS", result, ({ crps }) => crps)]),
     ...(events.length > 0 ? [eventTable(result)] : []),
     ...events.map(({ threshold }, index) =>
       leadTable(`CSI at ${threshold}`, result, (scores) => scores.events[index].csi)
     ),
+    ...(events.length > 1 ? [leadTable("CSI-M", result, ({ csiMean }) => csiMean)] : []),
   ];
 }
 
@@ -121,20 +124,24 @@ function leadTable(
   );
 }
 
+/** Where there are several thresholds, their mean CSI (CSI-M) stands below them. */
 function eventTable(result: Partial<ForecastResult>): string {
   const forecasts = namedForecasts(result);
   const [{ scores: { pooled: { events } } }] = forecasts;
   const scales = events[0].fss.map(({ scale }) => `FSS ${scale} px`);
-  return formatTable(
-    ["at least", "forecast", "CSI", "POD", "FAR", "HSS", "bias", ...scales],
-    events.flatMap(({ threshold }, index) =>
-      forecasts.map(({ name, scores }) => {
-        const { csi, pod, far, hss, bias, fss } = scores.pooled.events[index];
-        const figures = [csi, pod, far, hss, bias, ...fss.map(({ score }) => score)];
-        return [threshold, name, ...figures.map((value) => figure(value))];
-      })
-    ),
+  const headers = ["at least", "forecast", "CSI", "POD", "FAR", "HSS", "bias", ...scales];
+  const rows: TableCell[][] = events.flatMap(({ threshold }, index) =>
+    forecasts.map(({ name, scores }) => {
+      const { csi, pod, far, hss, bias, fss } = scores.pooled.events[index];
+      const figures = [csi, pod, far, hss, bias, ...fss.map(({ score }) => score)];
+      return [threshold, name, ...figures.map((value) => figure(value))];
+    })
   );
+  const means = forecasts.map(({ name, scores }): TableCell[] => {
+    const others = headers.slice(3).map(() => "");
+    return ["mean", name, figure(scores.pooled.csiMean), ...others];
+  });
+  return formatTable(headers, events.length > 1 ? [...rows, ...means] : rows);
 }
 
 function classTable({ names, confusion, precision, recall }: NonNullable<SplitResult["classes"]>) {

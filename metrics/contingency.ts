@@ -109,7 +109,7 @@ export function contingencyScores(counts: ContingencyCounts): ContingencyScores 
 }
 
 /**
- * The mean CSI over thresholds, as CSI-M of SEVIR (thresholds 16, 74, 133, 160, 181 and 219 of 255),
+ * The mean CSI over thresholds, as SEVIR's CSI-M is over `sevirThresholds`,
  * of those thresholds that either side reaches.
  */
 export function meanCriticalSuccess(tables: readonly ContingencyCounts[]): number | null {
@@ -119,8 +119,8 @@ export function meanCriticalSuccess(tables: readonly ContingencyCounts[]): numbe
   return quotient(values.reduce((sum, csi) => sum + csi, 0), values.length);
 }
 
-/** Of vertically integrated liquid in SEVIR, on a scale to 255, as its values in [0, 1]. */
-export const sevirThresholds = [16, 74, 133, 160, 181, 219].map((vil) => vil / 255);
+/** Of vertically integrated liquid in SEVIR, on its scale to 255. */
+export const sevirThresholds = [16, 74, 133, 160, 181, 219] as const;
 
 function quotient(part: number, whole: number): number | null {
   return whole === 0 ? null : part / whole;

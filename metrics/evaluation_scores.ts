@@ -43,8 +43,10 @@ import { frameScores } from "./video_scores.ts";
 
 /** Scores of events, for frames of one channel. */
 export interface EventOptions {
-  /** In mm/h where there is a relation, else in the frames' own unit. */
+  /** In mm/h where there is a relation, else where a value of 1 is `valueScale`. */
   readonly thresholds: readonly number[];
+  /** @default {1} */
+  readonly valueScale?: number;
   /** Sides of the neighbourhoods of the fractions skill score, in pixels. */
   readonly scales: readonly number[];
   /** Turns values in [0, 1] into rain rates, as `datasets/radar_scale.ts` does. */
@@ -58,7 +60,7 @@ export interface EvaluationScoresOptions {
   readonly events?: EventOptions;
 }
 
-/** All that is kept of a lead time: numbers alone, so that JSON and messages carry it. */
+/** All that is kept of a lead time: numbers alone, so that messages carry it; PSNR may be infinite. */
 export interface LeadSums {
   readonly frames: number;
   readonly squaredError: number;
@@ -186,6 +188,7 @@ function sumsOfFrame(
   const video = frameScores(pair, { similarity: isLargeEnough });
   const field = (values: Float32Array) => ({ values, rates: ratesOf(values, events?.relation) });
   const [predicted, observed] = [field(prediction), field(truth)];
+  const limits = events ? limitsOf(events) : [];
   return {
     frames: 1,
     squaredError: video.squaredError[0],
@@ -200,12 +203,10 @@ function sumsOfFrame(
     ),
     correlation: correlationSums(predicted.rates, observed.rates),
     rain: events?.relation ? rainErrorSums(predicted, observed) : noRainErrors,
-    counts: (events?.thresholds ?? []).map((threshold) =>
-      countEvents(predicted.rates, observed.rates, threshold, "at-least")
-    ),
-    fractions: (events?.thresholds ?? []).map((threshold) =>
+    counts: limits.map((limit) => countEvents(predicted.rates, observed.rates, limit, "at-least")),
+    fractions: limits.map((limit) =>
       events!.scales.map((scale) =>
-        fractionsSums(predicted.rates, observed.rates, [height, width], threshold, scale)
+        fractionsSums(predicted.rates, observed.rates, [height, width], limit, scale)
       )
     ),
   };
@@ -215,6 +216,14 @@ function sumsOfFrame(
 function ratesOf(values: Float32Array, relation: ZRelation | undefined) {
   if (!relation) return values;
   return Float64Array.from(values, (value) => rainRateOfValue(Math.min(value, 1), relation));
+}
+
+/**
+ * What rates or values are compared with. Values are float32, so their limit is rounded as they are:
+ * a pixel of 16 of 255 is just at 16 / 255, and unrounded that may lie above it.
+ */
+function limitsOf({ thresholds, relation, valueScale = 1 }: EventOptions): readonly number[] {
+  return relation ? thresholds : thresholds.map((each) => Math.fround(each / valueScale));
 }
 
 function noSums(events: EventOptions | undefined): LeadSums {

@@ -7,6 +7,7 @@ import { prefetch } from "../datasets/prefetch.ts";
 import { planEpoch, type WindowTask } from "../datasets/plan.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
+import { drawAnswers, type SampleOptions } from "./answer_samples.ts";
 import { createLaneStates } from "./lane_states.ts";
 import type { ShardLoss } from "./opened_run.ts";
 import type { EvaluatedSum, EvaluationResult, ShardWindows } from "./step_functions.ts";
@@ -28,6 +29,8 @@ export interface EvaluationOptions {
   readonly onProgress?: (done: number, total: number) => void;
   /** Given each shard's windows and what the model says of them, to be read until it returns. */
   readonly onWindows?: (windows: EvaluatedWindows) => Promise<void>;
+  /** Answers with drawn noise beside the one with the middle noise. */
+  readonly samples?: SampleOptions;
 }
 
 /** One window of each of a shard's lanes, and the model's answers. */
@@ -38,6 +41,8 @@ export interface EvaluatedWindows extends Pick<EvaluationResult, "penalty" | "la
   readonly windows: ShardWindows;
   /** [lanes, predictions, ...outputShape] */
   readonly predictions: Tensor;
+  /** As many as were asked for, each shaped as `predictions`. */
+  readonly samples: readonly Tensor[];
 }
 
 /** Losses of this worker's shards over a whole split; none if it was given up. */
@@ -74,11 +79,11 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
     for await (const batch of prefetch(reads(), { aheadMax })) {
       if (isGivenUp()) return [];
       const windows = uploadWindows(batch, model, lanesPerShard);
-      const result = await trainer.functions.evaluate(
-        trainer.parameters(),
-        states.ofShard(batch.shard),
-        windows,
-      );
+      const state = states.ofShard(batch.shard);
+      const samples = options.samples
+        ? await drawAnswers(options.samples, trainer, model, state, batch, windows)
+        : [];
+      const result = await trainer.functions.evaluate(trainer.parameters(), state, windows);
       const { losses, predictions, penalty, latent } = result;
       states.replace(batch.shard, result.state);
       const sum = sums.get(batch.shard)!;
@@ -89,8 +94,13 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
       weightSums.set(batch.shard, weightSums.get(batch.shard)! + weight * errorsPerPrediction);
       const first = batch.shard * lanesPerShard;
       const tasks = plan.tasks(batch.step).slice(first, first + lanesPerShard);
-      await options.onWindows?.({ tasks, batch, windows, predictions, penalty, latent });
-      tf.dispose([losses, predictions, ...[penalty, latent].filter((each) => each !== undefined)]);
+      await options.onWindows?.({ tasks, batch, windows, predictions, samples, penalty, latent });
+      tf.dispose([
+        losses,
+        predictions,
+        ...samples,
+        ...[penalty, latent].filter((each) => each !== undefined),
+      ]);
       disposeWindows(windows);
       if (batch.shard === shards.at(-1)) onProgress(batch.step + 1, plan.steps);
     }

@@ -7,12 +7,17 @@ import { persistence } from "../baselines/persistence.ts";
 import { radarExtrapolation } from "../baselines/radar_extrapolation.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import { isRainDataset } from "../datasets/rain_dataset.ts";
-import { createEvaluationScores, type EvaluationResult } from "../metrics/evaluation_scores.ts";
+import {
+  createEvaluationScores,
+  type EvaluationResult,
+  type EvaluationScores,
+  type LeadSums,
+} from "../metrics/evaluation_scores.ts";
 import { sizeOf } from "./window_batch.ts";
 
 export interface ScoreOptions {
   readonly dataset: Dataset;
-  /** Of events: in mm/h for rain, else in the frames' own unit. */
+  /** Of events: in mm/h for rain, else where a value of 1 is the dataset's `eventScale`. */
   readonly thresholds: readonly number[];
   /** Sides of the fractions skill score's neighbourhoods in pixels. */
   readonly scales: readonly number[];
@@ -26,13 +31,30 @@ export interface ForecastResult {
   readonly extrapolation?: EvaluationResult;
 }
 
+/** From which the scores follow: what was kept of parts is added. */
+export interface ForecastSums {
+  readonly frames: readonly LeadSums[];
+  readonly persistence?: readonly LeadSums[];
+  readonly extrapolation?: readonly LeadSums[];
+}
+
 export interface ForecastScores {
   /**
    * What was forecast from one moment on.
    * @param seen [frames, height, width, channels] up to that moment; none where nothing is forecast
    * @param predictions and `truth` [leads, height, width, channels], the first `count` of them valid
+   * @param samples where the model gives several answers, each shaped as `predictions`
    */
-  add(seen: Float32Array, predictions: Float32Array, truth: Float32Array, count: number): void;
+  add(
+    seen: Float32Array,
+    predictions: Float32Array,
+    truth: Float32Array,
+    count: number,
+    samples?: readonly Float32Array[],
+  ): void;
+  /** Adds what was kept of another part. */
+  merge(other: ForecastSums): void;
+  sums(): ForecastSums;
   result(): ForecastResult;
 }
 
@@ -51,6 +73,7 @@ export function createForecastScores(
         events: {
           ...{ thresholds, scales },
           ...(isRainDataset(dataset) ? { relation: dataset.relation } : {}),
+          valueScale: dataset.eventScale,
         },
       }),
     });
@@ -58,22 +81,34 @@ export function createForecastScores(
   const repeated = has.persistence ? create() : undefined;
   const moved = has.extrapolation ? create() : undefined;
   return {
-    add(seen, predictions, truth, count) {
-      const forecasts = [
-        [frames, predictions],
-        ...(repeated ? [[repeated, persistence(seen, size, count)] as const] : []),
-        // At the edge, so that every pixel is scored that the model is scored on.
-        ...(moved
-          ? [[moved, radarExtrapolation(seen, dataset.frameShape, count, "edge")] as const]
-          : []),
-      ] as const;
-      for (const [scores, values] of forecasts) {
+    add(seen, predictions, truth, count, samples = []) {
+      // One answer's ranked probability score is its mean absolute error, to be compared with.
+      const alone = (values: Float32Array) => samples.length > 0 ? [values] : [];
+      const addTo = (
+        scores: EvaluationScores,
+        values: Float32Array,
+        answers = alone(values),
+      ) => {
         for (let lead = 0; lead < count; lead++) {
           const part = (all: Float32Array) => all.subarray(lead * size, (lead + 1) * size);
-          scores.add(leads === 1 ? 0 : lead, part(values), part(truth));
+          scores.add(leads === 1 ? 0 : lead, part(values), part(truth), answers.map(part));
         }
-      }
+      };
+      addTo(frames, predictions, [...samples]);
+      if (repeated) addTo(repeated, persistence(seen, size, count));
+      // At the edge, so that every pixel is scored that the model is scored on.
+      if (moved) addTo(moved, radarExtrapolation(seen, dataset.frameShape, count, "edge"));
     },
+    merge(other) {
+      frames.merge(other.frames);
+      repeated?.merge(other.persistence!);
+      moved?.merge(other.extrapolation!);
+    },
+    sums: () => ({
+      frames: frames.sums(),
+      ...(repeated ? { persistence: repeated.sums() } : {}),
+      ...(moved ? { extrapolation: moved.sums() } : {}),
+    }),
     result: () => ({
       frames: frames.result(),
       ...(repeated ? { persistence: repeated.result() } : {}),

@@ -4,9 +4,17 @@ import type { LatentPoint } from "../report/latent_scatter.ts";
 /** Of frames beyond this nothing is kept: nobody sees more discs. */
 const pointsMax = 20_000;
 
+/** Of one frame. */
+export interface LatentSum {
+  readonly latent: Float32Array;
+  readonly label: number;
+}
+
 export interface LatentPoints {
   /** @param label index of the class, 0 where there are none */
   add(latent: Float32Array, label: number): void;
+  /** What was kept, of which another's `add` takes each. */
+  sums(): readonly LatentSum[];
   /** The two latent values that vary most, and how they are named. */
   plane(): LatentPlane | undefined;
 }
@@ -17,11 +25,12 @@ export interface LatentPlane {
 }
 
 export function createLatentPoints(): LatentPoints {
-  const kept: { latent: Float32Array; label: number }[] = [];
+  const kept: LatentSum[] = [];
   return {
     add(latent, label) {
       if (kept.length < pointsMax) kept.push({ latent: latent.slice(), label });
     },
+    sums: () => kept,
     plane() {
       const dimensions = kept[0]?.latent.length ?? 0;
       if (dimensions < 2) return undefined;

@@ -9,9 +9,17 @@ import { defaultLoss } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
 import { sgd } from "../models/optimizers/sgd.ts";
 import type { LossName } from "../net/run_configuration.ts";
+import { type SampleOptions, unsampledBecause } from "./answer_samples.ts";
 import { evaluateSplit } from "./evaluation.ts";
 import { type MeanLosses, meanLosses } from "./mean_losses.ts";
-import { createSplitScores, type SplitResult, type SplitScores } from "./split_scores.ts";
+import type { ShardLoss } from "./opened_run.ts";
+import {
+  createSplitScores,
+  type SplitResult,
+  type SplitScores,
+  type SplitScoresOptions,
+  type SplitSums,
+} from "./split_scores.ts";
 import { createStepFunctions } from "./step_functions.ts";
 
 export interface ScoreSplitOptions {
@@ -28,10 +36,12 @@ export interface ScoreSplitOptions {
   readonly lanes?: number;
   /** Fixed groups of lanes, a divisor of `lanes`. @default {1} */
   readonly shards?: number;
-  /** Of events: in mm/h for rain, else in the frames' own unit. @default {[]} */
+  /** Of events: in mm/h for rain, else where a value of 1 is `dataset.eventScale`. @default {[]} */
   readonly thresholds?: readonly number[];
   /** Sides of the fractions skill score's neighbourhoods in pixels. @default {[]} */
   readonly scales?: readonly number[];
+  /** Answers with drawn noise, scored together (CRPS), for a model of frames that takes noise. */
+  readonly samples?: SampleOptions;
   /** Told after each step of the split's plan. */
   readonly onProgress?: (done: number, total: number) => void;
 }
@@ -46,11 +56,35 @@ export interface ScoredSplit {
 /** Reads of windows in flight ahead of the compute. */
 const aheadMax = 4;
 
-/** @throws {Error} where the data cannot be read */
+/** All that is kept of one shard. */
+export interface ShardScores {
+  readonly loss: ShardLoss;
+  readonly sums: SplitSums;
+}
+
+/**
+ * @throws {RangeError} where there is nothing to draw samples from
+ * @throws {Error} where the data cannot be read
+ */
 export async function scoreSplit(options: ScoreSplitOptions): Promise<ScoredSplit> {
-  const { engine, model, parameters, dataset, split = "test", onProgress } = options;
-  const { lanes = 8, shards = 1, thresholds = [], scales = [] } = options;
-  const loss = options.loss ?? model.loss ?? defaultLoss;
+  const { shards = 1 } = options;
+  const all = Array.from({ length: shards }, (_, shard) => shard);
+  return poolShards(options, await scoreShards(options, all));
+}
+
+/**
+ * Some shards of a split, in the order of `owned`. A shard's scores have the same bits whoever computes
+ * them and beside whichever others.
+ */
+export async function scoreShards(
+  options: ScoreSplitOptions,
+  owned: readonly number[],
+): Promise<ShardScores[]> {
+  const { engine, model, parameters, dataset, samples, onProgress } = options;
+  const { lanes = 8, shards = 1 } = options;
+  const { split, loss } = scoring(options);
+  const unsampled = samples && unsampledBecause(model);
+  if (unsampled) throw new RangeError(`Cannot draw samples of ${model.name}: ${unsampled}`);
   const functions = createStepFunctions({
     ...{ engine, model, loss },
     // Of no account: nothing is updated.
@@ -58,16 +92,46 @@ export async function scoreSplit(options: ScoreSplitOptions): Promise<ScoredSpli
     hasTargets: dataset.targetShape !== undefined,
     isDetailed: true,
   });
-  const scores = createSplitScores({ engine, model, dataset, split, loss, thresholds, scales });
+  const scores = new Map(owned.map((shard) => [shard, createSplitScores(scoring(options))]));
   try {
     const losses = await evaluateSplit({
       ...{ trainer: { functions, parameters: () => parameters }, model, dataset, split, lanes },
-      ...{ lanesPerShard: lanes / shards, aheadMax, onWindows: scores.add, onProgress },
-      shards: Array.from({ length: shards }, (_, shard) => shard),
+      ...{ lanesPerShard: lanes / shards, shards: owned, aheadMax, samples, onProgress },
+      onWindows: (windows) => scores.get(windows.batch.shard)!.add(windows),
     });
-    return { means: meanLosses(losses), result: scores.result(), drawn: scores };
+    return losses.map((loss) => ({ loss, sums: scores.get(loss.shard)!.sums() }));
   } finally {
-    scores.dispose();
+    for (const each of scores.values()) each.dispose();
     functions.dispose();
   }
+}
+
+/**
+ * The whole split from all of its shards, added in their order, so that the scores have the same bits
+ * however many computed them.
+ * @throws {RangeError} where a shard is missing or there twice
+ */
+export function poolShards(
+  options: ScoreSplitOptions,
+  parts: readonly ShardScores[],
+): ScoredSplit {
+  const { shards = 1 } = options;
+  const inOrder = parts.toSorted((one, two) => one.loss.shard - two.loss.shard);
+  if (inOrder.length !== shards || inOrder.some(({ loss }, index) => loss.shard !== index)) {
+    throw new RangeError(
+      `Cannot pool the scores of ${shards} shards: received those of ` +
+        (inOrder.map(({ loss }) => loss.shard).join(", ") || "none"),
+    );
+  }
+  const pooled = createSplitScores(scoring(options));
+  for (const { sums } of inOrder) pooled.merge(sums);
+  pooled.dispose();
+  const means = meanLosses(inOrder.map(({ loss }) => loss));
+  return { means, result: pooled.result(), drawn: pooled };
+}
+
+function scoring(options: ScoreSplitOptions): SplitScoresOptions {
+  const { engine, model, dataset, split = "test", thresholds = [], scales = [] } = options;
+  const loss = options.loss ?? model.loss ?? defaultLoss;
+  return { engine, model, dataset, split, loss, thresholds, scales };
 }

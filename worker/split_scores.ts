@@ -1,6 +1,7 @@
 /**
  * Every score of a split beside its loss: of frames, by lead time, for the model and for the forecasts
- * to beat; of classes, by which was taken for which; of anomalies; and an autoencoder's latent points.
+ * to beat, and for each frame; of classes, by which was taken for which; of anomalies; and an
+ * autoencoder's latent points.
  */
 import type { Split } from "../datasets/dataset.ts";
 import { isRainDataset } from "../datasets/rain_dataset.ts";
@@ -10,16 +11,28 @@ import {
   addConfusion,
   type ClassScores,
   classScores,
+  type ConfusionTable,
   countClasses,
   emptyConfusion,
 } from "../metrics/confusion.ts";
 import { errorsPerPrediction } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
 import type { LossName } from "../net/run_configuration.ts";
-import { type AnomalyResult, type AnomalyTimeline, createAnomalyScores } from "./anomaly_scores.ts";
+import { type AnomalyResult, anomalyScores } from "./anomaly_scores.ts";
 import type { EvaluatedWindows } from "./evaluation.ts";
-import { createForecastScores, type ForecastResult, type ScoreOptions } from "./forecast_scores.ts";
-import { createLatentPoints, type LatentPlane } from "./latent_points.ts";
+import {
+  createForecastScores,
+  type ForecastResult,
+  type ForecastSums,
+  type ScoreOptions,
+} from "./forecast_scores.ts";
+import {
+  createFrameErrors,
+  type FrameErrorSums,
+  type FrameTimeline,
+  type ListedErrors,
+} from "./frame_errors.ts";
+import { createLatentPoints, type LatentPlane, type LatentSum } from "./latent_points.ts";
 import { sizeOf } from "./window_batch.ts";
 
 export interface SplitScoresOptions extends ScoreOptions {
@@ -38,17 +51,31 @@ export interface SplitResult extends Partial<ForecastResult> {
     /** [true class][predicted class] */
     readonly confusion: readonly (readonly number[])[];
   };
-  /** Where the dataset tells of events and the model predicts frames. */
+  /** Of each frame, where the model predicts the next one or the dataset tells of events. */
+  readonly frameErrors?: ListedErrors;
+  /** Where the dataset tells of events and the model forecasts frames. */
   readonly anomalies?: AnomalyResult;
   /** Mean of the model's penalty, in the unit of the loss that includes it. */
   readonly penalty?: number;
 }
 
+/** All that is kept of a part of a split, such as a shard's: the scores follow from the sum of parts. */
+export interface SplitSums {
+  readonly forecasts?: ForecastSums;
+  readonly frameErrors?: FrameErrorSums;
+  readonly confusion?: ConfusionTable;
+  readonly penalty: { readonly sum: number; readonly weight: number };
+  readonly latents: readonly LatentSum[];
+}
+
 export interface SplitScores {
   add(windows: EvaluatedWindows): Promise<void>;
+  /** Adds what was kept of another part. */
+  merge(other: SplitSums): void;
+  sums(): SplitSums;
   result(): SplitResult;
   /** What is drawn rather than told. */
-  timelines(countMax: number): AnomalyTimeline[];
+  timelines(countMax: number): FrameTimeline[];
   latentPlane(): LatentPlane | undefined;
   dispose(): void;
 }
@@ -71,9 +98,11 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       extrapolation: context > 1 && isRainDataset(dataset) && dataset.frameShape[2] === 1,
     })
     : undefined;
-  const isAnomaly = isFrames && model.persistence !== undefined && !dataset.classes &&
-    `${dataset.targetShape}` === "1";
-  const anomalies = isAnomaly ? createAnomalyScores(dataset.catalogue(split, 0)) : undefined;
+  const isForecast = isFrames && model.persistence !== undefined;
+  const hasEvents = isForecast && !dataset.classes && `${dataset.targetShape}` === "1";
+  const frameErrors = hasEvents || (isForecast && leads === 1)
+    ? createFrameErrors(dataset.catalogue(split, 0))
+    : undefined;
   const latents = createLatentPoints();
   const penalty = { sum: 0, weight: 0 };
   const errors = errorsPerPrediction(loss, outputShape);
@@ -93,7 +122,8 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       const ofLane = weights.subarray(first, first + window.predictions);
       tell(lane, ofLane.filter((weight) => weight > 0).length);
     });
-  const addFrames = (windows: EvaluatedWindows, predicted: Float32Array, truth: Float32Array) =>
+  const addFrames = (windows: EvaluatedWindows, predicted: Float32Array, truth: Float32Array) => {
+    const samples = windows.samples.map((tensor) => tensor.dataSync() as Float32Array);
     eachLane(windows, (lane, valid) => {
       if (valid === 0) return;
       const all = windows.batch.frames;
@@ -104,28 +134,31 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       };
       if (leads > 1) {
         const before = seen.subarray(0, context * frameSize);
-        frames!.add(before, part(predicted, 0, valid), part(truth, 0, valid), valid);
+        const answers = samples.map((values) => part(values, 0, valid));
+        frames!.add(before, part(predicted, 0, valid), part(truth, 0, valid), valid, answers);
       } else {
         for (let place = 0; place < valid; place++) {
           const before = seen.subarray(0, (place + context) * frameSize);
-          frames!.add(before, part(predicted, place, 1), part(truth, place, 1), 1);
+          const answers = samples.map((values) => part(values, place, 1));
+          frames!.add(before, part(predicted, place, 1), part(truth, place, 1), 1, answers);
         }
       }
-      for (let place = 0; anomalies && place < valid; place++) {
+      for (let place = 0; frameErrors && place < valid; place++) {
         const task = windows.tasks[lane];
         const at = lane * window.frames + context + place;
         const last = seen.subarray(
           (context + place - 1) * frameSize,
           (context + place) * frameSize,
         );
-        anomalies.add(task, {
+        frameErrors.add(task, {
           frame: task.offset + context + place,
-          isEvent: windows.batch.targets!.values[at] > 0.5,
+          ...(hasEvents ? { isEvent: windows.batch.targets!.values[at] > 0.5 } : {}),
           error: meanSquare(part(predicted, place, 1), part(truth, place, 1)),
           persistenceError: meanSquare(last, part(truth, place, 1)),
         });
       }
     });
+  };
   const addLatents = (windows: EvaluatedWindows, values: Float32Array) => {
     const points = values.length / (windows.tasks.length * window.predictions);
     const labels = dataset.classes && dataset.targetShape?.length === 1
@@ -162,9 +195,25 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       }
       tf.dispose(outputs);
     },
+    merge(other) {
+      frames?.merge(other.forecasts!);
+      frameErrors?.merge(other.frameErrors!);
+      if (confusion) confusion = addConfusion(confusion, other.confusion!);
+      penalty.sum += other.penalty.sum;
+      penalty.weight += other.penalty.weight;
+      for (const { latent, label } of other.latents) latents.add(latent, label);
+    },
+    sums: () => ({
+      forecasts: frames?.sums(),
+      frameErrors: frameErrors?.sums(),
+      confusion,
+      penalty: { ...penalty },
+      latents: latents.sums(),
+    }),
     result: () => ({
       ...frames?.result(),
-      ...(anomalies ? { anomalies: anomalies.result() } : {}),
+      ...(frameErrors ? { frameErrors: frameErrors.listed() } : {}),
+      ...(frameErrors && hasEvents ? { anomalies: anomalyScores(frameErrors.all()) } : {}),
       ...(penalty.weight > 0 ? { penalty: penalty.sum / (penalty.weight * errors) } : {}),
       ...(confusion
         ? {
@@ -177,7 +226,7 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
         }
         : {}),
     }),
-    timelines: (countMax) => anomalies?.timelines(countMax) ?? [],
+    timelines: (countMax) => frameErrors?.timelines(countMax) ?? [],
     latentPlane: () => latents.plane(),
     dispose: () => answers.dispose(),
   };

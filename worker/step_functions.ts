@@ -23,7 +23,7 @@ export interface ShardWindows {
   readonly weights: Tensor;
   /** [lanes, window frames, ...targetShape], where the dataset has answers. */
   readonly targets?: Tensor;
-  /** In the order of `Model.noise`, each [lanes, ...shape]; for `gradients` alone. */
+  /** In the order of `Model.noise`, each [lanes, ...shape]; not for `evaluate`. */
   readonly noise: readonly Tensor[];
 }
 
@@ -76,6 +76,8 @@ export interface StepFunctions {
     state: readonly Tensor[],
     windows: ShardWindows,
   ): Promise<EvaluationResult>;
+  /** The model's answer with the windows' noise: [lanes, predictions, ...outputShape]. */
+  sample(parameters: Tensor, state: readonly Tensor[], windows: ShardWindows): Promise<Tensor>;
   /** @param gradient the sum over all shards, [parameters] */
   update(
     parameters: Tensor,
@@ -163,6 +165,13 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     return [losses, predictions, ...output.state, ...beside.map((name) => output[name]!)];
   }, { mode });
 
+  const sample = engine.compile("sample", (inputs) => {
+    const { parameters, frames, resets, noise, state } = inputsOf(inputs);
+    const values = splitParameters(model, parameters);
+    const given = { frames, noise, training: false };
+    return [model.apply(values, resetLanes(state, resets), given).predictions];
+  }, { mode });
+
   const update = engine.compile("update", (inputs) => {
     const [parameters, gradient, learningRate, biasCorrection, ...slots] = inputs;
     const result = optimizer.update(parameters, slots, gradient, {
@@ -188,6 +197,11 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       const named = Object.fromEntries(beside.map((name, index) => [name, rest[index]]));
       return { losses, predictions, state: outputs.slice(2, 2 + stateCount), ...named };
     },
+    async sample(parameters, state, windows) {
+      await pause();
+      const [predictions] = await sample(windowInputs(parameters, state, windows));
+      return predictions;
+    },
     async update(parameters, slots, gradient, scalars) {
       await pause();
       const { learningRate, biasCorrection } = scalars;
@@ -201,7 +215,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       return { magnitude, parameters: newParameters, slots: newSlots };
     },
     dispose() {
-      for (const compiled of [gradients, evaluate, update] as CompiledFunction[]) {
+      for (const compiled of [gradients, evaluate, sample, update] as CompiledFunction[]) {
         compiled.dispose();
       }
     },

@@ -179,10 +179,19 @@ export function uploadWindows(
     weights: tf.tensor(batch.weights, [lanesPerShard, predictions], "float32"),
     targets: targets &&
       tf.tensor(targets.values, [lanesPerShard, frames, ...targets.shape], "float32"),
-    noise: noise.map((values, index) =>
-      tf.tensor(values, [lanesPerShard, ...model.noise![index].shape], "float32")
-    ),
+    noise: uploadNoise(noise, model, lanesPerShard),
   };
+}
+
+/** As `ShardWindows` has it; the caller disposes it. */
+export function uploadNoise(
+  noise: readonly Float32Array[],
+  model: Model,
+  lanesPerShard: number,
+): Tensor[] {
+  return noise.map((values, index) =>
+    tf.tensor(values, [lanesPerShard, ...model.noise![index].shape], "float32")
+  );
 }
 
 export function disposeWindows({ frames, resets, weights, targets, noise }: ShardWindows): void {

@@ -17,6 +17,20 @@ Deno.test({
     const result = JSON.parse(evaluated.stdout);
     assert.equal(result.loss, ended.validationLoss);
     assert.equal(result.persistenceLoss, ended.persistenceLoss);
+    // Of 4 shards, the processes take two, one and one.
+    const shared = await run("evaluate", [
+      ...[...machine, "--split", "validation", "--workers", "3", "--thresholds", "0.2", "--json"],
+    ], { cwd });
+    assert.equal(shared.code, 0, shared.stderr);
+    const alone = await run("evaluate", [
+      ...[...machine, "--split", "validation", "--thresholds", "0.2", "--json"],
+    ], { cwd });
+    assert.deepEqual(JSON.parse(shared.stdout), JSON.parse(alone.stdout));
+    assertSentence(
+      await run("evaluate", [...machine, "--workers", "5"], { cwd }),
+      2,
+      /^Wrong usage: Cannot share 4 shards among 5 workers: give --workers 4 or fewer/,
+    );
     assert.equal(result.checkpoint, `${ended.run}/checkpoints/step-000003`);
     // The same error, for each frame in place of each pixel.
     const { frames, mse } = result.frames.pooled;
@@ -38,6 +52,29 @@ Deno.test({
     file.close();
     const wrong = await run("predict", ["--run", "nowhere"], { cwd });
     assertSentence(wrong, 2, /^Wrong usage: Cannot open nowhere: it holds no checkpoint; /);
+  }),
+});
+
+Deno.test({
+  name: "evaluate scores SEVIR at its published thresholds of 255",
+  ignore: natsServerMissing,
+  fn: inFolder(async (cwd) => {
+    const sevir = new URL("../fixtures/datasets/sevir", import.meta.url).pathname;
+    await trained([
+      ...["--engine", engine, "--dataset", "sevir", "--data", sevir, "--filters", "2"],
+      ...["--dataset-options", "rows=8,columns=8", "--lanes", "2", "--window", "12"],
+      ...["--steps", "1", "--workers", "1"],
+    ], { cwd });
+    const { code, stdout, stderr } = await run("evaluate", ["--engine", engine, "--json"], { cwd });
+    assert.equal(code, 0, stderr);
+    const { events, csiMean } = JSON.parse(stdout).persistence.pooled;
+    assert.deepEqual(
+      events.map(({ threshold }: { threshold: number }) => threshold),
+      [16, 74, 133, 160, 181, 219],
+    );
+    assert.ok(events.every(({ csi }: { csi: number }) => csi > 0 && csi < 1));
+    assert.ok(csiMean > 0 && csiMean < 1);
+    assert.match(stderr, /^mean +last frame repeated +0\.\d+$/m);
   }),
 });
 

@@ -38,6 +38,7 @@ Deno.test({
     const { anomalies, frames, rollout } = result;
     assert.equal(anomalies.frames, 6 * 12);
     assert.equal(frames.pooled.frames, 6 * 12);
+    assert.equal(result.frameErrors.sequences[0].isEvent.length, 12);
     assert.ok(anomalies.events > 0 && anomalies.rocAuc >= 0 && anomalies.rocAuc <= 1);
     // Of 13 frames 4 are seen first, and three times 3 follow.
     assert.deepEqual(rollout.frames.leads.map((lead: { frames: number }) => lead.frames), [
@@ -62,10 +63,39 @@ Deno.test({
       /^Wrong usage: Cannot predict: none of 6 test .* the 24 frames of --context and --rollout/,
     );
     assertSentence(
+      await run("evaluate", [...machine, "--samples", "3"], { cwd }),
+      2,
+      /^Wrong usage: Cannot use --samples 3 with convlstm-unet: it takes no noise outside of training/,
+    );
+    assertSentence(
       await run("predict", [...machine, "--decode", "1,2"], { cwd }),
       2,
       /^Wrong usage: Cannot use --decode with convlstm-unet: it draws no single image/,
     );
+  }),
+});
+
+Deno.test({
+  name:
+    "a next-frame network tells the error of each frame where no events are told of, of radar too",
+  ignore: natsServerMissing,
+  fn: inFolder(async (cwd) => {
+    await trained([
+      ...[...short, "--dataset", "radar", "--size", "32", "--window", "4"],
+      ...["--model", "convlstm-unet", "--model-options", "filters=2,levels=2"],
+      ...["--sequence-frames", "9", "--sequences", "4", "--validation-sequences", "4"],
+      ...["--test-sequences", "5"],
+    ], { cwd });
+    const { result: { anomalies, frameErrors, pictures } } = await ended("evaluate", [], cwd);
+    assert.equal(anomalies, undefined);
+    const { sequences, ...counts } = frameErrors;
+    assert.deepEqual(counts, { frames: 40, framesListed: 40, framesListedMax: 10_000 });
+    assert.equal(sequences.length, 5);
+    for (const { frames, errors, persistenceErrors } of sequences) {
+      assert.deepEqual(frames, [1, 2, 3, 4, 5, 6, 7, 8]);
+      assert.ok([...errors, ...persistenceErrors].every((error) => error >= 0));
+    }
+    assert.match(pictures.at(-1), /\/frame-errors\.png$/);
   }),
 });
 
@@ -86,6 +116,10 @@ Deno.test({
     assert.ok(Math.abs(loss - penalty - frames.pooled.mse / 32 / 32) < 1e-5 * loss);
     assert.match(stderr, /^… without \(mse\) +[\d.e-]+$/m);
     assert.match(result.pictures[0], /latent\.png$/);
+    const several = await ended("evaluate", ["--samples", "3"], cwd);
+    assert.ok(several.result.frames.pooled.crps > 0 && frames.pooled.crps === null);
+    assert.equal(several.result.loss, loss);
+    assert.match(several.stderr, /^CRPS for each pixel +[\d.e-]+$/m);
     const args = ["--decode=-1,0.5,2", "--decode-grid", "3", "--sequences", "1", "--out", "made"];
     const { result: { pictures } } = await ended("predict", args, cwd);
     assert.deepEqual(pictures.slice(-4), [

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { marshallPalmer, valueOfRainRate } from "../../datasets/radar_scale.ts";
+import { sevirThresholds } from "../../metrics/contingency.ts";
 import { classScores, countClasses } from "../../metrics/confusion.ts";
 import {
   createEvaluationScores,
@@ -91,6 +92,23 @@ Deno.test("createEvaluationScores() scores rain in mm/h, an answer beyond the sc
   assert.ok(Math.abs(weight - 5) < 1e-6, String(weight));
   assert.deepEqual(events.map(({ csi }) => csi), [1, 1]);
   assert.ok(Math.abs(correlation! - 1) < 1e-9);
+});
+
+Deno.test("createEvaluationScores() counts a stored value at a threshold of its own scale as an event", () => {
+  const events = { thresholds: sevirThresholds, scales: [1], valueScale: 255 };
+  const scores = createEvaluationScores({ frameShape: [2, 3, 1], leads: 1, events });
+  const stored = Float32Array.from(sevirThresholds, (vil) => vil / 255);
+  const below = Float32Array.from(sevirThresholds, (vil) => (vil - 1) / 255);
+  scores.add(0, below, stored);
+  const { events: told, csiMean } = scores.result().pooled;
+  assert.deepEqual(told.map(({ threshold }) => threshold), [16, 74, 133, 160, 181, 219]);
+  // Each pixel is forecast as one less than it is: only the one just at a threshold is missed there.
+  assert.deepEqual(
+    told.map(({ counts: { hits, misses, falseAlarms } }) => [hits, misses, falseAlarms]),
+    [[5, 1, 0], [4, 1, 0], [3, 1, 0], [2, 1, 0], [1, 1, 0], [0, 1, 0]],
+  );
+  const mean = told.reduce((sum, { csi }) => sum + csi!, 0) / 6;
+  assert.ok(Math.abs(csiMean! - mean) < 1e-12);
 });
 
 Deno.test("createEvaluationScores() says null where nothing can be scored", () => {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { decode } from "fast-png";
-import { renderAnomalyTimeline } from "../../report/anomaly_timeline.ts";
 import { categoryColour, classColour, colourScale } from "../../report/colour_scale.ts";
 import { renderDecoded } from "../../report/decoded_picture.ts";
+import { renderErrorTimeline } from "../../report/error_timeline.ts";
 import { type PredictedSequence, rowsOf, sideBySide } from "../../report/predicted_sequence.ts";
 import { renderPredictions } from "../../report/prediction_picture.ts";
 
@@ -113,17 +113,22 @@ Deno.test("renderDecoded() puts each point's image in its place of the grid", ()
   assert.throws(() => renderDecoded({ ...grid, images: images.subarray(1) }), RangeError);
 });
 
-Deno.test("renderAnomalyTimeline() marks events in a panel for each sequence", () => {
+Deno.test("renderErrorTimeline() marks events in a panel for each sequence", () => {
   const frames = Array.from({ length: 10 }, (_, frame) => ({
     ...{ frame, isEvent: frame === 4 || frame === 5, error: frame / 10, persistenceError: 0.5 },
   }));
-  const one = renderAnomalyTimeline("t", [{ label: "a", frames }]);
+  const one = renderErrorTimeline("t", [{ label: "a", frames }]);
   const calm = frames.map((frame) => ({ ...frame, isEvent: false }));
-  const two = renderAnomalyTimeline("t", [{ label: "a", frames }, { label: "b", frames: calm }]);
+  const two = renderErrorTimeline("t", [{ label: "a", frames }, { label: "b", frames: calm }]);
   assert.equal(decode(two).height, 2 * decode(one).height);
   const band = [252, 214, 206];
   assert.ok(count(one, band) > 5000);
   assert.equal(count(two, band), count(one, band));
   assert.ok(count(two, categoryColour(0)) > count(one, categoryColour(0)));
-  assert.throws(() => renderAnomalyTimeline("t", []), /^RangeError: Cannot draw "t"/);
+  // Without events, of one frame, or with errors that are not finite, it is drawn too.
+  const told = [{ frame: 1, error: NaN, persistenceError: 0.5 }];
+  const unknown = renderErrorTimeline("t", [{ label: "a", frames: told }]);
+  assert.equal(decode(unknown).height, decode(one).height);
+  assert.equal(count(unknown, band), 0);
+  assert.throws(() => renderErrorTimeline("t", []), /^RangeError: Cannot draw "t"/);
 });

@@ -3,6 +3,7 @@ import { radarExtrapolation } from "../../baselines/radar_extrapolation.ts";
 import type { RainDataset } from "../../datasets/rain_dataset.ts";
 import { syntheticRain } from "../../datasets/synthetic_rain.ts";
 import { createEvaluationScores } from "../../metrics/evaluation_scores.ts";
+import { rankedProbabilityScore, rankedProbabilitySums } from "../../metrics/ranked_probability.ts";
 import { createForecastScores } from "../../worker/forecast_scores.ts";
 
 const [context, leads, side] = [3, 2, 32];
@@ -46,6 +47,24 @@ Deno.test("model, last frame and extrapolation are scored on the same frames", a
   assert.notDeepEqual(result.extrapolation, result.persistence);
   assert.ok(result.frames.pooled.rain!.rainfallMse! > 0);
   assert.equal(result.frames.pooled.events[0].fss[0].scale, 3);
+});
+
+Deno.test("several answers are scored beside the single ones of other forecasts", async () => {
+  const { dataset: { relation: _, ...dataset }, frames } = await rain();
+  const scores = createForecastScores({ dataset, thresholds: [], scales: [] }, leads, {
+    ...{ persistence: true, extrapolation: false },
+  });
+  const span = (from: number, count: number) => frames.subarray(from * size, (from + count) * size);
+  const [forecast, truth, samples] = [span(1, leads), span(3, leads), [span(2, leads), span(5, 2)]];
+  scores.add(span(0, context), forecast, truth, leads, samples);
+  const { frames: model, persistence } = scores.result();
+  for (const lead of [0, 1]) {
+    const part = (values: Float32Array) => values.subarray(lead * size, (lead + 1) * size);
+    const expected = rankedProbabilitySums(samples.map(part), part(truth));
+    assert.equal(model.leads[lead].crps, rankedProbabilityScore(expected));
+    const { crps, mae } = persistence!.leads[lead];
+    assert.ok(Math.abs(crps! - mae! / size) < 1e-6);
+  }
 });
 
 Deno.test("frames that are no rain have no extrapolation and no rain rates", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { NoiseSpec } from "../../models/model.ts";
-import { drawNoise } from "../../worker/lane_noise.ts";
+import { drawNoise, drawSampleNoise } from "../../worker/lane_noise.ts";
 
 const specs: readonly NoiseSpec[] = [
   { name: "sampling", shape: [3, 200], distribution: "normal" },
@@ -32,6 +32,20 @@ Deno.test("drawNoise draws anew for another seed, name, step and lane", () => {
       drawNoise(renamed, 7, 12, lane),
     ]
   ) {
+    assert.ok(before.every((value, i) => value !== other[i]));
+  }
+});
+
+Deno.test("drawSampleNoise draws anew for another sample, and no coins", () => {
+  const lane = { first: 3, count: 2 };
+  const coin: NoiseSpec = { name: "fed", shape: [50], distribution: "coin", chance: () => 1 };
+  const drawn = (step: number, sample: number, lanes = lane) =>
+    drawSampleNoise([...specs, coin], 7, { step, sample }, lanes);
+  const [before, , coins] = drawn(0, 1);
+  assert.deepEqual(drawn(0, 1)[0], before);
+  assert.deepEqual(drawn(0, 1, { first: 4, count: 1 })[0], before.subarray(before.length / 2));
+  assert.ok(coins.every((value) => value === 0));
+  for (const [other] of [drawn(0, 0), drawn(1, 1), drawNoise(specs, 7, 1, lane)]) {
     assert.ok(before.every((value, i) => value !== other[i]));
   }
 });

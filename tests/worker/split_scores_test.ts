@@ -52,6 +52,15 @@ testOnEngines("createSplitScores scores every frame once, as the loss counts it"
     assert.equal(hits + misses + falseAlarms + correctNegatives, frames * pixels);
   }
   assert.equal(result.classes, undefined);
+  // No events are told of, and yet each frame has its error.
+  assert.equal(result.anomalies, undefined);
+  const { sequences, framesListed } = result.frameErrors!;
+  assert.equal(framesListed, frames);
+  assert.deepEqual(sequences.map(({ id }) => id), [0, 1, 2, 3].map((i) => `validation/${i}`));
+  assert.deepEqual(sequences[2].frames, [1, 2, 3]);
+  const errors = sequences.flatMap((sequence) => sequence.errors);
+  const total = errors.reduce((sum, error) => sum + error * pixels, 0);
+  assert.ok(Math.abs(total / frames - result.frames!.pooled.mse!) < 1e-5 * total);
 });
 
 testOnEngines("createSplitScores tells the lead times of a forecaster apart", async (open) => {
@@ -66,6 +75,7 @@ testOnEngines("createSplitScores tells the lead times of a forecaster apart", as
   // of which that of 4 frames has one frame to predict.
   assert.deepEqual(result.frames!.leads.map(({ frames }) => frames), [5, 4]);
   assert.equal(sum(losses, ({ weightSum }) => weightSum), 9 * 20);
+  assert.equal(result.frameErrors, undefined);
 });
 
 testOnEngines("createSplitScores counts which class was taken for which", async (open) => {

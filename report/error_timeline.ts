@@ -1,6 +1,6 @@
 /**
- * How far off a forecaster is, frame by frame, over the times at which something truly happens: one
- * panel for each sequence, all to one scale.
+ * How far off a forecaster is, frame by frame, over the times at which something truly happens where
+ * that is known: one panel for each sequence, all to one scale.
  */
 import { drawChart } from "./chart.ts";
 import { background, muted } from "./ink.ts";
@@ -10,7 +10,7 @@ export interface TimelinePanel {
   readonly label: string;
   readonly frames: readonly {
     readonly frame: number;
-    readonly isEvent: boolean;
+    readonly isEvent?: boolean;
     readonly error: number;
     readonly persistenceError: number;
   }[];
@@ -22,13 +22,15 @@ const panelHeight = 340;
  * @returns a PNG
  * @throws {RangeError} where there is no panel, or one without frames
  */
-export function renderAnomalyTimeline(title: string, panels: readonly TimelinePanel[]): Uint8Array {
+export function renderErrorTimeline(title: string, panels: readonly TimelinePanel[]): Uint8Array {
   if (panels.length === 0) throw new RangeError(`Cannot draw "${title}": no sequence is given`);
-  const most = Math.max(
-    ...panels.flatMap(({ frames }) =>
-      frames.map(({ error, persistenceError }) => Math.max(error, persistenceError))
-    ),
-  );
+  let most = 0;
+  for (const { error, persistenceError } of panels.flatMap(({ frames }) => frames)) {
+    // A network that has diverged leaves gaps.
+    for (const value of [error, persistenceError]) {
+      if (value > most && value < Infinity) most = value;
+    }
+  }
   const charts = panels.map(({ label, frames }) =>
     drawChart({
       title: `${title}, ${label}`,

@@ -67,6 +67,8 @@ export interface WorkerOptions {
 /** Longest silence of the other workers within a sum; a slow one is slower, a dead one found sooner. */
 const reduceTimeoutMs = 120_000;
 const reconnectMs = 100;
+/** Who has lost a connection sooner waits for as long: a login in its last second is accepted and cut. */
+const briefConnectionMs = 1_000;
 /** A chunk that is longer on its way comes over a link that is no use for training. */
 const stallMsDefault = 5_000;
 const stallReportMs = 1_000;
@@ -82,6 +84,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   try {
     for (let attempt = 0;; attempt++) {
       const connections = await connectInTime(options, attempt === 0);
+      const connectedAtMs = clock.nowMs();
+      let isBrief = false;
       let client: CoordinatorClient | undefined;
       try {
         client = connectCoordinator({ ...connections, run, worker: name, clock, attempt });
@@ -110,7 +114,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         const refusal = await notPermittedOn(connections.control, connections.data);
         if (refusal) throw refusal;
         if (isLoss(error) && isLeaving) return;
-        if (isLoss(error)) continue;
+        if (isLoss(error)) {
+          isBrief = clock.nowMs() - connectedAtMs < briefConnectionMs;
+          continue;
+        }
         if (error instanceof RunEndedError) {
           if (error.message === "") return;
           throw error;
@@ -120,6 +127,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
       } finally {
         client?.close();
         await Promise.allSettled([connections.control.close(), connections.data.close()]);
+        if (isBrief) await delay(clock, briefConnectionMs);
       }
     }
   } finally {

@@ -149,8 +149,9 @@ Deno.test({
           assert.match(error.message, /^Cannot log in: .*; they expired at 20\S+Z: put new ones/);
           return true;
         });
-        // One more where the server counts a moment less at the login than for the connection.
-        assert.ok(connections <= 4, `it connected ${connections} times`);
+        // Two at first; two more in the second in which the server still takes the login and cuts the
+        // connection at once; and the one that is refused.
+        assert.ok(connections <= 5, `it connected ${connections} times`);
       } finally {
         await operator.server.stop();
       }

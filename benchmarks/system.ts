@@ -26,7 +26,7 @@ import { summarize } from "./turns.ts";
 const flags = {
   ...runFlags,
   config: commandFlags.config,
-  steps: { ...runFlags.steps, help: "steps to compare", defaultText: "5" },
+  "compare-steps": { ...runFlags.steps, help: "steps to compare", defaultText: "5" },
   peer: { kind: "text", value: "PYTHON", help: "Python with PyTorch, to run the same steps" },
   json: { kind: "switch", help: "one JSON object on standard output" },
   help: { kind: "switch", help: "show this" },
@@ -40,20 +40,23 @@ interface Steps {
   readonly seconds: readonly number[];
 }
 
+interface OwnSteps extends Steps {
+  readonly parameterCount: number;
+  /** Of the first epoch. */
+  readonly epochSteps: number;
+}
+
 export async function run(args: string[]): Promise<unknown> {
   const given = await readFlags(args, flags);
   if (given.help) {
     console.log(helpText("Usage: deno task bench system [flags]", flags));
     return;
   }
-  const { peer, json, epochs: _, ...runGiven } = given;
+  const { peer, json, "compare-steps": compared, ...runGiven } = given;
   const { tensorflow, problems } = await setUp();
   if (!tensorflow) throw new Error(problems.join("; "));
-  const { configuration } = await requestRun({
-    ...runGiven,
-    engine: "tensorflow",
-    steps: (given.steps as number | undefined) ?? 5,
-  });
+  const { configuration: whole } = await requestRun({ ...runGiven, engine: "tensorflow" });
+  const configuration = { ...whole, steps: compared as number | undefined ?? 5, epochs: null };
   if (configuration.optimizer.schedule !== "constant") {
     throw new UsageError("Give --schedule constant: the peer has no other");
   }
@@ -63,7 +66,7 @@ export async function run(args: string[]): Promise<unknown> {
     const other = peer === undefined
       ? undefined
       : await runPeer(peer as string, folder, configuration.threads);
-    const result = report(configuration, own, other);
+    const result = report(configuration, own, other, whole.steps ?? own.epochSteps * whole.epochs!);
     if (json) console.log(JSON.stringify(result));
     return result;
   } finally {
@@ -75,7 +78,7 @@ export async function run(args: string[]): Promise<unknown> {
 async function runOwn(
   configuration: RunConfiguration,
   folder: string,
-): Promise<Steps & { readonly parameterCount: number }> {
+): Promise<OwnSteps> {
   const opened = await openRun(configuration, systemClock);
   const shards = Array.from({ length: configuration.shards }, (_, shard) => shard);
   const allReduce = createAllReduce({
@@ -111,7 +114,8 @@ async function runOwn(
       seconds.push((systemClock.nowMs() - started) / 1000);
       losses.push(loss);
     }
-    return { losses, seconds, parameterCount: opened.report.parameterCount };
+    const { steps: epochSteps } = planTraining({ configuration, ...opened }, 0);
+    return { losses, seconds, parameterCount: opened.report.parameterCount, epochSteps };
   } finally {
     trainer.dispose();
     allReduce.close();
@@ -187,8 +191,9 @@ async function runPeer(python: string, folder: string, threads: number): Promise
 
 function report(
   configuration: RunConfiguration,
-  own: Steps & { readonly parameterCount: number },
+  own: OwnSteps,
   peer: Steps | undefined,
+  wholeSteps: number,
 ) {
   const { model: { name }, threads, precision } = configuration;
   const rows = own.losses.map((loss, step) => [
@@ -210,7 +215,9 @@ function report(
       (peerSeconds
         ? `, PyTorch ${peerSeconds.median.toFixed(3)} s: ` +
           `${(peerSeconds.median / ownSeconds.median).toFixed(2)} times as fast`
-        : ""),
+        : "") +
+      `\n${wholeSteps.toLocaleString("en")} steps, the whole run, would take ` +
+      `${(wholeSteps * ownSeconds.median / 86_400).toPrecision(2)} days here`,
   );
   return {
     model: name,
@@ -219,6 +226,8 @@ function report(
     precision,
     losses: own.losses,
     secondsPerStep: ownSeconds.median,
+    wholeSteps,
+    wholeDays: wholeSteps * ownSeconds.median / 86_400,
     ...(peer && peerSeconds && differences
       ? {
         peerLosses: peer.losses,

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ModelError } from "./check_model.ts";
+import { weightFiles } from "./weight_files.ts";
 
 export interface ModuleSource {
   /** Absolute paths, the module's own first. */
@@ -55,7 +56,7 @@ export async function readModuleSource(path: string): Promise<ModuleSource> {
     }
     found.set(file, bytes);
     if (file.endsWith(".json")) {
-      for (const target of weightFiles(bytes, file)) await read(target, file);
+      for (const target of await weightFiles(bytes, file)) await read(target, file);
       return;
     }
     if (!/\.[cm]?[jt]sx?$/.test(file)) return;
@@ -69,19 +70,6 @@ export async function readModuleSource(path: string): Promise<ModuleSource> {
   // Without their paths, which differ between machines; in the order of the imports.
   for (const bytes of found.values()) hash.update(`${bytes.length}\n`).update(bytes);
   return { files: [...found.keys()], sha256: hash.digest("hex") };
-}
-
-/** The files of weights that a `model.json` names. */
-function weightFiles(bytes: Uint8Array, file: string): string[] {
-  let manifest: unknown;
-  try {
-    manifest = JSON.parse(new TextDecoder().decode(bytes))?.weightsManifest ?? [];
-  } catch (cause) {
-    throw new ModelError(`Cannot read --model ${file}: it is no JSON`, { cause });
-  }
-  if (!Array.isArray(manifest)) return [];
-  return manifest.flatMap(({ paths }) => Array.isArray(paths) ? paths : [])
-    .map((path) => resolve(dirname(file), `${path}`));
 }
 
 /** Specifiers of static imports and exports, and of dynamic imports of a literal. */

@@ -72,6 +72,19 @@ export async function readModuleSource(path: string): Promise<ModuleSource> {
   return { files: [...found.keys()], sha256: hash.digest("hex") };
 }
 
+/** @throws {ModelError} where a module's source, or that of layers, is another than a run recorded */
+export async function checkModuleSource(path: string, recorded: string): Promise<void> {
+  const { sha256 } = await readModuleSource(path);
+  if (sha256 === recorded) return;
+  throw new ModelError(
+    `Cannot use --model ${path}: its source is not the one of the run, SHA-256 ` +
+      `${recorded.slice(0, 12)} then and ${
+        sha256.slice(0, 12)
+      } now; restore the file, or name with ` +
+      "--model where it is",
+  );
+}
+
 /** Specifiers of static imports and exports, and of dynamic imports of a literal. */
 function importsOf(source: string): string[] {
   const pattern = /(?:\bfrom\s*|\bimport\s*\(?\s*)(["'])((?:\.{1,2}\/|\/|file:)[^"'\n]+)\1/g;

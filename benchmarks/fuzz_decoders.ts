@@ -17,8 +17,10 @@ import { parseIdxImages } from "../datasets/idx.ts";
 import { openNpy } from "../datasets/npy.ts";
 import { readConnection } from "../launch/connection_file.ts";
 import { UsageError } from "../launch/flags.ts";
+import { defaultRun } from "../launch/run_flags.ts";
 import type { Clock } from "../net/clock.ts";
 import { decode, type Encodable, encode } from "../net/codec.ts";
+import { ConfigurationError, readRunConfiguration } from "../net/configuration_schema.ts";
 import * as messages from "../net/messages.ts";
 import type { Random } from "../net/random.ts";
 import { type Schema, SchemaError } from "../net/schema.ts";
@@ -171,6 +173,22 @@ export function createDecoders(folder: string): Decoder[] {
       samples: [textBytes('{"format": "lockstep-checkpoint", "formatVersion": 1, "step": 1}')],
       decode: decodeManifest,
       refusal: CheckpointError,
+      share: 0.005,
+    },
+    {
+      name: "run configuration",
+      samples: [textBytes(JSON.stringify(defaultRun))],
+      decode(bytes) {
+        const text = new TextDecoder().decode(bytes);
+        try {
+          return readRunConfiguration(JSON.parse(text), "input");
+        } catch (cause) {
+          // Whoever reads the file tells of what is no JSON.
+          if (cause instanceof SyntaxError) throw new ConfigurationError(cause.message, { cause });
+          throw cause;
+        }
+      },
+      refusal: ConfigurationError,
       share: 0.005,
     },
     {

@@ -24,18 +24,26 @@ export function isLoopback(hostname: string): boolean {
 }
 
 /**
- * @throws {UsageError} where the address is none, or the way to the broker is open to others and
- * `insecure` is not set
+ * @throws {UsageError} where the address is none or holds a login, or the way to the broker is open
+ * to others and `insecure` is not set
  */
 export function checkBroker(
   { url, credentials, credentialsPath }: Connection,
   insecure: boolean,
 ): void {
   const withScheme = url.includes("://") ? url : `nats://${url}`;
-  const { hostname, protocol, username } = URL.parse(withScheme) ?? {};
+  const { hostname, protocol, username, password } = URL.parse(withScheme) ?? {};
   // Not quoted: it may hold a login.
   if (!hostname) {
     throw new UsageError("Cannot read the broker's address: expected nats://HOST:PORT");
+  }
+  // A user without a password is a token.
+  if (username || password) {
+    throw new UsageError(
+      `Cannot take a login from the address of the broker at ${hostname}: other processes see it on ` +
+        "a command line; leave it out there, and give --nats-credentials FILE or set " +
+        "LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD",
+    );
   }
   if (insecure || isLoopback(hostname)) return;
   if (protocol !== "tls:") {
@@ -44,7 +52,7 @@ export function checkBroker(
         "nobody else reaches the network between here and there",
     );
   }
-  if (credentials === undefined && credentialsPath === undefined && !username) {
+  if (credentials === undefined && credentialsPath === undefined) {
     throw new UsageError(
       `Cannot use the broker at ${hostname} without a login: give --nats-credentials, or set ` +
         "LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD, or add --insecure where nobody else reaches it",

@@ -2,24 +2,37 @@
  * The model that the flags name, looked at before anything is set up: whether a module of one's own
  * is one, whether the options are its own, and which files a worker has to read for it.
  */
+import { RunFolderError, sourceRefusal } from "../coordinator/run_folder.ts";
 import { OptionError, resolveOptions } from "../net/options.ts";
-import { isModelFile, type ModelConfiguration } from "../net/run_configuration.ts";
+import { isModelFile, isModelModule, type ModelConfiguration } from "../net/run_configuration.ts";
 import { UsageError } from "./flags.ts";
 
-/** @throws {UsageError} saying what is wrong with the module or the options */
-export async function checkChosenModel({ name, options }: ModelConfiguration): Promise<void> {
-  if (!isModelFile(name) && Object.keys(options).length === 0) return;
+/**
+ * @param resumed the run that goes on, with the SHA-256 of its model's source where that is known: it
+ * is compared before any of the module is run
+ * @returns the SHA-256 of the source of a model that is not built in
+ * @throws {UsageError} saying what is wrong with the module or the options
+ * @throws {RunFolderError} where the source is not that of the resumed run
+ */
+export async function checkChosenModel(
+  { name, options }: ModelConfiguration,
+  resumed: { readonly path: string; readonly modelSource?: string } | undefined,
+): Promise<string | undefined> {
+  if (!isModelFile(name) && Object.keys(options).length === 0) return undefined;
   // Imported here, because it brings TensorFlow.js: most runs need none of it in this process.
   const { findModel } = await import("../models/build_model.ts");
   const { layersOptions } = await import("../models/layers_model.ts");
   const { readModuleSource } = await import("../models/module_source.ts");
   const { ModelError } = await import("../models/check_model.ts");
   try {
+    const source = isModelFile(name) ? (await readModuleSource(name)).sha256 : undefined;
+    const refusal = resumed && sourceRefusal(resumed, source);
+    if (refusal !== undefined) throw new RunFolderError(refusal);
     // Layers are loaded into an engine, and there is none here.
-    const isLayers = name.endsWith(".json");
-    if (isLayers) await readModuleSource(name);
-    const specs = isLayers ? layersOptions : (await findModel(name)).options;
+    const isLayers = isModelFile(name) && !isModelModule(name);
+    const specs = isLayers ? layersOptions : (await findModel(name, source)).options;
     resolveOptions(specs, options, `--model ${name}`);
+    return source;
   } catch (cause) {
     if (!(cause instanceof OptionError || cause instanceof ModelError)) throw cause;
     throw new UsageError(cause.message, { cause });

@@ -135,10 +135,16 @@ export async function coordinate(
   return isDone ? exitCodes.done : exitCodes.interrupted;
 }
 
-/** A longer run of a schedule that spans the run has other learning rates from the start. */
-function mayChange({ optimizer }: RunConfiguration): string[] {
+/**
+ * A longer run of a schedule that spans the run has other learning rates from the start. Where a model's
+ * file lies may change where its source, which may not, says that it is the same.
+ */
+function mayChange({ optimizer, model }: RunConfiguration): string[] {
   const spans = optimizer.schedule !== "constant";
-  return resumableFields.filter((field) => !spans || (field !== "epochs" && field !== "steps"));
+  return [
+    ...resumableFields.filter((field) => !spans || (field !== "epochs" && field !== "steps")),
+    ...(model.source === undefined ? [] : ["model.name"]),
+  ];
 }
 
 function summary(

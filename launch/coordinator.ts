@@ -51,6 +51,11 @@ export const coordinatorFlags = {
     defaultText: "generated",
   },
   "with-parent": { kind: "switch", help: "end when standard input ends" },
+  "model-source": {
+    kind: "text",
+    value: "SHA256",
+    help: "of the file that --model names, by whoever may read it",
+  },
   announce: {
     kind: "switch",
     help: "write how to join into the run's folder, with the login in LOCKSTEP_WORKER_USER and " +

@@ -18,7 +18,7 @@ import { discardUnstarted } from "./run_lock.ts";
 import { readFlags, requestRun, resolveRun } from "./run_options.ts";
 import { setUp } from "./setup.ts";
 
-const { "with-parent": _, announce: __, ...shared } = coordinatorFlags;
+const { "with-parent": _, announce: __, "model-source": ___, ...shared } = coordinatorFlags;
 const byHandFlags = {
   ...shared,
   port: {
@@ -63,9 +63,15 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
   const named = await namedConnection(given);
   if (!named) checkOwnBroker(host, tls !== undefined, given.insecure === true);
   if (given["tls-ca"] !== undefined) await readCertificates(given["tls-ca"] as string);
-  await checkChosenModel((await requestRun(given)).configuration.model);
-  const { out, isNew, configuration } = await resolveRun(given);
-  const { workers, engine, model: { name: model } } = configuration;
+  const request = await requestRun(given);
+  const found = await checkChosenModel(
+    request.configuration.model,
+    request.resume ? { path: request.out!, modelSource: request.savedSource } : undefined,
+  );
+  const { out, isNew, configuration } = await resolveRun(
+    found === undefined ? given : { ...given, "model-source": found },
+  );
+  const { workers, engine, model: { name: model, source } } = configuration;
   const run = named?.run ?? given.run as string | undefined ?? secretToken(6);
   // All workers share what is in the connection file, and with it one login.
   const workerLogin = sharedLogin();
@@ -87,6 +93,7 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
         workers,
         engine,
         model,
+        ...(source === undefined ? {} : { "model-source": source }),
         announce: true,
         "with-parent": true,
       },

@@ -1,6 +1,8 @@
 /** What a message about a run that ended early adds, so that its reader can go on with it. */
 import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
+import { readRunConfiguration } from "../net/configuration_schema.ts";
+import { modelFlag } from "./named_model.ts";
 
 /** "; go on from step 12 with --resume --out DIR", or nothing where there is no checkpoint. */
 export async function resumeHint(out: string): Promise<string> {
@@ -8,9 +10,19 @@ export async function resumeHint(out: string): Promise<string> {
     const [newest] = await listCheckpoints(diskFileSystem, `${out}/checkpoints`);
     return newest === undefined
       ? ""
-      : `; go on from step ${newest.step} with --resume --out ${out}`;
+      : `; go on from step ${newest.step} with --resume --out ${out}${await modelOf(out)}`;
   } catch {
     // The folder cannot be read: the message that this belongs to says what went wrong.
+    return "";
+  }
+}
+
+/** The `--model` that goes with it, where the run has a module of one's own. */
+async function modelOf(out: string): Promise<string> {
+  try {
+    const { configuration } = JSON.parse(await Deno.readTextFile(`${out}/run.json`));
+    return modelFlag(readRunConfiguration(configuration, "run.json").model);
+  } catch {
     return "";
   }
 }

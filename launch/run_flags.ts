@@ -377,6 +377,11 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
   // Options are of one dataset and one model: of others they mean nothing.
   const dataset = read("dataset", base.dataset.name);
   const model = modelName(read("model", base.model.name));
+  const found = given["model-source"] as string | undefined;
+  // A file may have been moved, where its source tells that it is the same.
+  const isSameModel = model === base.model.name ||
+    found !== undefined && found === base.model.source;
+  const source = isSameModel ? base.model.source : found;
   const configuration: RunConfiguration = {
     dataset: {
       name: dataset,
@@ -399,11 +404,12 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
     },
     model: {
       name: model,
+      ...(source === undefined ? {} : { source }),
       filters: read("filters", base.model.filters),
       kernelSize: read("kernel", base.model.kernelSize),
       inputFrames: read("input-frames", base.model.inputFrames),
       outputFrames: read("output-frames", base.model.outputFrames),
-      options: read("model-options", model === base.model.name ? base.model.options : {}),
+      options: read("model-options", isSameModel ? base.model.options : {}),
     },
     loss: readOrNull("loss", base.loss),
     optimizer: {

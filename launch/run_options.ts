@@ -5,6 +5,7 @@
 import { digitSize } from "../datasets/mnist_digits.ts";
 import { datasetOptions } from "../datasets/open_dataset.ts";
 import { locateTensorFlow } from "../engine/tensorflow/locate.ts";
+import { ConfigurationError, readRunConfiguration } from "../net/configuration_schema.ts";
 import { OptionError } from "../net/options.ts";
 import { modelTitle, type RunConfiguration } from "../net/run_configuration.ts";
 import {
@@ -15,6 +16,7 @@ import {
   UsageError,
 } from "./flags.ts";
 import { checkIdleFlags } from "./idle_flags.ts";
+import { namedModel } from "./named_model.ts";
 import { configureRun, defaultRun, runFlags } from "./run_flags.ts";
 
 export const commandFlags = {
@@ -65,6 +67,8 @@ export interface RunRequest {
   readonly out: string | undefined;
   /** What the run to go on with was made with. */
   readonly saved: RunConfiguration | undefined;
+  /** SHA-256 of the source of its model, where that is a file and `run.json` tells it. */
+  readonly savedSource: string | undefined;
   /** "auto" where it depends on what is found on this machine. */
   readonly engine: "auto" | RunConfiguration["engine"];
   /** As far as it is decided. */
@@ -76,14 +80,17 @@ export interface RunRequest {
  * @throws {UsageError} where flags contradict each other or there is nothing to resume
  */
 export async function requestRun(given: GivenFlags): Promise<RunRequest> {
+  const { engine: wanted, ...flags } = given;
   const resume = given.resume === true;
   const out = given.out as string | undefined ?? (resume ? await newestRun() : undefined);
-  const saved = resume ? await savedConfiguration(out!) : undefined;
-  const { engine: wanted, ...flags } = given;
+  const { configuration: saved, modelSource: savedSource } = resume
+    ? await savedRun(out!)
+    : { configuration: undefined, modelSource: undefined };
+  if (saved && flags.model === undefined) namedModel(saved.model, undefined, `resume ${out}`);
   const engine = wanted === undefined || wanted === "auto"
     ? saved?.engine ?? ("auto" as const)
     : wanted as RunConfiguration["engine"];
-  const request = { flags, resume, out, saved, engine };
+  const request = { flags, resume, out, saved, savedSource, engine };
   const configuration = configure(request, engine === "auto" ? "tensorflow" : engine);
   return { ...request, configuration };
 }
@@ -198,27 +205,19 @@ function countGpus(): number {
   return count("/proc/driver/nvidia/gpus", /./) || count("/dev", /^nvidia\d+$/);
 }
 
-async function savedConfiguration(out: string): Promise<RunConfiguration> {
+async function savedRun(
+  out: string,
+): Promise<{ configuration: RunConfiguration; modelSource: string | undefined }> {
   try {
     const record = JSON.parse(await Deno.readTextFile(`${out}/run.json`));
     if (!record?.configuration) throw new Error("run.json holds no configuration");
-    const unlike = firstUnlike(record.configuration, defaultRun);
-    if (unlike !== undefined) throw new Error(`run.json holds no usable "${unlike}"`);
-    return record.configuration as RunConfiguration;
+    const configuration = readRunConfiguration(record.configuration, "run.json");
+    const found: unknown = configuration.model.source ?? record.modelSource;
+    return { configuration, modelSource: typeof found === "string" ? found : undefined };
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new UsageError(`Cannot resume ${out}: ${why}; name a run's folder with --out`, { cause });
-  }
-}
-
-/** The first field that `value` lacks or has of another kind than `model`, undefined if none. */
-function firstUnlike(value: unknown, model: unknown, field = "configuration"): string | undefined {
-  if (value === null || model === null) return value === undefined ? field : undefined;
-  if (typeof value !== typeof model || Array.isArray(value) !== Array.isArray(model)) return field;
-  if (typeof model !== "object" || Array.isArray(model)) return undefined;
-  for (const [name, part] of Object.entries(model!)) {
-    const unlike = firstUnlike((value as Record<string, unknown>)[name], part, name);
-    if (unlike !== undefined) return unlike;
+    const next = cause instanceof ConfigurationError ? "" : "; name a run's folder with --out";
+    throw new UsageError(`Cannot resume ${out}: ${why}${next}`, { cause });
   }
 }
 

@@ -40,9 +40,13 @@ if (import.meta.main) {
   });
 }
 
-async function train(given: GivenFlags): Promise<number> {
-  const { engine, configuration } = await requestRun(given);
-  await checkChosenModel(configuration.model);
+async function train(asked: GivenFlags): Promise<number> {
+  const { engine, configuration, resume, out, savedSource } = await requestRun(asked);
+  const source = await checkChosenModel(
+    configuration.model,
+    resume ? { path: out!, modelSource: savedSource } : undefined,
+  );
+  const given = source === undefined ? asked : { ...asked, "model-source": source };
   const { tensorflow, natsServer, problems } = await setUp({
     needs: engine === "wasm" ? ["nats-server"] : ["tensorflow", "nats-server"],
   });
@@ -86,7 +90,7 @@ async function trainOnCluster(
   reads: readonly string[],
 ): Promise<number> {
   const gpus = visibleGpus();
-  const { engine, workers, dataset, model: { name: model } } = configuration;
+  const { engine, workers, dataset, model: { name: model, source } } = configuration;
   const run = secretToken(6);
   const logins = workerLogins(workers);
   const broker = await startLastingBroker({
@@ -106,6 +110,7 @@ async function trainOnCluster(
       coordinatorArgs: [
         ...Deno.args.filter((arg) => !["--resume", "--json"].includes(arg)),
         ...["--engine", engine, "--workers", `${workers}`, "--out", out, "--model", model],
+        ...(source === undefined ? [] : ["--model-source", source]),
         ...(json ? ["--json"] : []),
       ],
       libraryPath: engine === "tensorflow" ? libraryPath : undefined,

@@ -14,10 +14,17 @@ import { buildModel, findModel } from "../models/build_model.ts";
 import { defaultLoss } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
 import { flatParameters } from "../models/parameter_arrays.ts";
+import { readRunConfiguration } from "../net/configuration_schema.ts";
 import { OptionError, type Options } from "../net/options.ts";
-import type { DatasetConfiguration, LossName, RunConfiguration } from "../net/run_configuration.ts";
+import {
+  type DatasetConfiguration,
+  isModelFile,
+  type LossName,
+  type RunConfiguration,
+} from "../net/run_configuration.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import { checkIdleFlags } from "./idle_flags.ts";
+import { namedModel } from "./named_model.ts";
 import { runFlags } from "./run_flags.ts";
 import { newestRun } from "./run_options.ts";
 
@@ -44,6 +51,13 @@ export const trainedFlags = {
   digits: { ...runFlags.digits, defaultText: "the run's" },
   "sequence-frames": { ...runFlags["sequence-frames"], defaultText: "the run's" },
   "test-sequences": { ...runFlags["test-sequences"], defaultText: "the run's" },
+  model: {
+    kind: "text",
+    value: "FILE",
+    help:
+      "the run's own module, which a checkpoint alone may not have run, or where its files are now",
+    defaultText: "the run's, unless it is a module",
+  },
   engine: runFlags.engine,
   threads: runFlags.threads,
   json: { kind: "switch", help: "one JSON object on standard output at the end" },
@@ -66,6 +80,8 @@ export interface TrainedOptions {
   readonly digits?: number;
   readonly sequenceFrames?: number;
   readonly testSequences?: number;
+  /** The module that it was trained with, which is run; a checkpoint alone may not have one run. */
+  readonly model?: string;
   /** @default {"auto"} */
   readonly engine?: RunConfiguration["engine"] | "auto";
   /** @default {1} */
@@ -104,22 +120,25 @@ export async function trainedOptions(given: GivenFlags): Promise<TrainedOptions>
     digits: given.digits as number | undefined,
     sequenceFrames: given["sequence-frames"] as number | undefined,
     testSequences: given["test-sequences"] as number | undefined,
+    model: given.model as string | undefined,
     engine: given.engine as TrainedOptions["engine"],
     threads: given.threads as number | undefined,
   };
 }
 
 /**
- * @throws {UsageError} where there is no such run or checkpoint
+ * @throws {UsageError} where there is no such run or checkpoint, or its module is not named
+ * @throws {ModelError} where the model's file is another than the run's; none of it has been run
+ * @throws {ConfigurationError} where its configuration cannot be used
  * @throws {Error} where the checkpoint's parameters are not those of the model
  */
 export async function openTrained(options: TrainedOptions): Promise<TrainedModel> {
   const { path, checkpoint } = await findCheckpoint(options);
-  const saved = checkpoint.configuration as unknown as RunConfiguration;
+  const saved = readRunConfiguration(checkpoint.configuration, `Cannot open ${path}: it`);
+  const name = namedModel(saved.model, options.model, `open ${path}`);
   const configuration: RunConfiguration = {
     ...saved,
-    // Runs from before there were options have none.
-    model: { ...saved.model, options: saved.model.options ?? {} },
+    model: { ...saved.model, name },
     dataset: otherData(saved.dataset, options),
   };
   checkOptions(configuration);
@@ -129,7 +148,10 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
   let dataset: Dataset | undefined;
   try {
     engine = await openEngine(engineName, { threads, precision: configuration.precision });
-    const definition = await findModel(configuration.model.name);
+    if (isModelFile(name) && saved.model.source === undefined) {
+      console.error(`Warning: ${path} records no SHA-256 that ${name} could be compared with`);
+    }
+    const definition = await findModel(name, saved.model.source);
     const opened = await openDataset(configuration.dataset, configuration.seed);
     dataset = opened;
     const build = (windowFrames: number) =>

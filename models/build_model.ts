@@ -13,6 +13,7 @@ import type { Model } from "./model.ts";
 import type { ModelDefinition } from "./model_definition.ts";
 import { loadLayersFile } from "./layers_model.ts";
 import { loadModelModule } from "./model_module.ts";
+import { checkModuleSource } from "./module_source.ts";
 import { predNetDefinition } from "./prednet.ts";
 import { predRnnDefinition } from "./predrnn.ts";
 import { seq2seqConvLstmDefinition } from "./seq2seq_convlstm.ts";
@@ -35,10 +36,12 @@ export const builtInModels: { readonly [name in ModelName]: ModelDefinition } = 
 
 /**
  * A built-in model, that of a module, or one of layers, for which an engine has to be open.
- * @throws {ModelError} where the module cannot be loaded or is none of a model
+ * @param source SHA-256 that a file must have, which is compared before any of it is run
+ * @throws {ModelError} where the module cannot be loaded, is another, or is none of a model
  */
-export async function findModel(name: string): Promise<ModelDefinition> {
+export async function findModel(name: string, source?: string): Promise<ModelDefinition> {
   if (!isModelFile(name)) return builtInModels[name as ModelName];
+  if (source !== undefined) await checkModuleSource(name, source);
   return name.endsWith(".json") ? await loadLayersFile(name) : await loadModelModule(name);
 }
 

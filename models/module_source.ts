@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { dirname, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ModelError } from "./check_model.ts";
+import { weightFiles } from "./weight_files.ts";
 
 export interface ModuleSource {
   /** Absolute paths, the module's own first. */
@@ -55,7 +56,7 @@ export async function readModuleSource(path: string): Promise<ModuleSource> {
     }
     found.set(file, bytes);
     if (file.endsWith(".json")) {
-      for (const target of weightFiles(bytes, file)) await read(target, file);
+      for (const target of await weightFiles(bytes, file)) await read(target, file);
       return;
     }
     if (!/\.[cm]?[jt]sx?$/.test(file)) return;
@@ -71,17 +72,17 @@ export async function readModuleSource(path: string): Promise<ModuleSource> {
   return { files: [...found.keys()], sha256: hash.digest("hex") };
 }
 
-/** The files of weights that a `model.json` names. */
-function weightFiles(bytes: Uint8Array, file: string): string[] {
-  let manifest: unknown;
-  try {
-    manifest = JSON.parse(new TextDecoder().decode(bytes))?.weightsManifest ?? [];
-  } catch (cause) {
-    throw new ModelError(`Cannot read --model ${file}: it is no JSON`, { cause });
-  }
-  if (!Array.isArray(manifest)) return [];
-  return manifest.flatMap(({ paths }) => Array.isArray(paths) ? paths : [])
-    .map((path) => resolve(dirname(file), `${path}`));
+/** @throws {ModelError} where a module's source, or that of layers, is another than a run recorded */
+export async function checkModuleSource(path: string, recorded: string): Promise<void> {
+  const { sha256 } = await readModuleSource(path);
+  if (sha256 === recorded) return;
+  throw new ModelError(
+    `Cannot use --model ${path}: its source is not the one of the run, SHA-256 ` +
+      `${recorded.slice(0, 12)} then and ${
+        sha256.slice(0, 12)
+      } now; restore the file, or name with ` +
+      "--model where it is",
+  );
 }
 
 /** Specifiers of static imports and exports, and of dynamic imports of a literal. */

@@ -96,6 +96,8 @@ const sentence = string({ lengthMax: sentenceLengthMax });
 const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const windowFrames = integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const byteCount = integer({ min: 0, max: 2 ** 40 });
+/** Longest part of a vector in one message, however much more the broker would take. */
+export const vectorPartBytesMax = 1 << 23;
 
 /** Why a request is refused that belongs to an earlier generation than the newest. */
 export const staleGeneration = "The generation is over";
@@ -125,7 +127,7 @@ export const readReplySchema = object({
   text: sentence,
   /** Left out where it is refused. */
   totalBytes: optional(byteCount),
-  data: optional(bytes({ lengthMax: 1 << 23 })),
+  data: optional(bytes({ lengthMax: vectorPartBytesMax })),
 });
 
 /** Host and process, the same for as long as the process lives and never that of another one. */
@@ -228,14 +230,14 @@ export const writeSchema = object({
   vector: string({ lengthMax: 256 }),
   totalBytes: byteCount,
   offset: byteCount,
-  data: bytes({ lengthMax: 1 << 23 }),
+  data: bytes({ lengthMax: vectorPartBytesMax }),
 });
 
 export const readSchema = object({
   generation: count,
   vector: string({ lengthMax: 256 }),
   offset: byteCount,
-  bytes: integer({ min: 1, max: 1 << 23 }),
+  bytes: integer({ min: 1, max: vectorPartBytesMax }),
 });
 
 /** All vectors of this worker for a snapshot at this position have been written. */
@@ -355,4 +357,4 @@ export type CoordinatorMessage = Infer<typeof coordinatorMessageSchema>;
 export type StartMessage = Extract<CoordinatorMessage, { type: "start" }>;
 
 /** Longest message of the control plane in bytes; a vector's part is the longest. */
-export const messageBytesMax = (1 << 23) + 4096;
+export const messageBytesMax = vectorPartBytesMax + 4096;

@@ -69,6 +69,8 @@ export interface DatasetConfiguration {
 export interface ModelConfiguration {
   /** One of `modelNames`, or the absolute path of a module. */
   readonly name: string;
+  /** SHA-256 of the source of a module or of layers, as the run was started with. */
+  readonly source?: string;
   /** Filters of each layer, bottom first. */
   readonly filters: readonly number[];
   readonly kernelSize: number;
@@ -82,6 +84,11 @@ export interface ModelConfiguration {
 /** Whether a model's name is a file that defines it. */
 export function isModelFile(name: string): boolean {
   return /\.(?:ts|js|mjs|json)$/.test(name);
+}
+
+/** Whether a model's name is a file with code, which is run to have the model. */
+export function isModelModule(name: string): boolean {
+  return isModelFile(name) && !name.endsWith(".json");
 }
 
 /** A model's name without folder and extension, for titles and folders. */

@@ -24,6 +24,7 @@ import {
   type Tally,
   unknownWorker,
   type ValidationProgress,
+  vectorPartBytesMax,
   workerSubjects,
 } from "../net/messages.ts";
 import { type Transport, TransportError } from "../net/transport.ts";
@@ -117,7 +118,8 @@ const barrierTimeoutMs = 600_000;
 export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const { control, data, run, worker, clock, attempt = 0 } = options;
   const subjects = workerSubjects(run, worker);
-  const partBytesMax = Math.floor((control.payloadBytesMax - 4096) / 4) * 4;
+  const payloadBytesMax = Math.floor((control.payloadBytesMax - 4096) / 4) * 4;
+  const partBytesMax = Math.min(payloadBytesMax, vectorPartBytesMax);
   const over = new Interruption();
   /** Where this process is, once it has joined. */
   let joinedFrom: string | undefined;

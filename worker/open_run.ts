@@ -36,7 +36,8 @@ export async function openRun(
   try {
     engine = await openEngine(configuration.engine, { threads, precision });
     dataset = await openDataset(configuration.dataset, seed);
-    const definition = await findModel(configuration.model.name);
+    const { name, source } = configuration.model;
+    const definition = await findModel(name, source);
     const { model: named, windowFrames } = configuration;
     const built = buildModel(named, dataset, windowFrames, definition);
     const model = { ...built, window: atStride(built.window, configuration.windowStride) };

@@ -9,6 +9,7 @@ import { assignShards } from "../collective/canonical_tree.ts";
 import { type AllReduce, AllReduceError } from "../collective/reduction.ts";
 import { type Clock, delay } from "../net/clock.ts";
 import { runSubjects, type StartMessage } from "../net/messages.ts";
+import { readRunConfiguration } from "../net/configuration_schema.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import {
   LoginRefusedError,
@@ -97,8 +98,8 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
             "Cannot go on: the coordinator came back with another configuration; start this worker anew",
           );
         }
-        opened ??= { text, run: await options.open(JSON.parse(text) as RunConfiguration, clock) };
-        const configuration = JSON.parse(text) as RunConfiguration;
+        const configuration = readRunConfiguration(JSON.parse(text), "the coordinator's answer");
+        opened ??= { text, run: await options.open(configuration, clock) };
         await client.ready(opened.run.report, configuration.membership.heartbeatMs);
         void options.leave?.then(leave);
         const hasLeft = () => isLeaving;

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { helpText, parseFlags } from "../../launch/flags.ts";
 import { configureRun, defaultRun } from "../../launch/run_flags.ts";
-import { commandFlags, readFlags, resolveRun, visibleGpus } from "../../launch/run_options.ts";
+import {
+  commandFlags,
+  readFlags,
+  requestRun,
+  resolveRun,
+  visibleGpus,
+} from "../../launch/run_options.ts";
 
 /** Runs in an empty folder of its own. */
 async function inFolder(body: (folder: string) => Promise<void>): Promise<void> {
@@ -135,6 +141,47 @@ Deno.test("resolveRun --resume without a run says where it looked", () =>
       message:
         "Cannot resume torn: run.json holds no configuration; name a run's folder with --out",
     });
+  }));
+
+Deno.test("resolveRun --resume takes nothing of run.json unchecked, and no module from it", () =>
+  inFolder(async () => {
+    const save = async (model: object, more: object = {}) => {
+      await Deno.mkdir("a", { recursive: true });
+      const configuration = { ...defaultRun, model: { ...defaultRun.model, ...model } };
+      await Deno.writeTextFile("a/run.json", JSON.stringify({ configuration, ...more }));
+    };
+    await save({ filters: "16" });
+    await assert.rejects(resolve("--resume --out a"), {
+      name: "UsageError",
+      message:
+        "Cannot resume a: run.json holds an unusable configuration.model.filters: expected " +
+        'a list, got "16"; mend it, or use the version of Lockstep that wrote it',
+    });
+    const name = `${Deno.cwd()}/mine.ts`;
+    const source = "0123456789abcdef".repeat(4);
+    for (const model of [{ name }, { name, source }]) {
+      await save(model, { modelSource: source });
+      await assert.rejects(resolve("--resume --out a"), {
+        name: "UsageError",
+        message:
+          `Cannot resume a: its model is the module ${name}, and what lies in a run's folder ` +
+          `has no code run; if you trust that file, add --model ${name}`,
+      });
+      const given = parseFlags(["--resume", "--out=a", "--model=./mine.ts"], commandFlags);
+      const request = await requestRun(given);
+      assert.equal(request.savedSource, source);
+      assert.deepEqual(request.configuration.model, { ...defaultRun.model, ...model });
+    }
+    // Moved, it keeps its options where its source tells that it is the same.
+    const moved = { ...defaultRun.model, name: `${Deno.cwd()}/b.ts`, source };
+    const flags = { resume: true, out: "a", model: "b.ts", "model-source": source };
+    await save({ name, source, options: { deep: 1 } });
+    assert.deepEqual((await requestRun(flags)).configuration.model, {
+      ...moved,
+      options: { deep: 1 },
+    });
+    await save({ name, source: "f".repeat(64), options: { deep: 1 } });
+    assert.deepEqual((await requestRun(flags)).configuration.model, moved);
   }));
 
 Deno.test("resolveRun refuses a flag that does nothing for what the run is made of, and names both", () =>

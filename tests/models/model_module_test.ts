@@ -68,6 +68,23 @@ Deno.test("what is no model is told in a sentence", async () => {
   });
 });
 
+Deno.test("findModel compares a module with the hash that a run recorded before any of it is run", async () => {
+  await inFolder(async (folder) => {
+    const path = `${folder}/mine.ts`;
+    await Deno.writeTextFile(`${folder}/parts.ts`, "export const parts = 1;");
+    const source = 'import "./parts.ts"; throw new Error("it was run");';
+    await Deno.writeTextFile(path, source);
+    const { sha256 } = await readModuleSource(path);
+    await assert.rejects(findModel(path, sha256), { message: /it was run$/ });
+    await Deno.writeTextFile(`${folder}/parts.ts`, "export const parts = 2;");
+    await assert.rejects(findModel(path, sha256), {
+      name: "ModelError",
+      message:
+        /^Cannot use --model .*mine\.ts: its source is not the one of the run, SHA-256 \w{12} /,
+    });
+  });
+});
+
 Deno.test("readModuleSource hashes a module with all that it imports by path", async () => {
   await inFolder(async (folder) => {
     const files: Record<string, string> = {

@@ -206,3 +206,61 @@ Deno.test("checkBroker wants TLS and a login beyond this machine, unless --insec
     }
   }
 });
+
+Deno.test("checkBroker takes no login from an address, which other processes see, and repeats none", () => {
+  const logins = ["ann:s3cret@", "s3cret@", ":s3cret@", "ann%40x:s3%40cret@"];
+  const schemes = ["nats://", "tls://", ""];
+  const hosts = ["127.0.0.1:4222", "example.org"];
+  for (const scheme of schemes) {
+    for (const login of logins) {
+      for (const host of hosts) {
+        const connection = { url: `${scheme}${login}${host}`, run: "r" };
+        for (const insecure of [false, true]) {
+          assert.throws(() => checkBroker(connection, insecure), (error: Error) => {
+            assert.equal(error.name, "UsageError");
+            assert.equal(
+              error.message,
+              `Cannot take a login from the address of the broker at ${
+                host.split(":")[0]
+              }: other ` +
+                "processes see it on a command line; leave it out there, and give " +
+                "--nats-credentials FILE or set LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD",
+            );
+            return true;
+          });
+        }
+      }
+    }
+  }
+});
+
+Deno.test("coordinator and worker refuse a login in --nats before anything is written or reached", async () => {
+  const folder = await Deno.makeTempDir({ prefix: "lockstep-login-" });
+  const nats = ["--nats", "nats://ann:s3cret@127.0.0.1:1", "--run", "r"];
+  const commands = {
+    "coordinator_by_hand.ts": [...nats, "--engine", "wasm", "--out", "run"],
+    "coordinator.ts": [...nats, "--engine", "wasm", "--out", "run", "--announce"],
+    "worker.ts": nats,
+  };
+  try {
+    for (const [script, args] of Object.entries(commands)) {
+      const path = new URL(`../../launch/${script}`, import.meta.url).pathname;
+      const config = new URL("../../deno.json", import.meta.url).pathname;
+      const { code, stderr } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--config", config, path, ...args],
+        cwd: folder,
+        env: { NO_COLOR: "1" },
+      }).output();
+      const said = new TextDecoder().decode(stderr);
+      assert.equal(code, 2, said);
+      assert.match(
+        said,
+        /^Wrong usage: Cannot take a login from the address of the broker at 127/m,
+      );
+      assert.doesNotMatch(said, /s3cret|ann:/);
+      assert.deepEqual([...Deno.readDirSync(folder)], []);
+    }
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+});

@@ -11,6 +11,7 @@ import {
   runSubjects,
   staleGeneration,
   type StartMessage,
+  vectorPartBytesMax,
   workerSubjects,
   writeSchema,
 } from "../../net/messages.ts";
@@ -188,6 +189,32 @@ Deno.test("vectors go and come whole, in parts that the broker takes", async () 
     assert.equal(parts.get(name), Math.max(1, Math.ceil(4 * length / 100)));
     assert.deepEqual(await conversation.readVector(name), values.slice());
   }
+  client.close();
+});
+
+Deno.test("a part of a vector is no longer than the coordinator takes, whatever the broker would", async () => {
+  const { client, answer } = open({ payloadBytesMax: 64 * 1024 * 1024 });
+  const conversation = client.generation(start(1));
+  const written: number[] = [];
+  const asked: number[] = [];
+  const values = new Float32Array(vectorPartBytesMax / 4 + 1).fill(1);
+  const stored = new Uint8Array(values.buffer);
+  answer(subjects.write, (data) => {
+    assert.ok(data.length <= messageBytesMax);
+    written.push(decode(data, writeSchema, { bytesMax: messageBytesMax }).data.length);
+    return accepted;
+  });
+  answer(subjects.read, (data) => {
+    const { offset, bytes } = decode(data, readSchema, { bytesMax: messageBytesMax });
+    asked.push(bytes);
+    const part = stored.slice(offset, offset + bytes);
+    return { ...accepted, totalBytes: stored.length, data: part };
+  });
+  await settle();
+  await conversation.writeVector("parameters", values);
+  assert.deepEqual(written, [vectorPartBytesMax, 4]);
+  assert.equal((await conversation.readVector("parameters")).length, values.length);
+  assert.deepEqual(asked, [vectorPartBytesMax, vectorPartBytesMax]);
   client.close();
 });
 

@@ -13,7 +13,13 @@ import { createMemoryBroker } from "../../net/memory_transport.ts";
 import { resumableFields, type RunConfiguration } from "../../net/run_configuration.ts";
 import type { Transport } from "../../net/transport.ts";
 import { countStep, emptyTally, meanLoss } from "../../worker/tally.ts";
-import type { StepProgress } from "../../net/messages.ts";
+import { decode, encode } from "../../net/codec.ts";
+import {
+  finishedSchema,
+  messageBytesMax,
+  type StepProgress,
+  workerSubjects,
+} from "../../net/messages.ts";
 import { runWorker } from "../../worker/run_worker.ts";
 import { openTinyRun, tinyRun, undisturbedTinyRun } from "../support/tiny_run.ts";
 
@@ -425,6 +431,36 @@ Deno.test("runWorker: a newcomer that does not fit is told why, and the run goes
     await assertUndisturbed(cluster, end);
     assert.equal(end.restarts, 0);
   }));
+
+Deno.test("runWorker: a configuration that cannot be used is opened by nobody, and the coordinator told", async () => {
+  const broker = createMemoryBroker({ clock: systemClock });
+  const coordinator = broker.connect();
+  const subjects = workerSubjects("r", "a");
+  const text = JSON.stringify({ ...configuration, lanes: "12" });
+  coordinator.subscribe(subjects.join, ({ respond }) => respond(encode({ ok: true, text })));
+  coordinator.subscribe(
+    subjects.heartbeat,
+    ({ respond }) => respond?.(encode({ ok: true, text: "" })),
+  );
+  const told: string[] = [];
+  coordinator.subscribe(subjects.finished, ({ data, respond }) => {
+    told.push(decode(data, finishedSchema, { bytesMax: messageBytesMax }).failure);
+    respond(encode({ ok: true, text: "" }));
+  });
+  const what =
+    "the coordinator's answer holds an unusable configuration.lanes: expected an integer, " +
+    'got "12"; mend it, or use the version of Lockstep that wrote it';
+  await assert.rejects(
+    runWorker({
+      connect: () => Promise.resolve({ control: broker.connect(), data: broker.connect() }),
+      open: () => assert.fail("it was opened"),
+      ...{ run: "r", name: "a", where: "a", joinTimeoutMs: 5_000, clock: systemClock },
+    }),
+    { name: "ConfigurationError", message: what },
+  );
+  assert.deepEqual(told, [what]);
+  await coordinator.close();
+});
 
 Deno.test("runWorker: stopped while it regroups, a run ends with a checkpoint to go on from", () =>
   withCluster(async (cluster) => {

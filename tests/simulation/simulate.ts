@@ -9,6 +9,7 @@ import { searchDefects } from "./defect_search.ts";
 import { defects } from "./defects.ts";
 import type { SeedReport, SeedRequest } from "./seed_worker.ts";
 import { faultCountMin, faultPoints, rareFaults, seedsForCoverage } from "./fault_coverage.ts";
+import { seedSecondsMax } from "./seed_limit.ts";
 import { simulate } from "./simulation.ts";
 
 const seedMax = 2 ** 32 - 1;
@@ -59,8 +60,6 @@ const flags = {
   help: { kind: "switch", help: "show this" },
 } as const satisfies FlagTable;
 
-/** A seed takes a fraction of a second: one that takes this long goes round in circles. */
-export const seedSecondsMax = 60;
 const unended = {
   hangs: true as const,
   violation: `it is not over after ${seedSecondsMax} s of real time`,

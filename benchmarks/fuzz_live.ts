@@ -12,7 +12,7 @@ import { decode, encode } from "../net/codec.ts";
 import { messageBytesMax, runSubjects, workerSubjects, type WorkerVerb } from "../net/messages.ts";
 import { connectNats } from "../net/nats_transport.ts";
 import { random, secretToken } from "../net/random.ts";
-import { broken, chunkBytesMax, messageSamples } from "./fuzz_decoders.ts";
+import { broken, chunkBytesMax, verbSamples } from "./fuzz_decoders.ts";
 import { residentBytes } from "./resident_memory.ts";
 
 const steps = 120;
@@ -151,8 +151,7 @@ async function attack({ url, run, login, messages, seed, out, isOver }: Attack):
   const draws = random(seed, "attack");
   const chunks = createChunkCodec(chunkBytesMax);
   const buffer = new Uint8Array(chunks.bufferBytes);
-  const { workers: _, ...toCoordinator } = messageSamples;
-  const control = Object.entries(toCoordinator).map(([name, [schema, value]]) => ({
+  const control = Object.entries(verbSamples).map(([name, [schema, value]]) => ({
     subject: subjects[name as WorkerVerb],
     sample: new Uint8Array(encode(value)),
     isSound: (bytes: Uint8Array) =>

@@ -45,8 +45,8 @@ export interface HostileReport {
   readonly ends: readonly string[];
 }
 
-/** Messages between two looks at the run, which wait for the broker to read them. */
-const burst = 100;
+/** Messages between two looks at the run; a process that computes looks seldom. */
+const burst = 500;
 /**
  * The first two attack one sound worker each: in a second dispute a sound one would lose its place
  * itself, as `coordinator/membership.ts` has it.
@@ -118,6 +118,7 @@ async function attackInTurn(setting: HostileSetting): Promise<HostileReport> {
         if (membership !== undefined) sentAsMember++;
       }
       await connection.flush();
+      await delay(systemClock, lookMs);
     }
   }
   const late = delay(systemClock, endMsMax).then(() => "it goes on");

@@ -1,5 +1,5 @@
 /**
- * Workers that join a run as any other, with logins of their own, compute their shards, and then flood
+ * Workers that join a run like all others, with logins of their own, compute their shards, and then flood
  * it, one after the other: `deno run -A hostile_workers.ts SETTING`, a `HostileSetting` in JSON. Says
  * in JSON what came of it. All data is open and all messages are made before the first attack: on a
  * small machine that would take time from the run.

@@ -311,7 +311,7 @@ export class FaultInjector {
         // Either no message at all or one of the run's with a length and a sender that are wrong.
         const garbage = random.integer(2) === 0
           ? new Uint8Array([0xc1, count])
-          : encode([this.#cluster.generation, 63, count, 1, 0, 0, new Uint8Array(3)]);
+          : encode([this.#cluster.generation, 63, count, 1, 0, 0, new Uint8Array(3 + count % 2)]);
         connection.publish(subject, garbage);
         await connection.flush();
       }

@@ -4,7 +4,8 @@
  *
  * `--kills N` instead runs `train` N times and kills one worker at a random moment of each, and
  * `--matrix` kills each worker at each moment that is special. `--table` goes through the table of
- * faults in ARCHITECTURE.md.
+ * faults in ARCHITECTURE.md. Where kills are timed the last line says whether the next step came soon
+ * enough (`kill_target.ts`); the exit code is about the weights and the processes alone.
  */
 import { runCommand } from "../launch/exit_codes.ts";
 import { type FlagTable, helpText, parseFlags } from "../launch/flags.ts";
@@ -14,6 +15,7 @@ import { delay, systemClock } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
 import { formatTable } from "../report/table.ts";
 import { readRows, runFaultTable, tableRows } from "./fault_table/fault_table.ts";
+import { judgeKills, type KillTarget, targetInWords } from "./kill_target.ts";
 import { type KillResult, killRuns } from "./kill_runs.ts";
 import { markDescendants, markedProcesses } from "./marked_processes.ts";
 import { sufferMixedFaults } from "./mixed_faults.ts";
@@ -81,7 +83,7 @@ if (import.meta.main) {
       clock: systemClock,
     };
     const folder = await Deno.makeTempDir({ prefix: "lockstep-chaos-" });
-    let result: Record<string, unknown> & { survived: boolean };
+    let result: Record<string, unknown> & { survived: boolean; target: KillTarget };
     try {
       if (given.table) {
         const rows = readRows(given.rows as string | undefined);
@@ -106,6 +108,7 @@ if (import.meta.main) {
     const processesLeft = await waitUntilNoneLeft(mark);
     if (given.json) console.log(JSON.stringify({ seed, workers, ...result, processesLeft }));
     for (const line of processesLeft) console.error(`Left behind: ${line}`);
+    console.error(targetInWords(result.target));
     return result.survived && processesLeft.length === 0 ? 0 : 1;
   });
 }
@@ -126,7 +129,14 @@ function reportKills(kills: readonly KillResult[]) {
     }),
   ));
   console.error(`${survivals} of ${kills.length} runs ended with the undisturbed run's weights`);
-  return { survived: survivals === kills.length, kills: kills.length, survivals, results: kills };
+  return {
+    survived: survivals === kills.length,
+    // These runs are watched to their ends only.
+    target: judgeKills([]),
+    kills: kills.length,
+    survivals,
+    results: kills,
+  };
 }
 
 async function waitUntilNoneLeft(mark: string): Promise<string[]> {

@@ -1,6 +1,6 @@
 /**
  * `deno task bench fuzz`: hostile bytes. Millions of broken inputs against every decoder, and broken
- * messages from somebody who knows a worker's login against a run with live workers.
+ * messages from members of a run against its coordinator and its live workers.
  *
  *   deno task bench fuzz --decoders 10000000 --live 100000 --json
  */

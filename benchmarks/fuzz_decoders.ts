@@ -3,6 +3,7 @@
  * spliced, lengths raised. A reader either accepts or throws its own kind of error; anything else is
  * a fault, and so is one that takes long or keeps memory.
  */
+import { createHash } from "node:crypto";
 import { createChunkCodec } from "../collective/chunk_message.ts";
 import { createCreditCodec } from "../collective/credit_message.ts";
 import { CheckpointError, decodeManifest } from "../coordinator/checkpoint_manifest.ts";
@@ -54,8 +55,10 @@ const generation = 3;
 const at = { step: 7, epoch: 1, planStep: 2 };
 const array = { name: "layer0/kernel", shape: [3, 3, 1, 8] };
 
-/** One well-formed message for each schema. */
-export const messageSamples: Readonly<Record<string, readonly [Schema<unknown>, Encodable]>> = {
+/** One well-formed message for each verb of a worker. */
+export const verbSamples: Readonly<
+  Record<messages.WorkerVerb, readonly [Schema<unknown>, Encodable]>
+> = {
   join: [messages.joinSchema, { protocol: messages.protocolVersion, where: "here" }],
   ready: [messages.readySchema, {
     engine: "tensorflow",
@@ -94,12 +97,46 @@ export const messageSamples: Readonly<Record<string, readonly [Schema<unknown>, 
     seconds: 0.25,
     paddedShare: 0,
   }],
+  validation: [messages.validationSchema, {
+    generation,
+    step: 7,
+    epoch: 1,
+    shards: [
+      { shard: 0, lossSum: 0.5, persistenceSum: 0.75, weightSum: 12 },
+      { shard: 1, lossSum: 0.25, correctSum: 3, weightSum: 12 },
+    ],
+  }],
+  pictures: [messages.pictureSchema, {
+    generation,
+    step: 7,
+    height: 64,
+    width: 64,
+    channels: 1,
+    isLast: false,
+    samples: [{ label: "test/0", frames: 20, firstPredicted: 10 }],
+  }],
   finished: [messages.finishedSchema, {
     generation,
     reason: "done",
     step: 7,
     parametersSha256: "cd".repeat(32),
     failure: "",
+  }],
+  heartbeat: [messages.heartbeatSchema, { generation, where: "here", attempt: 1, heardMs: 12345 }],
+  leave: [messages.leaveSchema, {}],
+  validating: [messages.validatingSchema, { generation, done: 3, total: 9 }],
+  stalled: [messages.stalledSchema, { generation, missing: ["w0", "w1"] }],
+  accuse: [messages.accuseSchema, { generation, accused: "w1" }],
+};
+
+/** What the coordinator says. */
+const coordinatorSamples: Readonly<Record<string, readonly [Schema<unknown>, Encodable]>> = {
+  reply: [messages.replySchema, { ok: true, text: "{}", life: "first" }],
+  "reply to read": [messages.readReplySchema, {
+    ok: true,
+    text: "",
+    totalBytes: 4096,
+    data: new Uint8Array(64),
   }],
   workers: [messages.coordinatorMessageSchema, {
     type: "start",
@@ -124,7 +161,9 @@ export function createDecoders(folder: string): Decoder[] {
   const path = `${folder}/input`;
   const written = (bytes: Bytes) => Deno.writeFileSync(path, bytes, { mode: 0o600 });
   return [
-    ...Object.entries(messageSamples).map(([each, [schema, value]]): Decoder => ({
+    ...Object.entries({ ...verbSamples, ...coordinatorSamples }).map((
+      [each, [schema, value]],
+    ): Decoder => ({
       name: `message ${each}`,
       samples: [new Uint8Array(encode(value))],
       decode: (bytes) => decode(bytes, schema, { bytesMax: messages.messageBytesMax }),
@@ -170,8 +209,16 @@ export function createDecoders(folder: string): Decoder[] {
     },
     {
       name: "manifest",
-      samples: [textBytes('{"format": "lockstep-checkpoint", "formatVersion": 1, "step": 1}')],
+      samples: [sealed(manifestBody)],
       decode: decodeManifest,
+      refusal: CheckpointError,
+      share: 0.002,
+    },
+    {
+      // Broken before its hash is taken: one that does not match is refused unread.
+      name: "manifest's contents",
+      samples: [manifestBody],
+      decode: (bytes) => decodeManifest(sealed(bytes)),
       refusal: CheckpointError,
       share: 0.005,
     },
@@ -322,6 +369,31 @@ function joined(first: Uint8Array, second: Uint8Array): Bytes {
 
 function textBytes(text: string): Bytes {
   return new TextEncoder().encode(text);
+}
+
+/** All of a manifest but the hash of itself. */
+const manifestBody = textBytes(
+  JSON.stringify(
+    {
+      format: "lockstep-checkpoint",
+      formatVersion: 1,
+      step: 7,
+      epoch: 1,
+      planStep: 2,
+      createdAt: "2026-01-01T00:00:00.000Z",
+      metrics: { validationLoss: 0.25, lossSum: 1.5e-3 },
+      parametersSha256: "ef".repeat(32),
+      configuration: { lanes: 8, model: "convlstm", filters: [16, 16], clipNorm: null },
+      files: { "parameters.safetensors": { bytes: 4096, sha256: "01".repeat(32) } },
+    },
+    undefined,
+    2,
+  ).slice(0, -"\n}".length) + ",\n",
+);
+
+function sealed(body: Bytes): Bytes {
+  const hash = createHash("sha256").update(body).digest("hex");
+  return joined(body, textBytes(`  "manifestSha256": "${hash}"\n}\n`));
 }
 
 function idxSample(): Bytes {

@@ -1,29 +1,25 @@
 /**
- * A run of two workers while a third party, with a worker's login of its own, sends broken messages
- * to the coordinator and into the gradients. Compared with the same run left alone.
+ * A run of two workers that is attacked by its own members: workers with valid logins that join,
+ * compute, and flood coordinator and workers with messages of the wrong kind, until they are excluded
+ * and beyond. Compared with the same run left alone.
  */
-import { type Login, workerLogins } from "../launch/broker_permissions.ts";
+import { fileURLToPath } from "node:url";
+import { workerLogins } from "../launch/broker_permissions.ts";
 import { startLastingBroker } from "../launch/lasting_broker.ts";
-import { runLocalCluster } from "../launch/local_cluster.ts";
+import { type Program, runLocalCluster } from "../launch/local_cluster.ts";
 import { setUp } from "../launch/setup.ts";
-import { createChunkCodec } from "../collective/chunk_message.ts";
 import { delay, systemClock } from "../net/clock.ts";
-import { decode, encode } from "../net/codec.ts";
-import { messageBytesMax, runSubjects, workerSubjects, type WorkerVerb } from "../net/messages.ts";
-import { connectNats } from "../net/nats_transport.ts";
-import { random, secretToken } from "../net/random.ts";
-import { broken, chunkBytesMax, messageSamples } from "./fuzz_decoders.ts";
+import { secretToken } from "../net/random.ts";
+import { attackAt, attackedRunSteps, attacks } from "./attack_plan.ts";
+import type { HostileReport, HostileSetting } from "./hostile_workers.ts";
 import { residentBytes } from "./resident_memory.ts";
+import { lastStep } from "./run_progress.ts";
 
-const steps = 120;
-/** Steps in a row that are attacked, or left alone: what else the machine does then affects both. */
-const blockSteps = 10;
-const isAttacked = (step: number) => Math.floor(step / blockSteps) % 2 === 1;
-const attackedSteps = Array.from({ length: steps }, (_, index) => index + 1).filter(isAttacked);
+const workers = 2;
 const everyRun = [
-  ...["--lanes", "8", "--window", "10", "--seed", "7"],
-  ...["--sequence-frames", "41", "--sequences", "200", "--validation-sequences", "2"],
-  ...["--test-sequences", "4", "--steps", `${steps}`, "--engine", "tensorflow"],
+  ...["--lanes", "8", "--window", "10", "--seed", "7", "--snapshot-steps", "5"],
+  ...["--sequence-frames", "41", "--sequences", "400", "--validation-sequences", "2"],
+  ...["--test-sequences", "4", "--steps", `${attackedRunSteps}`, "--engine", "tensorflow"],
 ];
 const runFlags = {
   default: [...everyRun, "--size", "64", "--filters", "16,16"],
@@ -31,19 +27,32 @@ const runFlags = {
   small: [...everyRun, "--size", "32", "--filters", "2"],
 };
 export type LiveRun = keyof typeof runFlags;
-/** Messages between two looks at the run, and how long to wait for it to read them. */
-const burst = 100;
+/** The first block of steps, in which everything warms up, is compared with nothing. */
+const isCompared = (step: number) => step > attackedRunSteps / (2 * attacks);
+const lookMs = 20;
+const hostileEndMsMax = 20_000;
 
 export interface LiveReport {
   readonly messages: number;
+  /** Those sent by a member of the generation under way; the others have a login and are out. */
+  readonly messagesFromMembers: number;
+  /** What reached the sums of the two sound workers and was refused there, by reason. */
+  readonly droppedByWorkers: Readonly<Record<string, number>>;
+  /** Why the coordinator hears whom no more. */
+  readonly excluded: readonly string[];
+  /** How the hostile workers ended. */
+  readonly ends: readonly string[];
   readonly exitCode: number;
   readonly restarts: number;
   /** In the same run, whose steps are attacked and left alone by turns. */
   readonly secondsPerStep: { readonly alone: number; readonly attacked: number };
+  /** The same by the clock on the wall: with what joins and exclusions cost. */
+  readonly wallSecondsPerStep: { readonly alone: number; readonly attacked: number };
   /** While steps are attacked. */
   readonly messagesPerSecond: number;
   /** Of the steps left alone. */
   readonly throughput: number;
+  readonly wallThroughput: number;
   readonly sameBits: boolean;
   /** Most that a process of the run grew beyond the same process of the run left alone. */
   readonly grownMiB: number;
@@ -60,13 +69,21 @@ export async function attackRun(
   const grown = Object.entries(attacked.memory).map(([name, bytes]) =>
     bytes - (alone.memory[name] ?? bytes)
   );
+  const { hostile, secondsPerStep, wallSecondsPerStep } = attacked;
+  const attackedSteps = attackedRunSteps / 2;
   return {
-    messages: attacked.sent,
+    messages: hostile.sent,
+    messagesFromMembers: hostile.sentAsMember,
+    droppedByWorkers: attacked.dropped,
+    excluded: attacked.excluded,
+    ends: hostile.ends,
     exitCode: attacked.code,
-    restarts: attacked.generations - 1,
-    secondsPerStep: attacked.secondsPerStep,
-    messagesPerSecond: attacked.sent / (attackedSteps.length * attacked.secondsPerStep.attacked),
-    throughput: attacked.secondsPerStep.alone / attacked.secondsPerStep.attacked,
+    restarts: attacked.restarts,
+    secondsPerStep,
+    wallSecondsPerStep,
+    messagesPerSecond: hostile.sent / (attackedSteps * wallSecondsPerStep.attacked),
+    throughput: secondsPerStep.alone / secondsPerStep.attacked,
+    wallThroughput: wallSecondsPerStep.alone / wallSecondsPerStep.attacked,
     sameBits: attacked.parametersSha256 === alone.parametersSha256,
     grownMiB: Math.max(...grown) / 2 ** 20,
   };
@@ -77,22 +94,26 @@ async function trainOnce(messages: number, seed: number, size: LiveRun) {
     needs: ["tensorflow", "nats-server"],
   });
   if (!tensorflow || !natsServer) throw new Error(problems.join("; "));
-  const out = await Deno.makeTempDir({ prefix: "lockstep-fuzz-" });
+  const folder = await Deno.makeTempDir({ prefix: "lockstep-fuzz-" });
+  const out = `${folder}/run`;
   const run = secretToken(6);
-  // The run's workers have the first places; the attacker's login is one more.
-  const workers = workerLogins(3);
-  const roles = { run, workers };
-  const [attacker] = workers.slice(2);
+  // The run's workers have the first places; each hostile one has a login of its own.
+  const logins = workerLogins(workers + attacks);
+  const roles = { run, workers: logins };
   const broker = await startLastingBroker({ binary: natsServer.path, clock: systemClock, roles });
   const memory: Record<string, number> = {};
   const pids = new Map<string, number>();
+  /** When each step was seen first. */
+  const seenMs = new Map<number, number>();
   let over = false;
   const watching = (async () => {
     while (!over) {
       for (const [name, pid] of pids) {
         memory[name] = Math.max(memory[name] ?? 0, residentBytes(pid));
       }
-      await delay(systemClock, 100);
+      const step = await lastStep(out);
+      if (!seenMs.has(step)) seenMs.set(step, systemClock.nowMs());
+      await delay(systemClock, lookMs);
     }
   })();
   try {
@@ -102,136 +123,133 @@ async function trainOnce(messages: number, seed: number, size: LiveRun) {
         run,
         credentials: { user: broker.user, password: broker.password },
       },
-      workerLogins: workers,
+      workerLogins: logins,
       out,
-      workers: 2,
+      workers,
       resume: false,
-      coordinatorArgs: [...runFlags[size], "--workers", "2", "--out", out],
+      coordinatorArgs: [...runFlags[size], "--workers", `${workers}`, "--out", out],
       libraryPath: tensorflow.path,
       clock: systemClock,
       observer: {
         urlOf: () => broker.url,
+        programOf: (name) => name === "coordinator" ? undefined : countingWorker(folder, name),
         started: (name, { pid }) => void pids.set(name, pid),
       },
     }).finally(() => over = true);
-    const sent = messages === 0 ? 0 : await attack({
-      url: broker.url,
-      run,
-      login: attacker,
-      messages,
-      seed,
-      out,
-      isOver: () => over,
-    });
+    const hostile: HostileReport = messages === 0
+      ? { sent: 0, sentAsMember: 0, ends: [] }
+      : await attack(
+        { url: broker.url, run, logins: logins.slice(workers), messages, seed, out },
+        tensorflow.path,
+        ended,
+      );
     const code = await ended;
-    return { code, sent, memory, ...await outcome(out) };
+    return {
+      code,
+      hostile,
+      memory,
+      dropped: await droppedIn(folder),
+      wallSecondsPerStep: wallSeconds(seenMs),
+      ...await outcome(out),
+    };
   } finally {
     over = true;
     await watching;
     await broker.stop();
-    await Deno.remove(out, { recursive: true });
+    await Deno.remove(folder, { recursive: true });
   }
 }
 
-interface Attack {
-  readonly url: string;
-  readonly run: string;
-  readonly login: Login;
-  readonly messages: number;
-  readonly seed: number;
-  readonly out: string;
-  readonly isOver: () => boolean;
-}
+const pathOf = (file: string) => fileURLToPath(new URL(file, import.meta.url));
 
-/** Sends while the run trains, at a pace that spreads the messages over the steps to attack. */
-async function attack({ url, run, login, messages, seed, out, isOver }: Attack): Promise<number> {
-  const transport = await connectNats({ servers: url, name: "attack", credentials: login });
-  const { data: gradients } = runSubjects(run);
-  const subjects = workerSubjects(run, login.user);
-  const draws = random(seed, "attack");
-  const chunks = createChunkCodec(chunkBytesMax);
-  const buffer = new Uint8Array(chunks.bufferBytes);
-  const { workers: _, ...toCoordinator } = messageSamples;
-  const control = Object.entries(toCoordinator).map(([name, [schema, value]]) => ({
-    subject: subjects[name as WorkerVerb],
-    sample: new Uint8Array(encode(value)),
-    isSound: (bytes: Uint8Array) =>
-      doesNotThrow(() => decode(bytes, schema, { bytesMax: messageBytesMax })),
-  }));
-  const stale = (step: number) =>
-    new Uint8Array(chunks.encode(buffer, [999, 1, 1, step, 0, 0, new Uint8Array(64)]));
-  const makeOne = (): { subject: string; data: Uint8Array } => {
-    for (;;) {
-      if (draws.integer(2) === 0) {
-        const { subject, sample, isSound } = control[draws.integer(control.length)];
-        const data = broken(sample, draws);
-        // What is still well-formed is no broken message; who may send those is another matter.
-        if (!isSound(data)) return { subject, data };
-      } else {
-        const places = ["total", "total.0", "reduce.0", "reduce.1", "reduce.7", "credit.0"];
-        const place = places[draws.integer(places.length)];
-        const subject = `${gradients}.${login.user}.${place}`;
-        const sample = stale(draws.integer(steps)).slice();
-        const data = draws.integer(4) === 0 ? sample : broken(sample, draws);
-        if (data === sample || !doesNotThrow(() => chunks.decode(data))) return { subject, data };
-      }
-    }
+/** A worker of the run, which writes down what it has refused. */
+function countingWorker(folder: string, name: string): Program {
+  const path = `${folder}/dropped-${name}.json`;
+  return {
+    path: pathOf("attacked_worker.ts"),
+    permissions: [`--allow-write=${path}`],
+    args: [path],
   };
-  // Made beforehand: on a small machine, making them would take time from the run.
-  const ready = Array.from({ length: messages }, makeOne);
-  let sent = 0;
-  try {
-    while (!isOver() && sent < messages) {
-      const now = await lastStep(out) + 1;
-      const done = attackedSteps.filter((step) => step <= now).length;
-      const due = isAttacked(now) ? Math.ceil(messages * done / attackedSteps.length) : 0;
-      while (sent < due && !isOver()) {
-        for (const { subject, data } of ready.slice(sent, Math.min(due, sent + burst))) {
-          transport.publish(subject, data);
-          sent++;
-        }
-        await transport.flush();
-      }
-      await delay(systemClock, 20);
+}
+
+async function droppedIn(folder: string): Promise<Record<string, number>> {
+  const total: Record<string, number> = {};
+  for (const { name } of Deno.readDirSync(folder)) {
+    if (!name.startsWith("dropped-")) continue;
+    const dropped = JSON.parse(await Deno.readTextFile(`${folder}/${name}`));
+    for (const [reason, count] of Object.entries(dropped)) {
+      total[reason] = (total[reason] ?? 0) + Number(count);
     }
-  } finally {
-    await transport.close();
   }
-  return sent;
+  return total;
 }
 
-function doesNotThrow(action: () => unknown): boolean {
-  try {
-    action();
-    return true;
-  } catch {
-    return false;
-  }
+/** Lasts as long as the run, and hardly longer. */
+async function attack(
+  setting: HostileSetting,
+  libraryPath: string,
+  runEnded: Promise<number>,
+): Promise<HostileReport> {
+  const process = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--config", pathOf("../deno.json"), pathOf("hostile_workers.ts")],
+      JSON.stringify(setting),
+    ],
+    env: { TF_LIBRARY: libraryPath },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+  let isOver = false;
+  void runEnded.finally(async () => {
+    await delay(systemClock, hostileEndMsMax);
+    if (!isOver) process.kill("SIGKILL");
+  }).catch(() => {});
+  const { success, stdout } = await process.output();
+  isOver = true;
+  if (!success) throw new Error("The hostile workers ended before they had told what they sent");
+  return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-async function lastStep(out: string): Promise<number> {
-  const text = await Deno.readTextFile(`${out}/metrics.jsonl`).catch(() => "");
-  const lines = text.trimEnd().split("\n");
-  return Number(/"step":(\d+)/.exec(lines.at(-1) ?? "")?.[1] ?? 0);
+/** Between the first sights of two steps, which a restart may go back behind and come to again. */
+function wallSeconds(seenMs: ReadonlyMap<number, number>): { alone: number; attacked: number } {
+  const seconds = { alone: 0, attacked: 0 };
+  const steps = { alone: 0, attacked: 0 };
+  const sights = [...seenMs].sort(([a], [b]) => a - b);
+  for (const [index, [step, atMs]] of sights.entries()) {
+    if (index === 0 || !isCompared(step)) continue;
+    const [before, beforeMs] = sights[index - 1];
+    const kind = attackAt(step) === undefined ? "alone" : "attacked";
+    seconds[kind] += (atMs - beforeMs) / 1000;
+    steps[kind] += step - before;
+  }
+  return {
+    alone: seconds.alone / steps.alone,
+    attacked: seconds.attacked / steps.attacked,
+  };
 }
 
 async function outcome(out: string) {
   const lines = (await Deno.readTextFile(`${out}/metrics.jsonl`)).trimEnd().split("\n")
     .map((line) => JSON.parse(line) as { step: number; secondsPerStep?: number });
-  const mean = (attacked: boolean) => {
+  const mean = (isAttacked: boolean) => {
     const seconds = lines.flatMap(({ step, secondsPerStep }) =>
-      secondsPerStep !== undefined && step > 5 && isAttacked(step) === attacked
+      secondsPerStep !== undefined && isCompared(step) &&
+        (attackAt(step) !== undefined) === isAttacked
         ? [secondsPerStep]
         : []
     );
     return seconds.reduce((sum, each) => sum + each, 0) / seconds.length;
   };
-  const path = `${out}/checkpoints/step-${String(steps).padStart(6, "0")}/manifest.json`;
+  const name = `step-${String(attackedRunSteps).padStart(6, "0")}`;
+  const path = `${out}/checkpoints/${name}/manifest.json`;
   const { parametersSha256 } = JSON.parse(await Deno.readTextFile(path));
-  const journal = (await Deno.readTextFile(`${out}/journal.jsonl`)).trimEnd().split("\n");
+  const journal = (await Deno.readTextFile(`${out}/journal.jsonl`)).trimEnd().split("\n")
+    .map((line) => JSON.parse(line) as { restarts: number; dropped?: string });
   return {
     secondsPerStep: { alone: mean(false), attacked: mean(true) },
     parametersSha256: parametersSha256 as string,
-    generations: new Set(journal.map((line) => JSON.parse(line).generation)).size,
+    restarts: journal.at(-1)!.restarts,
+    excluded: journal.flatMap(({ dropped }) => dropped ?? []),
   };
 }

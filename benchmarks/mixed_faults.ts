@@ -9,6 +9,7 @@ import { type Fault, planFaults } from "./fault_plan.ts";
 import { sentenceOf } from "./fault_table/trial.ts";
 import { type RunWatch, watchRun } from "./run_watch.ts";
 import { train, type TrainSetting } from "./train_process.ts";
+import { judgeKills } from "./kill_target.ts";
 import { percentile } from "./turns.ts";
 
 /** Time for a worker that was killed to come back before the next fault. */
@@ -165,7 +166,8 @@ function reportFaults(
     const own = results.filter((result) => result.kind === kind);
     return { kind, count: own.length, ...delays(own) };
   });
-  const killed = delays(results.filter(({ kind }) => kind === "kill worker"));
+  const kills = results.filter(({ kind }) => kind === "kill worker");
+  const target = judgeKills(kills.map(({ resumedMs }) => resumedMs));
   console.error(formatTable(
     ["fault", "times", "detected p50 ms", "p95", "next step p50 ms", "p95"],
     kinds.map((row) => [
@@ -183,7 +185,15 @@ function reportFaults(
         ? `the same weights as undisturbed, SHA-256 ${run.expected}`
         : `SHA-256 ${run.found} in place of ${run.expected}`),
   );
-  return { survived, faults: results.length, ...run, killed, kinds, results };
+  return {
+    survived,
+    faults: results.length,
+    ...run,
+    killed: delays(kills),
+    target,
+    kinds,
+    results,
+  };
 }
 
 function delays(results: readonly FaultResult[]) {

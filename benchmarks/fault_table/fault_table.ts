@@ -1,6 +1,7 @@
 /** `deno task chaos --table`: the rows of the fault table that real processes are put through. */
 import { UsageError } from "../../launch/flags.ts";
 import { formatTable } from "../../report/table.ts";
+import { judgeKills } from "../kill_target.ts";
 import { percentile } from "../turns.ts";
 import { churn } from "./churn.ts";
 import { killAllWorkers } from "./all_workers_killed.ts";
@@ -30,6 +31,7 @@ const rows: Readonly<Record<number, (setting: TableSetting) => AsyncGenerator<Tr
   20: killLaunchers,
 };
 
+const killedWorkers = 1;
 export const tableRows = Object.keys(rows).map(Number);
 
 /** @throws {UsageError} for a row that is not tested here */
@@ -63,7 +65,13 @@ export async function runFaultTable(setting: TableSetting, wanted: readonly numb
   for (const { row, fault, victim, problem } of trials) {
     if (problem !== "") console.error(`row ${row}, ${fault}, ${victim}: ${problem}`);
   }
-  return { survived: trials.every(({ problem }) => problem === ""), table: summary, trials };
+  const killed = trials.filter(({ row }) => row === killedWorkers);
+  return {
+    survived: trials.every(({ problem }) => problem === ""),
+    target: judgeKills(killed.map(({ resumedMs }) => resumedMs)),
+    table: summary,
+    trials,
+  };
 }
 
 /** One line for each fault of each row, in the order of their first trials. */

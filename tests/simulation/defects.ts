@@ -24,6 +24,8 @@ const worker = "worker/run_worker.ts";
 const client = "worker/coordinator_client.ts";
 const snapshots = "worker/snapshots.ts";
 const training = "worker/run_training.ts";
+const tally = "worker/tally.ts";
+const dataMessages = "collective/data_messages.ts";
 
 export const defects: readonly Defect[] = [
   {
@@ -195,7 +197,7 @@ export const defects: readonly Defect[] = [
   },
   {
     what: "gradients of any generation are added",
-    file: "collective/data_messages.ts",
+    file: dataMessages,
     from: 'if (message[0] !== generation) return "generation";',
     to: "",
   },
@@ -391,5 +393,72 @@ export const defects: readonly Defect[] = [
     file: client,
     from: "values.set(data, offset);",
     to: "if (offset === 0) values.set(data, offset);",
+  },
+  {
+    what: "a checkpoint that the disk refuses is taken for written",
+    file: "coordinator/checkpoint.ts",
+    from: "    throw new CheckpointError(\n      `Cannot write checkpoint",
+    to:
+      '    if (started) return "";\n    throw new CheckpointError(\n      `Cannot write checkpoint',
+  },
+  {
+    what: "a generation that the journal cannot hold is announced",
+    file: coordinator,
+    from: "return fail(sentence(error));\n    }\n    const { step, epoch, planStep, tally }",
+    to: "void error;\n    }\n    const { step, epoch, planStep, tally }",
+  },
+  {
+    what: "a gradient that cannot be read ends its receiver",
+    file: dataMessages,
+    from: "} catch {\n      // Of other members",
+    to: "} catch (error) {\n      if (error) throw error;\n      // Of other members",
+  },
+  {
+    what: "gradients in another member's name are added",
+    file: dataMessages,
+    from: 'return message[1] === sender ? use(message) : "sender";',
+    to: "return use(message);",
+  },
+  {
+    what: "a message that cannot be read ends the coordinator",
+    file: coordinator,
+    from: "noteMalformed(worker, verb, sentence(error));",
+    to: "throw error;",
+  },
+  {
+    what: "who is excluded may join again",
+    file: coordinator,
+    from: "strikes.exclude(command.worker, command.reason);",
+    to: "",
+  },
+  {
+    what: "a step that is not finite counts in its epoch's loss",
+    file: tally,
+    from: 'if (fault !== "") return { ...tally, faultsInARow: tally.faultsInARow + 1 };',
+    to: "void fault;",
+  },
+  {
+    what: "steps in a row that are not finite are counted anew in each epoch",
+    file: tally,
+    from: "return { ...emptyTally, faultsInARow };",
+    to: "return { ...emptyTally, faultsInARow: 0 * faultsInARow };",
+  },
+  {
+    what: "a step is gone back for again and again",
+    file: training,
+    from: '=== "rollback" && step > skipUpTo)',
+    to: '=== "rollback" && step >= Math.min(0, skipUpTo))',
+  },
+  {
+    what: "the coordinator forgets which step it went back for",
+    file: coordinator,
+    from: "skipUpTo = Math.max(skipUpTo, step);",
+    to: "",
+  },
+  {
+    what: "steps that are left out are not written down",
+    file: coordinator,
+    from: 'if (progress.fault !== "") note({ skipped: progress.step });',
+    to: "",
   },
 ];

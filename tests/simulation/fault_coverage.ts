@@ -24,6 +24,13 @@ export const faultPoints: readonly string[] = [
   "slow consumer",
   "write deadline",
   "stuck disk operation",
+  "operation on a full disk",
+  "operation on a broken disk",
+  "resumed after a failure of the disk",
+  "garbage sender excluded",
+  "step left out",
+  "passing NaN",
+  "went back for a step",
   "time of day jumped",
 ];
 

@@ -3,6 +3,10 @@
  * moments that are too short to be hit by chance. Each one that has happened is counted.
  */
 import type { Coordinator } from "../../coordinator/run_coordinator.ts";
+import { dataSubjects } from "../../collective/data_subjects.ts";
+import { encode } from "../../net/codec.ts";
+import { runSubjects, workerSubjects, workerVerbs } from "../../net/messages.ts";
+import { TransportError } from "../../net/transport.ts";
 import type { Ambush, FaultKind, Scenario } from "./scenario.ts";
 import type { SimulatedBroker } from "./simulated_broker.ts";
 import { journalPoints, type SimulatedMachine } from "./simulated_machine.ts";
@@ -14,6 +18,7 @@ export interface SimulatedWorker {
   readonly process: SimulatedProcess;
   readonly leave: PromiseWithResolvers<void>;
   isLeaving: boolean;
+  sendsGarbage: boolean;
 }
 
 /** What faults happen to. */
@@ -27,12 +32,20 @@ export interface Cluster {
   coordinator: Coordinator | undefined;
   /** A run that somebody has stopped has no processes to disturb until it is resumed. */
   readonly isAtRest: boolean;
+  /** The run's name. */
+  readonly run: string;
+  /** The newest that was announced. */
+  readonly generation: number;
   startHost(): void;
   startWorker(): void;
   /** Messages vanish: what waits for an answer may have to wait for its whole limit. */
   messagesVanish(): void;
+  /** It is to be excluded, and may drag a sound one along. */
+  sendsGarbage(worker: SimulatedWorker): void;
 }
 
+/** Some more than anybody takes of one sender. */
+const garbageMessages = 24;
 /** A synchronous loop, a collection of garbage: longer than nats-server waits for a write. */
 const eventLoopBlockMs = 15_000;
 
@@ -56,8 +69,9 @@ export class FaultInjector {
   heal(): void {
     this.#isOver = true;
     this.#deaf.clear();
-    const { broker, host } = this.#cluster;
+    const { broker, host, machine } = this.#cluster;
     broker.lossShare = 0;
+    machine.mend();
     if (!broker.isUp) broker.start();
     for (const process of [host!, ...this.#living().map(({ process }) => process)]) {
       process.thaw();
@@ -194,6 +208,19 @@ export class FaultInjector {
         trace.note(`${worker.name} misses the next generation's start`);
         this.#deaf.set(worker.process, 1 + random.integer(2));
         return true;
+      case "fill disk": {
+        const ms = this.#duration(1.5, 3.5);
+        trace.note(`the disk is full for ${ms.toFixed(0)} ms`);
+        machine.fill();
+        time.after(ms, () => machine.makeRoom());
+        return true;
+      }
+      case "break disk":
+        trace.note("the next operation on the disk fails");
+        machine.breakOnce();
+        return true;
+      case "send garbage":
+        return this.#sendGarbage(worker);
       case "join":
         if (living.length >= configuration.shards + 2) return false;
         this.#cluster.startWorker();
@@ -259,6 +286,41 @@ export class FaultInjector {
     time.after(afterMs, () => {
       connection.cut("reset by peer", { arrives: "some", isHeardAtOnce: true });
       broker.unblock(process);
+    });
+    return true;
+  }
+
+  /** Beside its own messages, over a connection of its own: each once the one before has gone. */
+  #sendGarbage(worker: SimulatedWorker | undefined): boolean {
+    if (!worker || worker.sendsGarbage) return false;
+    const { name, process } = worker;
+    const { broker, run, trace } = this.#cluster;
+    const { random, configuration } = this.#scenario;
+    const subjects = dataSubjects(runSubjects(run).data);
+    const subject = this.#pick([
+      subjects.totals(name),
+      subjects.partials(name, random.integer(configuration.workers)),
+      subjects.credits(name, random.integer(configuration.workers)),
+      workerSubjects(run, name)[this.#pick(workerVerbs)!],
+    ])!;
+    trace.note(`${name} sends garbage on ${subject}`);
+    this.#cluster.sendsGarbage(worker);
+    const send = async () => {
+      const connection = await broker.connect(process, { noEcho: true });
+      for (let count = 0; count < garbageMessages && !this.#isOver; count++) {
+        // Either no message at all or one of the run's with a length and a sender that are wrong.
+        const garbage = random.integer(2) === 0
+          ? new Uint8Array([0xc1, count])
+          : encode([this.#cluster.generation, 63, count, 1, 0, 0, new Uint8Array(3 + count % 2)]);
+        connection.publish(subject, garbage);
+        await connection.flush();
+      }
+      await connection.close();
+    };
+    process.enter(() => {
+      send().catch((error) => {
+        if (!(error instanceof TransportError)) throw error;
+      });
     });
     return true;
   }

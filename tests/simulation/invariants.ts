@@ -6,6 +6,7 @@
 import type { SavedCheckpoint } from "../../coordinator/checkpoint.ts";
 import type { RunEnd } from "../../coordinator/run_coordinator.ts";
 import type { RunReport } from "../../coordinator/run_report.ts";
+import { tallyFromMetrics } from "../../coordinator/tally_metrics.ts";
 import { decode } from "../../net/codec.ts";
 import {
   coordinatorMessageSchema,
@@ -14,7 +15,7 @@ import {
 } from "../../net/messages.ts";
 import type { OpenedRun, RunTrainer } from "../../worker/opened_run.ts";
 import type { Oracle } from "./oracle.ts";
-import type { SimulatedMachine } from "./simulated_machine.ts";
+import { diskErrors, type SimulatedMachine } from "./simulated_machine.ts";
 import type { Trace } from "./trace.ts";
 
 export class Invariants {
@@ -22,22 +23,44 @@ export class Invariants {
   readonly #opened: OpenedRun;
   readonly #machine: SimulatedMachine;
   readonly #trace: Trace;
+  readonly #checkpointSteps: number;
   readonly #validations = new Map<number, number>();
   /** Who has asked this life of the coordinator to be let go, and was heard. */
   readonly #leaving = new Set<string>();
+  /** Whom this life of the coordinator hears no more. */
+  readonly #excluded = new Set<string>();
+  /** Workers that have sent garbage. */
+  readonly #garbageSenders = new Set<string>();
+  #soundLost = 0;
   /** Newest checkpoint that the coordinator has called safe. */
   #safeStep = -1;
   #generation = 0;
   #announcement = "";
   #lastProgress = -1;
+  /** A step that is not a number the first time only, and may be found to be none once. */
+  passingNanStep: number | undefined;
   /** Whether steps may be reported with gaps, because messages vanish. */
   mayMissProgress = false;
 
-  constructor(oracle: Oracle, opened: OpenedRun, machine: SimulatedMachine, trace: Trace) {
+  constructor(
+    oracle: Oracle,
+    opened: OpenedRun,
+    { machine, trace, checkpointSteps }: {
+      readonly machine: SimulatedMachine;
+      readonly trace: Trace;
+      readonly checkpointSteps: number;
+    },
+  ) {
+    this.#checkpointSteps = checkpointSteps;
     this.#oracle = oracle;
     this.#opened = opened;
     this.#machine = machine;
     this.#trace = trace;
+  }
+
+  /** The newest that was announced. */
+  get generation(): number {
+    return this.#generation;
   }
 
   get whereabouts(): string {
@@ -50,6 +73,25 @@ export class Invariants {
     if (message.type !== "beat") this.#trace.note(`${from} announces ${JSON.stringify(message)}`);
     if (message.type === "start") this.#started(message);
     return message.type === "end";
+  }
+
+  /** This worker is no sound one any more. */
+  sendsGarbage(worker: string): void {
+    this.#garbageSenders.add(worker);
+  }
+
+  /**
+   * A worker ends because it is heard no more. A sound one may be taken for one that lies, but not more
+   * of them than there are others.
+   */
+  wasExcluded(worker: string): void {
+    if (this.#garbageSenders.has(worker)) return this.#trace.count("garbage sender excluded");
+    this.#trace.count("sound worker excluded");
+    if (++this.#soundLost <= this.#garbageSenders.size) return;
+    this.#trace.violate(
+      `worker ${worker} is excluded, the ${this.#soundLost}th sound one, because of ` +
+        `${this.#garbageSenders.size} that sent garbage`,
+    );
   }
 
   /** The coordinator hears that a worker wants to leave. */
@@ -75,7 +117,10 @@ export class Invariants {
     if (new Set(members).size !== members.length) violate("has a member twice");
     const leaver = members.find((worker) => this.#leaving.has(worker));
     if (leaver) violate(`has member ${leaver}, which has asked to leave`);
-    const wrong = this.#oracle.faultOfPosition(message);
+    const out = members.find((worker) => this.#excluded.has(worker));
+    if (out) violate(`has member ${out}, which is excluded`);
+    const wrong = this.#oracle.faultOfPosition(message) ??
+      this.#oracle.faultOfTally(message, message.tally);
     if (wrong) violate(`begins wrongly: ${wrong}`);
     this.#generation = generation;
     this.#lastProgress = step;
@@ -95,6 +140,7 @@ export class Invariants {
       createTrainer: (shards, allReduce) => {
         const own = opened.createTrainer(shards, allReduce);
         const { trainer } = own;
+        let startStep = 0;
         const ownLanes = shards.flatMap((shard) =>
           Array.from({ length: lanesPerShard }, (_, row) => shard * lanesPerShard + row)
         );
@@ -106,6 +152,7 @@ export class Invariants {
               readLane: (lane) => trainer.states.readLane(lane),
               writeLanes: (values) => {
                 trainer.states.writeLanes(values);
+                startStep = trainer.step;
                 check("restored", trainer, ownLanes);
               },
             },
@@ -115,7 +162,11 @@ export class Invariants {
             slotNames: trainer.slotNames,
             trainStep: async (next, stop) => {
               const report = await trainer.trainStep(next, stop);
-              check("applied", trainer, ownLanes);
+              this.#stepEnded(
+                name,
+                { startStep, step: trainer.step, fault: report.fault },
+                () => check("applied", trainer, ownLanes),
+              );
               return report;
             },
             readParameters: () => trainer.readParameters(),
@@ -128,16 +179,38 @@ export class Invariants {
     };
   }
 
+  #stepEnded(
+    name: string,
+    { startStep, step, fault = "" }: { startStep: number; step: number; fault?: string },
+    check: () => void,
+  ): void {
+    if (fault !== this.#oracle.faultAt(step)) {
+      if (step === this.passingNanStep && fault !== "") return this.#trace.count("passing NaN");
+      this.#trace.violate(
+        `worker ${name} finds of step ${step}: "${fault}", not "${this.#oracle.faultAt(step)}"`,
+      );
+    }
+    check();
+    const due = Math.floor((step - 1) / this.#checkpointSteps) * this.#checkpointSteps;
+    // What a generation begins from may still be being written.
+    if (due <= this.#safeStep || due <= startStep) return;
+    this.#trace.violate(
+      `worker ${name} is at step ${step}, the checkpoint of step ${due} is not safe on disk`,
+    );
+  }
+
   /** A coordinator begins, from this checkpoint or from nothing. */
   coordinatorBegins(resumed: SavedCheckpoint | undefined): void {
     this.#leaving.clear();
+    this.#excluded.clear();
     if (!resumed) {
       if (this.#safeStep < 0) return;
       return this.#trace.violate(
         `no checkpoint is left, that of step ${this.#safeStep} was safe`,
       );
     }
-    const wrong = this.#oracle.faultOfCheckpoint(resumed, this.#opened.report);
+    const wrong = this.#oracle.faultOfCheckpoint(resumed, this.#opened.report) ??
+      this.#oracle.faultOfTally(resumed, tallyFromMetrics(resumed.metrics));
     if (wrong) this.#trace.violate(`resuming from a wrong checkpoint: ${wrong}`);
     if (resumed.step < this.#safeStep) {
       this.#trace.violate(`resuming from step ${resumed.step}, ${this.#safeStep} was safe`);
@@ -147,11 +220,13 @@ export class Invariants {
   }
 
   checkpointIsThere(path: string, checkpoint: SavedCheckpoint): void {
-    const wrong = this.#oracle.faultOfCheckpoint(checkpoint, this.#opened.report);
+    const wrong = this.#oracle.faultOfCheckpoint(checkpoint, this.#opened.report) ??
+      this.#oracle.faultOfTally(checkpoint, tallyFromMetrics(checkpoint.metrics));
     if (wrong) this.#trace.violate(`checkpoint ${path} is wrong: ${wrong}`);
   }
 
-  ended({ reason, step, parametersSha256 }: RunEnd): void {
+  /** @param skippedSteps as the journal tells */
+  ended({ reason, step, parametersSha256 }: RunEnd, skippedSteps: readonly number[]): void {
     this.#trace.note(`the run is ${reason} at step ${step}`);
     if (parametersSha256 !== this.#oracle.sha256At(step)) {
       this.#trace.violate(
@@ -163,17 +238,43 @@ export class Invariants {
         `the run ends at step ${step}, its last checkpoint is of step ${this.#safeStep}`,
       );
     }
+    const [skipped, wanted] = [skippedSteps, this.#oracle.skippedSteps(step)]
+      .map((steps) => steps.toSorted((a, b) => a - b).join(", "));
+    if (!this.mayMissProgress && skipped !== wanted) {
+      this.#trace.violate(`the journal has [${skipped}] as steps left out, not [${wanted}]`);
+    }
     if (reason === "done" && step !== this.#oracle.steps) {
       this.#trace.violate(`the run is done at step ${step} of ${this.#oracle.steps}`);
     }
+  }
+
+  /** There is always a reason for it. */
+  #warned(sentence: string): void {
+    this.#trace.note(`warning: ${sentence}`);
+    const out = /^"([^"]+)" is not heard any more: /.exec(sentence);
+    if (out) this.#excluded.add(out[1]);
+    const names = [...sentence.matchAll(/"([^"]+)"/g)].map(([, name]) => name);
+    if (names.some((name) => this.#garbageSenders.has(name))) return;
+    const { full, broken } = this.#machine.failures;
+    if (full + broken > 0 && diskErrors.test(sentence)) return;
+    this.#trace.violate(`the coordinator warns: ${sentence}`);
   }
 
   /** What the coordinator reports of the run. */
   report(): RunReport {
     const trace = this.#trace;
     const heard: Partial<RunReport> = {
-      tell: (sentence) => trace.note(sentence),
-      progress: ({ step, loss }) => {
+      tell: (sentence) => {
+        trace.note(sentence);
+        if (/^Step \d+ was not applied/.test(sentence)) trace.count("went back for a step");
+      },
+      progress: ({ step, loss, fault }) => {
+        if (fault !== this.#oracle.faultAt(step)) {
+          trace.violate(
+            `step ${step} is reported with "${fault}", not "${this.#oracle.faultAt(step)}"`,
+          );
+        }
+        if (fault !== "") trace.count("step left out");
         if (loss !== this.#oracle.lossAt(step)) {
           trace.violate(
             `step ${step} is reported with loss ${loss}, not ${this.#oracle.lossAt(step)}`,
@@ -200,7 +301,7 @@ export class Invariants {
         this.#safeStep = step;
         trace.count("checkpoints");
       },
-      warn: (sentence) => trace.violate(`the coordinator warns: ${sentence}`),
+      warn: (sentence) => this.#warned(sentence),
       picture: () => Promise.resolve(),
     };
     // All else is for people to look at.

@@ -4,22 +4,34 @@
  */
 import { vectorsFromArrays } from "../../coordinator/checkpoint_vectors.ts";
 import type { SavedCheckpoint } from "../../coordinator/checkpoint.ts";
-import type { ReadyRequest } from "../../net/messages.ts";
+import type { ReadyRequest, Tally } from "../../net/messages.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 import { fingerprint } from "../../worker/fingerprint.ts";
 import type { OpenedRun, RunTrainer } from "../../worker/opened_run.ts";
 import { planTraining } from "../../worker/run_training.ts";
-import { type TinyState, undisturbedTinyRun } from "../support/tiny_run.ts";
+import { type IsNan, type TinyState, undisturbedTinyRun } from "../support/tiny_run.ts";
 
 export interface Oracle {
   readonly steps: number;
   readonly finalSha256: string;
+  /** Steps up to this one of which nothing is applied. */
+  skippedSteps(step: number): number[];
   sha256At(step: number): string;
   lossAt(step: number): number;
+  /** What of the step is not finite, in words; empty where it is applied. */
+  faultAt(step: number): string;
   /** @returns what is wrong with a trainer that owns these lanes, if anything */
   faultOfTrainer(trainer: RunTrainer, lanes: readonly number[]): string | undefined;
   faultOfCheckpoint(checkpoint: SavedCheckpoint, report: Report): string | undefined;
-  faultOfPosition(at: { step: number; epoch: number; planStep: number }): string | undefined;
+  faultOfPosition(at: RunPosition): string | undefined;
+  /** What is wrong with what was counted up to there, if anything. */
+  faultOfTally(at: RunPosition, tally: Tally | undefined): string | undefined;
+}
+
+interface RunPosition {
+  readonly step: number;
+  readonly epoch: number;
+  readonly planStep: number;
 }
 
 type Report = ReadyRequest;
@@ -27,19 +39,28 @@ type Report = ReadyRequest;
 export async function createOracle(
   configuration: RunConfiguration,
   opened: OpenedRun,
+  isNan: IsNan,
 ): Promise<Oracle> {
   const chain: TinyState[] = [];
-  const end = await undisturbedTinyRun(configuration, (state) => chain.push(state));
+  const end = await undisturbedTinyRun(configuration, (state) => chain.push(state), isNan);
   /** The place in the plan of each step; at an epoch's end its last place or the next one's first. */
   const positions: string[][] = Array.from({ length: end.step + 1 }, () => []);
+  /** By place, what was counted when the run is there. */
+  const tallies = new Map<string, Tally>();
   const { dataset, window } = opened;
   let step = 0;
+  let tally: Tally = { lossSum: 0, frames: 0, faultsInARow: 0 };
   for (let epoch = 0; step <= end.step; epoch++) {
-    const { steps } = planTraining({ configuration, dataset, window }, epoch);
-    for (let planStep = 0; planStep <= steps; planStep++) {
+    const plan = planTraining({ configuration, dataset, window }, epoch);
+    tally = { lossSum: 0, frames: 0, faultsInARow: tally.faultsInARow };
+    for (let planStep = 0; planStep <= plan.steps; planStep++) {
       positions[step + planStep]?.push(`${epoch}/${planStep}`);
+      if (planStep > 0) {
+        tally = counted(tally, chain[step + planStep], plan.weightSum(planStep - 1));
+      }
+      tallies.set(`${epoch}/${planStep}`, tally);
     }
-    step += steps;
+    step += plan.steps;
   }
   const at = (step: number): TinyState | undefined => chain[step];
   const faultOfPosition: Oracle["faultOfPosition"] = ({ step, epoch, planStep }) => {
@@ -50,6 +71,18 @@ export async function createOracle(
   };
   return {
     faultOfPosition,
+    faultOfTally({ epoch, planStep }, found) {
+      const wanted = tallies.get(`${epoch}/${planStep}`)!;
+      const { lossSum, frames, faultsInARow } = found ?? { lossSum: 0, frames: 0, faultsInARow: 0 };
+      if (
+        lossSum === wanted.lossSum && frames === wanted.frames &&
+        faultsInARow === wanted.faultsInARow
+      ) return undefined;
+      return `${JSON.stringify(found)} is counted, not ${JSON.stringify(wanted)}`;
+    },
+    skippedSteps: (step) =>
+      chain.filter((state) => state.fault !== "" && state.step <= step).map(({ step }) => step),
+    faultAt: (step) => chain[step].fault,
     steps: end.step,
     finalSha256: end.parametersSha256,
     sha256At: (step) => fingerprint(chain[step].parameters),
@@ -77,6 +110,21 @@ export async function createOracle(
       }
       return faultOfPosition(checkpoint);
     },
+  };
+}
+
+/** Said once more and not taken from the product, which might count wrongly. */
+function counted(
+  { lossSum, frames, faultsInARow }: Tally,
+  state: TinyState | undefined,
+  stepFrames: number,
+): Tally {
+  if (!state) return { lossSum, frames, faultsInARow };
+  if (state.fault !== "") return { lossSum, frames, faultsInARow: faultsInARow + 1 };
+  return {
+    lossSum: lossSum + state.loss * stepFrames,
+    frames: frames + stepFrames,
+    faultsInARow: 0,
   };
 }
 

@@ -7,7 +7,7 @@ import { type Random, random } from "../../net/random.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 import { tinyRun } from "../support/tiny_run.ts";
 
-export const faultKinds = [
+const drawnKinds = [
   "kill worker",
   "freeze worker",
   "block event loop",
@@ -27,6 +27,9 @@ export const faultKinds = [
   "leave",
   "stop",
 ] as const;
+/** Drawn apart from the others. */
+const mishapKinds = ["fill disk", "break disk", "send garbage"] as const;
+export const faultKinds = [...drawnKinds, ...mishapKinds] as const;
 export type FaultKind = typeof faultKinds[number];
 
 /** Moments that last too short for a fault at a random time to hit them. */
@@ -60,6 +63,12 @@ export interface Ambush {
   readonly action: typeof ambushActions[number];
 }
 
+/** A lane's gradient in one step. */
+export interface Nan {
+  readonly step: number;
+  readonly lane: number;
+}
+
 export interface Scenario {
   readonly seed: number;
   readonly configuration: RunConfiguration;
@@ -67,6 +76,10 @@ export interface Scenario {
   readonly isLaunched: boolean;
   readonly faults: readonly { readonly kind: FaultKind; readonly weight: number }[];
   readonly faultEveryMs: number;
+  /** Gradients that are no number whenever they are computed, as what is in the data is. */
+  readonly nans: readonly Nan[];
+  /** One that is none the first time only; the run goes back for it. */
+  readonly passingNan: Nan | undefined;
   readonly ambushes: readonly Ambush[];
   readonly safetyMs: number;
   readonly shardMs: number;
@@ -93,7 +106,7 @@ export function scenarioOf(seed: number): Scenario {
   const shards = between(4, 8);
   const lanes = shards * (shards <= 6 ? between(1, 2) : 1);
   const workers = between(2, Math.min(6, shards));
-  const faults = faultKinds
+  const faults = drawnKinds
     .filter((kind) => draw.uniform() < (rare.includes(kind) ? 0.2 : 0.5))
     .map((kind): { kind: FaultKind; weight: number } => ({ kind, weight: 0.1 + draw.uniform() }));
   // What lasts long needs a run that does.
@@ -109,28 +122,48 @@ export function scenarioOf(seed: number): Scenario {
   }
   // Drawn apart, so that the rest of a seed does not depend on it.
   const flow = random(seed, "flow control");
+  const configuration = {
+    ...tinyRun,
+    lanes,
+    shards,
+    workers,
+    windowFrames: between(2, 4),
+    epochs: null,
+    steps: isLong ? between(60, 150) : between(20, 60),
+    seed: between(1, 1000),
+    snapshotSteps: between(1, 6),
+    checkpointSteps: between(3, 20),
+    imageSteps: 7,
+    membership: {
+      ...tinyRun.membership,
+      workersMin: between(1, workers),
+      heartbeatMs: 250,
+      silenceMsMax: 1_000,
+      waitTimeoutMs: 3_600_000,
+    },
+  };
+  // What sets a run back needs one that has time left.
+  const mishaps = random(seed, "mishaps");
+  const isSetBack = (share: number) => mishaps.uniform() < share && !isLong;
+  for (const kind of mishapKinds) {
+    if (isSetBack(0.25)) faults.push({ kind, weight: 0.3 + mishaps.uniform() });
+  }
+  const drawNan = () => ({
+    step: 1 + mishaps.integer(configuration.steps),
+    lane: mishaps.integer(lanes),
+  });
+  const nans = Array.from(
+    { length: mishaps.uniform() < 0.3 ? 1 + mishaps.integer(4) : 0 },
+    drawNan,
+  );
+  // Before one that a run went back for already it would be left out, so it comes alone.
+  const passingNan = nans.length === 0 && isSetBack(0.2) ? drawNan() : undefined;
+  const onNan = passingNan || mishaps.integer(2) === 0 ? "rollback" : "skip";
   return {
     seed,
-    configuration: {
-      ...tinyRun,
-      lanes,
-      shards,
-      workers,
-      windowFrames: between(2, 4),
-      epochs: null,
-      steps: isLong ? between(60, 150) : between(20, 60),
-      seed: between(1, 1000),
-      snapshotSteps: between(1, 6),
-      checkpointSteps: between(3, 20),
-      imageSteps: 7,
-      membership: {
-        ...tinyRun.membership,
-        workersMin: between(1, workers),
-        heartbeatMs: 250,
-        silenceMsMax: 1_000,
-        waitTimeoutMs: 3_600_000,
-      },
-    },
+    configuration: { ...configuration, onNan },
+    nans,
+    passingNan,
     isLaunched: draw.uniform() < 0.6,
     faults,
     ambushes,

@@ -11,6 +11,8 @@ export interface SeedRequest {
 
 export interface SeedReport extends SimulationResult {
   readonly milliseconds: number;
+  /** It was not over after the limit of real time, and was given up. */
+  readonly hangs?: true;
 }
 
 const scope = self as unknown as {

@@ -3,28 +3,65 @@
  * A seed that breaks a promise is printed with the command that replays it.
  */
 import { availableParallelism } from "node:os";
-import { parseArgs } from "node:util";
+import { runCommand } from "../../launch/exit_codes.ts";
+import { type FlagTable, helpText, parseFlags, UsageError } from "../../launch/flags.ts";
 import { searchDefects } from "./defect_search.ts";
+import { defects } from "./defects.ts";
 import type { SeedReport, SeedRequest } from "./seed_worker.ts";
 import { faultCountMin, faultPoints, rareFaults, seedsForCoverage } from "./fault_coverage.ts";
+import { seedSecondsMax } from "./seed_limit.ts";
 import { simulate } from "./simulation.ts";
 
-const usage = `Usage: deno task simulate [flags]
+const seedMax = 2 ** 32 - 1;
+const flags = {
+  seeds: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 10_000_000,
+    help: "how many seeds",
+    defaultText: "1000",
+  },
+  first: {
+    kind: "integer",
+    value: "SEED",
+    min: 0,
+    max: seedMax,
+    help: "the first one",
+    defaultText: "1",
+  },
+  seed: {
+    kind: "integer",
+    value: "SEED",
+    min: 0,
+    max: seedMax,
+    help: "one seed, with everything that happens in it",
+  },
+  once: { kind: "switch", help: "each seed once, without comparing the traces of two runs" },
+  "until-violation": { kind: "switch", help: "stop at the first seed that fails" },
+  threads: {
+    kind: "integer",
+    value: "N",
+    min: 1,
+    max: 1024,
+    help: "how many seeds at a time",
+    defaultText: "one for each core",
+  },
+  json: { kind: "switch", help: "one line of JSON at the end" },
+  defects: {
+    kind: "switch",
+    help: "break the program in many ways, one at a time, and show which ways are found",
+  },
+  defect: {
+    kind: "text",
+    value: "TEXT",
+    help: "as --defects, those whose description contains the text",
+  },
+  help: { kind: "switch", help: "show this" },
+} as const satisfies FlagTable;
 
-  --seeds N     how many seeds (default 1000)
-  --first SEED  the first one (default 1)
-  --seed SEED   one seed, with everything that happens in it
-  --once        each seed once, without comparing the traces of two runs
-  --until-violation  stop at the first seed that fails
-  --threads N   how many seeds at a time (default: one for each core)
-  --json        one line of JSON at the end
-  --defects     break the program in many ways, one at a time, and show which ways are found
-  --defect TEXT as --defects, those whose description contains the text
-`;
-
-/** A seed takes a fraction of a second: one that takes this long goes round in circles. */
-const seedSecondsMax = 60;
 const unended = {
+  hangs: true as const,
   violation: `it is not over after ${seedSecondsMax} s of real time`,
   trace: "",
   virtualMs: 0,
@@ -33,46 +70,42 @@ const unended = {
   milliseconds: seedSecondsMax * 1000,
 };
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) await runCommand(main);
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    args: Deno.args,
-    options: {
-      seeds: { type: "string", default: "1000" },
-      first: { type: "string", default: "1" },
-      seed: { type: "string" },
-      defects: { type: "boolean", default: false },
-      defect: { type: "string" },
-      once: { type: "boolean", default: false },
-      threads: { type: "string", default: String(availableParallelism()) },
-      "until-violation": { type: "boolean", default: false },
-      json: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
-    },
-  });
-  if (values.help) {
-    console.log(usage);
+  const given = parseFlags(Deno.args, flags);
+  if (given.help) {
+    console.log(helpText("Usage: deno task simulate [flags]", flags));
     return 0;
   }
-  if (values.defects || values.defect !== undefined) {
-    return await searchDefects(values.defect ?? "");
+  if (given.defects || given.defect !== undefined) {
+    const pattern = given.defect as string | undefined ?? "";
+    if (!defects.some(({ what }) => what.includes(pattern))) {
+      throw new UsageError(
+        `Unknown --defect "${pattern}": none of the ${defects.length} descriptions in ` +
+          "tests/simulation/defects.ts contains it",
+      );
+    }
+    return await searchDefects(pattern);
   }
-  if (values.seed !== undefined) return await replay(Number(values.seed));
-  const [first, seeds] = [Number(values.first), Number(values.seeds)];
+  if (given.seed !== undefined) return await replay(given.seed as number);
+  const seeds = given.seeds as number | undefined ?? 1000;
+  const first = given.first as number | undefined ?? 1;
+  const once = given.once === true;
+  const threads = given.threads as number | undefined ?? availableParallelism();
   const started = performance.now();
   const reports = await simulateAll(first, seeds, {
-    once: values.once,
-    stopsEarly: values["until-violation"],
-    threads: Math.min(Number(values.threads), seeds),
+    once,
+    stopsEarly: given["until-violation"] === true,
+    threads: Math.min(threads, seeds),
   });
   const seconds = (performance.now() - started) / 1000;
   const violations = reports.filter(({ violation }) => violation !== undefined);
-  if (values.json) {
-    const found = violations.map(({ seed, violation }) => ({ seed, violation }));
+  if (given.json) {
+    const found = violations.map(({ seed, violation, hangs }) => ({ seed, violation, hangs }));
     console.log(JSON.stringify({ seeds: reports.length, seconds, violations: found }));
   } else {
-    show(reports, seconds, values.once);
+    show(reports, seconds, once);
   }
   const rare = seeds < seedsForCoverage ? [] : rareFaults(sumCounts(reports));
   if (rare.length > 0) {

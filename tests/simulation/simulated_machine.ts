@@ -11,6 +11,9 @@ import type { SimulatedProcess, VirtualTime } from "./virtual_time.ts";
 
 const operationMsMax = 4;
 
+/** What a disk says that has no room, or that is broken at one place. */
+export const diskErrors = /ENOSPC|EIO/;
+
 /** How far an entry of the journal is: nothing of it, a part, all but not durable, all. */
 export const journalPoints = ["before", "torn", "written", "synced"] as const;
 export type JournalPoint = typeof journalPoints[number];
@@ -23,8 +26,13 @@ export class SimulatedMachine {
   #death: { readonly point: JournalPoint; readonly die: () => void } | undefined;
   readonly #random: Random;
 
+  #isFull = false;
+  #isBroken = false;
+
   /** Operations that had to wait for a disk that was stuck. */
   stuckOperations = 0;
+  /** Operations that failed because the disk was full, and because it was broken. */
+  readonly failures = { full: 0, broken: 0 };
   readonly #time: VirtualTime;
 
   constructor(random: Random, time: VirtualTime) {
@@ -51,17 +59,22 @@ export class SimulatedMachine {
       this.stuckOperations++;
       await delay(process, stuckMs);
     };
-    const after = <A extends unknown[], T>(operation: (...parameters: A) => Promise<T>) =>
+    const after = <A extends unknown[], T>(
+      operation: (...parameters: A) => Promise<T>,
+      needs: "nothing" | "a sound disk" | "room" = "nothing",
+    ) =>
     async (
       ...parameters: A
     ): Promise<T> => {
       await wait();
+      if (needs === "room") this.#checkRoom();
+      if (needs !== "nothing") this.#checkSound();
       return await operation(...parameters);
     };
     return {
-      makeDirectory: after((path: string) => disk.makeDirectory(path)),
-      syncDirectory: after((path: string) => disk.syncDirectory(path)),
-      rename: after((from: string, to: string) => disk.rename(from, to)),
+      makeDirectory: after((path: string) => disk.makeDirectory(path), "room"),
+      syncDirectory: after((path: string) => disk.syncDirectory(path), "a sound disk"),
+      rename: after((from: string, to: string) => disk.rename(from, to), "a sound disk"),
       remove: after((path: string) => disk.remove(path)),
       list: after((path: string) => disk.list(path)),
       entry: after((path: string) => disk.entry(path)),
@@ -69,11 +82,11 @@ export class SimulatedMachine {
       createFile: after(async (path: string): Promise<WritableFile> => {
         const file = await disk.createFile(path);
         return {
-          write: after((bytes: Uint8Array) => file.write(bytes)),
-          sync: after(() => file.sync()),
+          write: after((bytes: Uint8Array) => file.write(bytes), "room"),
+          sync: after(() => file.sync(), "a sound disk"),
           close: () => file.close(),
         };
-      }),
+      }, "room"),
     };
   }
 
@@ -86,6 +99,40 @@ export class SimulatedMachine {
   /** Operations take so much longer until the time comes. */
   stick(untilMs: number): void {
     this.#stuckUntilMs = untilMs;
+  }
+
+  /** Nothing more can be written, until somebody makes room. */
+  fill(): void {
+    this.#isFull = true;
+  }
+
+  makeRoom(): void {
+    this.#isFull = false;
+  }
+
+  /** The next operation that changes the disk fails. */
+  breakOnce(): void {
+    this.#isBroken = true;
+  }
+
+  /** No room is missing and nothing is to fail, to wait or to die here any more. */
+  mend(): void {
+    this.#isFull = this.#isBroken = false;
+    this.#stuckUntilMs = 0;
+    this.#death = undefined;
+  }
+
+  #checkRoom(): void {
+    if (!this.#isFull) return;
+    this.failures.full++;
+    throw new Error("ENOSPC: no space left on device");
+  }
+
+  #checkSound(): void {
+    if (!this.#isBroken) return;
+    this.#isBroken = false;
+    this.failures.broken++;
+    throw new Error("EIO: input/output error");
   }
 
   /** At the next entry of the journal, `die` is called at this point of it. */
@@ -101,6 +148,8 @@ export class SimulatedMachine {
       return {
         writeSync: (data) => {
           this.#dieAt("before");
+          this.#checkRoom();
+          this.#checkSound();
           const isTorn = this.#death?.point === "torn";
           // A short write now and then, as write(2) may.
           const isShort = isTorn || this.#random.uniform() < 0.2;
@@ -114,6 +163,7 @@ export class SimulatedMachine {
         },
         syncSync: () => {
           this.#dieAt("written");
+          this.#checkSound();
           this.#journalSyncedBytes = this.#journal.length;
           this.#dieAt("synced");
         },

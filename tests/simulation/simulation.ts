@@ -20,6 +20,7 @@ import { delay } from "../../net/clock.ts";
 import { decode } from "../../net/codec.ts";
 import { coordinatorMessageSchema, messageBytesMax, senderAndVerb } from "../../net/messages.ts";
 import { type Transport, TransportError } from "../../net/transport.ts";
+import { ExcludedError } from "../../worker/coordinator_client.ts";
 import { runWorker } from "../../worker/run_worker.ts";
 import { openTinyRun } from "../support/tiny_run.ts";
 import { type Cluster, FaultInjector, type SimulatedWorker } from "./fault_injector.ts";
@@ -27,7 +28,7 @@ import { Invariants } from "./invariants.ts";
 import { createOracle } from "./oracle.ts";
 import { type Scenario, scenarioOf } from "./scenario.ts";
 import { SimulatedBroker } from "./simulated_broker.ts";
-import { SimulatedMachine } from "./simulated_machine.ts";
+import { diskErrors, SimulatedMachine } from "./simulated_machine.ts";
 import { Trace } from "./trace.ts";
 import { runMicrotasks, SimulatedProcess, VirtualTime } from "./virtual_time.ts";
 import { withoutRealWorld } from "./without_real_world.ts";
@@ -58,6 +59,8 @@ const checkpointsPath = `${path}/checkpoints`;
  * not do, some are only missed after the longest of all time limits.
  */
 const livenessMsMax = { usual: 60_000, afterLoss: 2_000_000 };
+/** Until a worker takes the place of one that was excluded. */
+const excludedMs = 500;
 const hourMs = 3_600_000;
 const timeOfDayAtStart = Date.UTC(2026, 0, 1);
 
@@ -70,7 +73,7 @@ export function simulate(
   Promise.resolve().then(() => turns = true);
   runMicrotasks();
   if (!turns) throw new Error("Cannot simulate from within a promise's reaction: use setTimeout");
-  return withoutRealWorld(() => new Simulation(scenarioOf(seed), log, timeOfDayJumps).run());
+  return withoutRealWorld(() => new Simulation(scenarioOf(seed), log, timeOfDayJumps).simulate());
 }
 
 class Simulation implements Cluster {
@@ -88,6 +91,7 @@ class Simulation implements Cluster {
   #isOver = false;
   #mayEnd = false;
   #lostMessages = false;
+  #hasPassed = false;
   #processCount = 0;
   #timesOfDay = 0;
   #lives = 0;
@@ -131,12 +135,17 @@ class Simulation implements Cluster {
     });
   }
 
-  run(): SimulationResult {
+  simulate(): SimulationResult {
     const { configuration, safetyMs, seed } = this.#scenario;
     const opened = openTinyRun(configuration, new SimulatedProcess("oracle", this.time));
-    createOracle(configuration, opened).then((oracle) => {
-      this.#invariants = new Invariants(oracle, opened, this.machine, this.trace);
-    });
+    const { machine, trace } = this;
+    createOracle(configuration, opened, (step, lane) => this.#isLastingNan(step, lane)).then(
+      (oracle) => {
+        const { checkpointSteps } = configuration;
+        this.#invariants = new Invariants(oracle, opened, { machine, trace, checkpointSteps });
+        this.#invariants.passingNanStep = this.#scenario.passingNan?.step;
+      },
+    );
     runMicrotasks();
     this.startHost();
     for (let index = 0; index < configuration.workers; index++) this.startWorker();
@@ -166,9 +175,17 @@ class Simulation implements Cluster {
         ...counts,
         ...this.broker.counts,
         "stuck disk operation": this.machine.stuckOperations,
+        "operation on a full disk": this.machine.failures.full,
+        "operation on a broken disk": this.machine.failures.broken,
         ...(this.#timeOfDayJumps ? { "time of day jumped": this.#timesOfDay } : {}),
       },
     };
+  }
+
+  readonly run = run;
+
+  get generation(): number {
+    return this.#invariants.generation;
   }
 
   get isAtRest(): boolean {
@@ -178,6 +195,25 @@ class Simulation implements Cluster {
   messagesVanish(): void {
     this.#lostMessages = true;
     this.#invariants.mayMissProgress = true;
+  }
+
+  /** What this worker sends from now on is not asked of it. */
+  sendsGarbage(worker: SimulatedWorker): void {
+    worker.sendsGarbage = true;
+    this.#invariants.sendsGarbage(worker.name);
+  }
+
+  #isLastingNan(step: number, lane: number): boolean {
+    return this.#scenario.nans.some((nan) => nan.step === step && nan.lane === lane);
+  }
+
+  /** Also where it passes: the first time that it is computed, by whichever worker. */
+  #isNan(step: number, lane: number): boolean {
+    const { passingNan } = this.#scenario;
+    if (!this.#hasPassed && passingNan?.step === step && passingNan.lane === lane) {
+      return this.#hasPassed = true;
+    }
+    return this.#isLastingNan(step, lane);
   }
 
   /** No more faults, and as many workers as the run began with. */
@@ -210,6 +246,7 @@ class Simulation implements Cluster {
       process,
       leave: Promise.withResolvers<void>(),
       isLeaving: false,
+      sendsGarbage: false,
     };
     this.workers.push(worker);
     this.trace.note(`${name} starts`);
@@ -234,7 +271,8 @@ class Simulation implements Cluster {
       sums: { chunkBytesMax, inFlightBytesMax, receiveBytesMax, askAfterMs },
       open: async () => {
         await delay(process, 20 + 300 * random.uniform());
-        const opened = openTinyRun(configuration, process, { shardMs });
+        const isNan = (step: number, lane: number) => this.#isNan(step, lane);
+        const opened = openTinyRun(configuration, process, { shardMs, isNan });
         return this.#invariants.observed(name, opened, configuration.lanes / configuration.shards);
       },
     }).then(() => this.#workerEnded(worker), (error) => this.#workerEnded(worker, error));
@@ -245,6 +283,14 @@ class Simulation implements Cluster {
     this.trace.note(`${worker.name} ends: ${error?.message ?? "well"}`);
     worker.process.kill();
     if (this.#mayEnd) return;
+    if (error instanceof ExcludedError) {
+      this.#invariants.wasExcluded(worker.name);
+      // As the launcher does.
+      this.time.after(excludedMs, () => {
+        if (!this.isAtRest) this.startWorker();
+      });
+      return;
+    }
     if (error) return this.trace.violate(`worker ${worker.name} failed: ${error.stack}`);
     if (!worker.isLeaving) {
       this.trace.violate(`worker ${worker.name} ended although the run had not`);
@@ -255,11 +301,22 @@ class Simulation implements Cluster {
     const host = this.#process("coordinator");
     this.host = host;
     this.trace.note("the coordinator starts");
+    const failuresBefore = this.#diskFailures;
     this.#coordinate(host).catch((error) => {
       // What it says in the turn in which it died is not heard any more.
       if (!host.isAlive) return;
+      const isDisk = this.#diskFailures > failuresBefore && diskErrors.test(`${error}`);
+      if (isDisk) {
+        this.trace.note(`the coordinator failed: ${error}`);
+        return this.#resumeLater(host, "resumed after a failure of the disk");
+      }
       this.trace.violate(`the coordinator failed: ${error instanceof Error ? error.stack : error}`);
     });
+  }
+
+  get #diskFailures(): number {
+    const { full, broken } = this.machine.failures;
+    return full + broken;
   }
 
   /** What the `coordinator` command does, without a terminal. */
@@ -310,11 +367,13 @@ class Simulation implements Cluster {
           const checkpoint = await readCheckpoint(fileSystem, place.path);
           this.#invariants.checkpointIsThere(place.path, checkpoint);
         }
-        return this.#ended(host, end);
+        return this.#ended(host, end, journal.skippedSteps);
       } catch (error) {
         await coordinator?.close();
         this.coordinator = undefined;
-        if (error instanceof InterruptedError) return this.#resumeLater(host);
+        if (error instanceof InterruptedError) {
+          return this.#resumeLater(host, "stopped and resumed");
+        }
         if (!(error instanceof BrokerLostError || error instanceof TransportError)) throw error;
         this.trace.note(`the coordinator lost the broker: ${error.message}`);
         this.trace.count("coordinator lost the broker");
@@ -325,16 +384,16 @@ class Simulation implements Cluster {
     }
   }
 
-  #ended(host: SimulatedProcess, end: RunEnd): void {
-    this.#invariants.ended(end);
-    if (end.reason === "stopped") return this.#resumeLater(host);
+  #ended(host: SimulatedProcess, end: RunEnd, skippedSteps: readonly number[]): void {
+    this.#invariants.ended(end, skippedSteps);
+    if (end.reason === "stopped") return this.#resumeLater(host, "stopped and resumed");
     this.#isOver = true;
   }
 
-  /** After a stop somebody starts the run again. */
-  #resumeLater(host: SimulatedProcess): void {
+  /** After a stop, and where the disk has failed, somebody starts the run again. */
+  #resumeLater(host: SimulatedProcess, why: string): void {
     this.#mayEnd = true;
-    this.trace.count("stopped and resumed");
+    this.trace.count(why);
     this.time.after(500, () => {
       host.kill();
       for (const { process } of this.workers) process.kill();

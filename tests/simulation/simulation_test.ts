@@ -1,6 +1,4 @@
 import assert from "node:assert/strict";
-import { broken } from "./defect_search.ts";
-import { defects } from "./defects.ts";
 import { faultKinds } from "./scenario.ts";
 import { simulate, type SimulationResult } from "./simulation.ts";
 
@@ -71,11 +69,4 @@ Deno.test("simulate() gives the same trace for the same seed, and another for an
     traces.add(trace);
   }
   assert.equal(traces.size, 3);
-});
-
-Deno.test("every defect of the table can be made", async () => {
-  for (const defect of defects) {
-    const source = await Deno.readTextFile(new URL(`../../${defect.file}`, import.meta.url));
-    assert.notEqual(broken(source, defect), source);
-  }
 });

@@ -36,7 +36,14 @@ export interface TinyOptions {
   readonly shardMs?: number;
   /** Called before a shard's gradient is computed, with the step that it belongs to. */
   readonly onShard?: (step: number, shard: number) => void;
+  /** Whether a lane's gradient is not a number in this step; asked once whenever it is computed. */
+  readonly isNan?: IsNan;
 }
+
+export type IsNan = (step: number, lane: number) => boolean;
+const never: IsNan = () => false;
+/** Of a step whose gradient is not a number. */
+export const nanFault = "its gradient is not finite";
 
 const frameShape = [1, 2, 1] as const;
 const frameValues = 2;
@@ -45,6 +52,8 @@ const parameterShapes = [
   { name: "bias", shape: [4] },
 ] as const;
 const parameterCount = 10;
+/** Of the gradient, the one that is not a number where a step's is not. */
+const nanElement = 3;
 /** The loss and the wish to stop follow the gradient. */
 const reducedElements = parameterCount + 2;
 const stateShapes = [{ name: "hidden", shape: [1, 2, 2] }] as const;
@@ -62,7 +71,7 @@ const lengths: Readonly<Record<Split, readonly number[]>> = {
 export function openTinyRun(
   configuration: RunConfiguration,
   clock: Clock,
-  { shardMs = 0, onShard = () => {} }: TinyOptions = {},
+  { shardMs = 0, onShard = () => {}, isNan = never }: TinyOptions = {},
 ): OpenedRun {
   const dataset = tinyDataset();
   const window = tinyWindow(configuration);
@@ -151,14 +160,17 @@ export function openTinyRun(
             const state = advance(states.get(lane)!, parameters, batch, row, window);
             states.set(lane, state);
             addGradient(values, state, parameters, { batch, row, lane, window });
+            if (isNan(step + 1, lane)) values[nanElement] = NaN;
           }
           values[parameterCount + 1] = stop && batch.shard === shards[0] ? 1 : 0;
           reduction.add(batch.shard, values);
         }
         const total = await reduction.total();
         step++;
+        const report = { loss: total[parameterCount], stop: total[parameterCount + 1] > 0 };
+        if (Number.isNaN(total[nanElement])) return { ...report, fault: nanFault, lanesReset: [] };
         [parameters, slot] = update(parameters, slot, total, step);
-        return { loss: total[parameterCount], stop: total[parameterCount + 1] > 0 };
+        return report;
       },
       readParameters: () => parameters.slice(),
       readSlots: () => [slot.slice()],
@@ -177,6 +189,8 @@ export interface TinyState {
   readonly step: number;
   /** The step's loss. */
   readonly loss: number;
+  /** What was not finite, so that nothing of it was applied; empty where all was. */
+  readonly fault: string;
   readonly parameters: Float32Array;
   readonly slot: Float32Array;
   /** By lane. */
@@ -190,6 +204,7 @@ export interface TinyState {
 export async function undisturbedTinyRun(
   configuration: RunConfiguration,
   onStep: (state: TinyState) => void = () => {},
+  isNan: IsNan = never,
 ): Promise<{ step: number; parametersSha256: string }> {
   const { lanes, epochs, steps, seed } = configuration;
   const [dataset, window] = [tinyDataset(), tinyWindow(configuration)];
@@ -197,7 +212,7 @@ export async function undisturbedTinyRun(
   let slot: Float32Array = new Float32Array(parameterCount);
   const states = Array.from({ length: lanes }, (): Float32Array => new Float32Array(stateSize));
   let step = 0;
-  onStep({ step, loss: 0, parameters, slot, states: [...states] });
+  onStep({ step, loss: 0, fault: "", parameters, slot, states: [...states] });
   for (let epoch = 0; epoch < (epochs ?? Infinity); epoch++) {
     const plan = planTraining({ configuration, dataset, window }, epoch);
     for (let planStep = 0; planStep < plan.steps; planStep++) {
@@ -208,10 +223,12 @@ export async function undisturbedTinyRun(
         const batch = await readWindows(source, planStep, lane, 1);
         states[lane] = advance(states[lane], parameters, batch, 0, window);
         addGradient(total, states[lane], parameters, { batch, row: 0, lane, window });
+        if (isNan(step + 1, lane)) total[nanElement] = NaN;
       }
       step++;
-      [parameters, slot] = update(parameters, slot, total, step);
-      onStep({ step, loss: total[parameterCount], parameters, slot, states: [...states] });
+      const fault = Number.isNaN(total[nanElement]) ? nanFault : "";
+      if (fault === "") [parameters, slot] = update(parameters, slot, total, step);
+      onStep({ step, loss: total[parameterCount], fault, parameters, slot, states: [...states] });
     }
     if (step === steps) break;
   }

@@ -70,6 +70,7 @@ import type { RunFolder } from "./run_folder.ts";
 import type { RunReport } from "./run_report.ts";
 import { bytesOf } from "./safetensors.ts";
 import { tallyFromMetrics, tallyToMetrics } from "./tally_metrics.ts";
+import { picturedSequences } from "./pictured_sequences.ts";
 import { createVectorCollection } from "./vector_collection.ts";
 
 export interface CoordinatorOptions {
@@ -154,6 +155,8 @@ const membersMax = 1024;
 const sampleBytesMax = 64 * 2 ** 20;
 /** Most that workers may have uploaded and not yet saved. */
 const uploadBytesMax = 8 * 2 ** 30;
+/** A generation waits for its picture; of those that are over, so many may still be drawn. */
+const picturesWaitingMax = 4;
 /** Fits into a message; a reason may quote a whole configuration. */
 const reasonLengthMax = 4000;
 
@@ -189,6 +192,10 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   let skipUpTo = 0;
   let savedStep = folder.resumed?.step ?? -1;
   let saving: Promise<void> = Promise.resolve();
+  let drawing: Promise<void> = Promise.resolve();
+  let picturesWaiting = 0;
+  /** The newest step that the generation has told of. */
+  let toldStep = 0;
   let validation: Readonly<Record<string, number>> = {};
   let validatedStep = -1;
   let settle: { resolve: (end: RunEnd) => void; reject: (error: Error) => void };
@@ -271,6 +278,8 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     for (const gathering of [beginnings, snapshots, losses]) gathering.dismiss(stale);
     uploads.clear();
     readyReport ??= readyReports.get(members[0])!;
+    // All are alike, and those who come later are compared with this one.
+    readyReports.clear();
     specs ??= readyReport;
     try {
       snapshot ??= fromCheckpoint();
@@ -285,13 +294,14 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       if (refusal !== undefined) return fail(refusal);
       report.started(readyReport!, step);
       options.onReady?.(readyReport!).catch((error) => report.warn(sentence(error)));
-    } else {
-      report.rewound(step);
     }
+    toldStep = step;
     const restore = snapshot !== undefined;
     const at = { step, epoch, planStep, tally, restore, skipUpTo };
     newestStart = { type: "start", generation, members: [...members], ...at };
     broadcast(newestStart);
+    // After the start, which no disk is to hold up.
+    if (generation !== firstGeneration) report.rewound(step);
   };
   const firstGeneration = membership.generation + 1;
 
@@ -414,18 +424,16 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
 
   const draw = async (message: Message, request: PictureRequest) => {
     try {
-      const { height, width, channels } = request;
-      const sequences = request.samples.map(({ label, frames, firstPredicted }, index) => ({
-        label,
-        frames,
-        inputFrames: firstPredicted,
-        height,
-        width,
-        channels,
-        truth: uploads.take(`sample/${index}/truth`),
-        predictions: uploads.take(`sample/${index}/predictions`),
-      }));
-      await report.picture(request.step, sequences, request.isLast);
+      const sequences = picturedSequences(request, uploads.take);
+      if (picturesWaiting >= picturesWaitingMax) {
+        throw new RangeError(`${picturesWaiting} pictures are being drawn already`);
+      }
+      picturesWaiting++;
+      // One after the other: each is drawn in a thread with memory of its own.
+      const own = drawing.then(() => report.picture(request.step, sequences, request.isLast))
+        .finally(() => picturesWaiting--);
+      drawing = own.catch(() => {});
+      await own;
     } catch (error) {
       // A picture that cannot be drawn costs a warning, never the run.
       report.warn(`Cannot draw predictions: ${sentence(error)}`);
@@ -508,6 +516,20 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       reply(message, refused(staleGeneration));
     });
 
+  /** What one member tells for all; nobody else is to say it. */
+  const heardOfFirst = <T extends { readonly generation: number }>(
+    verb: WorkerVerb,
+    schema: Schema<T>,
+    handle: (value: T, message: Message) => void,
+  ): Handler =>
+    heardNow(verb, schema, (value, message, worker) => {
+      const [first] = membership.active;
+      if (worker === first) return handle(value, message);
+      const fault = `it is "${first}" who tells of it`;
+      noteMalformed(worker, verb, fault);
+      reply(message, refused(`Cannot take ${verb}: ${fault}`));
+    });
+
   const hearJoin = heard("join", joinSchema, ({ where, attempt }, message, worker) => {
     const { members } = membership;
     if (members.length >= membersMax && !members.some(({ id }) => id === worker)) {
@@ -527,7 +549,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       if (!membership.members.some(({ id }) => id === worker)) {
         return reply(message, refused(unknownWorker));
       }
-      readyReports.set(worker, request);
+      if (readyReport === undefined) readyReports.set(worker, request);
       asking.set(worker, message);
       apply({ type: "ready", worker, report: request });
       answer(worker, accepted());
@@ -559,11 +581,14 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       },
     ),
     leave: heard("leave", leaveSchema, (_, __, worker) => apply({ type: "leave", worker })),
-    progress: heardNow("progress", progressSchema, (progress) => {
+    progress: heardOfFirst("progress", progressSchema, (progress) => {
+      // A step is told once: what comes again would be written and counted again.
+      if (progress.step <= toldStep) return;
+      toldStep = progress.step;
       if (progress.fault !== "") note({ skipped: progress.step });
       report.progress(progress);
     }),
-    validating: heardNow(
+    validating: heardOfFirst(
       "validating",
       validatingSchema,
       ({ done, total }) => report.validating(done, total),
@@ -609,7 +634,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       const complete = losses.add(worker, message, request);
       if (complete) sumLosses(complete);
     }),
-    pictures: heardNow(
+    pictures: heardOfFirst(
       "pictures",
       pictureSchema,
       (request, message) => void draw(message, request),

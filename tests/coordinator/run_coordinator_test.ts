@@ -301,6 +301,56 @@ Deno.test("startCoordinator takes each vector from the member whose it is alone"
     assert.deepEqual(answers, [accepted, accepted]);
   }));
 
+Deno.test("startCoordinator takes what one member tells for all from the first one alone, and once", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    const progress = (step: number, fault = "") => ({
+      ...{ generation: 1, step, epoch: 0, planStep: step, planSteps: 9, loss: 1, epochLoss: 1 },
+      ...{ learningRate: 0.1, frames: 1, fault, seconds: 1, paddedShare: 0 },
+    });
+    const picture = { generation: 1, step: 1, height: 1, width: 1, channels: 1, isLast: false };
+    const messages: [WorkerVerb, Record<string, Encodable>][] = [
+      ["progress", progress(1, "its loss is NaN")],
+      ["validating", { generation: 1, done: 1, total: 2 }],
+      ["pictures", { ...picture, samples: [] }],
+    ];
+    for (const [verb, message] of messages) {
+      assert.deepEqual(await opened.ask("b", verb, message), {
+        ok: false,
+        text: `Cannot take ${verb}: it is "a" who tells of it`,
+      });
+    }
+    assert.deepEqual(opened.told, [
+      'Warning: Refused a message of "b" on progress: it is "a" who tells of it',
+    ]);
+    assert.equal(opened.entries.length, 1);
+    for (const step of [1, 2, 2, 1]) {
+      opened.publish("a", "progress", progress(step, "its loss is NaN"));
+    }
+    await settle();
+    assert.deepEqual(opened.entries.slice(1).map(({ skipped }) => skipped), [1, 2]);
+  }));
+
+Deno.test("startCoordinator draws no picture that is none or costs too much, and says why", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    const sample = { label: "s", frames: 2, firstPredicted: 1 };
+    const whole = { generation: 1, step: 1, height: 4, width: 4, channels: 1, isLast: false };
+    const refused: [Record<string, Encodable>, RegExp][] = [
+      [{ samples: [] }, /0 samples of 4 × 4 pixels/],
+      [{ samples: [sample], height: 2 ** 40 }, /1 samples of 1099511627776 × 4 pixels/],
+      [{ samples: [{ ...sample, frames: 2 ** 40 }] }, /17592186044416 values in 1099511627776/],
+      [{ samples: [{ ...sample, frames: 0 }] }, /frame 1 of 0 is the first predicted one/],
+      [{ samples: [sample] }, /Cannot use vector "sample\/0\/truth": 0 bytes came/],
+    ];
+    for (const [change, why] of refused) {
+      assert.deepEqual(await opened.ask("a", "pictures", { ...whole, ...change }), accepted);
+      const sentence = opened.told.pop()!;
+      assert.match(sentence, /^Warning: Cannot draw predictions: /);
+      assert.match(sentence, why);
+    }
+  }));
+
 Deno.test("startCoordinator counts no request of somebody who is no member", () =>
   withCoordinator(async (opened) => {
     await begin(opened);

@@ -26,12 +26,13 @@ export interface WorkerLogin extends Login {
   readonly names?: readonly string[];
 }
 
-/** A worker that is killed is started again, but not more often than this. */
-export const livesMax = 100;
+/** Lives of a worker that are told apart by name; those before are long forgotten. */
+const namedLives = 101;
 
-/** Name of the worker in a place of the cluster, which another life of it may not have. */
+/** Name of the worker in a place of the cluster, which the lives around it have not. */
 export function workerNameOf(place: number, life: number): string {
-  return life === 0 ? `w${place}` : `w${place}-${life}`;
+  const named = life % namedLives;
+  return named === 0 ? `w${place}` : `w${place}-${named}`;
 }
 
 /** Logins for as many workers as the broker is to tell apart, each with the names of all its lives. */
@@ -39,7 +40,7 @@ export function workerLogins(count: number): WorkerLogin[] {
   return Array.from({ length: count }, (_, place) => ({
     user: workerNameOf(place, 0),
     password: secretToken(24),
-    names: Array.from({ length: livesMax + 1 }, (_, life) => workerNameOf(place, life)),
+    names: Array.from({ length: namedLives }, (_, life) => workerNameOf(place, life)),
   }));
 }
 

@@ -3,6 +3,7 @@
  * that everybody who was connected finds it again.
  */
 import { type Clock, delay } from "../net/clock.ts";
+import { planRestart, type RestartLimits } from "./restart_budget.ts";
 import { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats_server.ts";
 
 export interface LastingBroker {
@@ -14,9 +15,12 @@ export interface LastingBroker {
   stop(): Promise<void>;
 }
 
-/** A server that ends more often than this has a reason that a new start does not remove. */
-const restartsMax = 20;
-const restartDelayMs = 100;
+const restartLimits: RestartLimits = {
+  restartsMax: 20,
+  withinMs: 600_000,
+  delayMs: 100,
+  delayMsMax: 5_000,
+};
 
 /** @throws {NatsServerError} if the first start fails */
 export async function startLastingBroker(
@@ -26,11 +30,21 @@ export async function startLastingBroker(
   const { url, port, user, password } = server;
   let isStopping = false;
   const watch = (async () => {
-    for (let restarts = 0; restarts < restartsMax; restarts++) {
+    let timesMs: readonly number[] = [];
+    for (;;) {
       const log = await server.ended;
       if (isStopping) return;
-      console.error(`nats-server (process ${server.pid}) ended${why(log)}; starting it again`);
-      await delay(options.clock, restartDelayMs);
+      const ended = `nats-server (process ${server.pid}) ended${why(log)}`;
+      const plan = planRestart(timesMs, options.clock.nowMs(), restartLimits);
+      if (plan === undefined) {
+        const { restartsMax, withinMs } = restartLimits;
+        const often = `${restartsMax} times within ${withinMs / 60_000} minutes`;
+        return console.error(`${ended}, before that ${often}; it is not started again`);
+      }
+      ({ timesMs } = plan);
+      console.error(`${ended}; starting it again`);
+      await delay(options.clock, plan.delayMs);
+      if (isStopping) return;
       try {
         server = await startNatsServer({ ...options, port, credentials: { user, password } });
       } catch (error) {
@@ -40,8 +54,6 @@ export async function startLastingBroker(
       // It was stopped while it started, and nobody else knows of this one.
       if (isStopping) return await server.stop();
     }
-    await server.ended;
-    if (!isStopping) console.error(`nats-server ended ${restartsMax} times; not started again`);
   })();
   return {
     url,

@@ -4,10 +4,11 @@
  * a pipe from here, so that none outlives this process.
  */
 import { type Clock, delay } from "../net/clock.ts";
-import { livesMax, type Login, workerNameOf } from "./broker_permissions.ts";
+import { type Login, workerNameOf } from "./broker_permissions.ts";
 import type { Connection } from "./connection_file.ts";
 import { exitCodes } from "./exit_codes.ts";
 import { onInterrupt } from "./interrupts.ts";
+import { planRestart, type RestartLimits } from "./restart_budget.ts";
 import { resumeHint } from "./resume_hint.ts";
 import { coordinatorPermissions, roleEnvironment, workerPermissions } from "./role_permissions.ts";
 
@@ -58,8 +59,13 @@ export interface LocalClusterOptions {
 
 /** After the coordinator has ended, workers get this long to end by themselves. */
 const workerEndTimeoutMs = 1_000;
-/** Processes that may be started again; what dies more often has a reason that this does not mend. */
-const restartsMax = livesMax;
+/** Of all processes together. A new one joins when the next snapshot is there, so none is held back. */
+const restartLimits: RestartLimits = {
+  restartsMax: 100,
+  withinMs: 3_600_000,
+  delayMs: 0,
+  delayMsMax: 0,
+};
 /** What is kept of a worker's standard error, for the message about its end. */
 const tailCharactersMax = 8192;
 const tailLinesMax = 3;
@@ -109,7 +115,13 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     coordinator.orders.write(bytes).catch(() => {});
   };
   let isOver = false;
-  let restartsLeft = restartsMax;
+  let restartsMs: readonly number[] = [];
+  /** Whether one more process may be started again; that it is is counted. */
+  const mayRestart = () => {
+    const plan = planRestart(restartsMs, clock.nowMs(), restartLimits);
+    restartsMs = plan?.timesMs ?? restartsMs;
+    return plan !== undefined;
+  };
   const workers: { process: Deno.ChildProcess; ended: Promise<void> }[] = [];
   let living = 0;
   const startWorker = (index: number, life: number, wasExcluded = false) => {
@@ -138,11 +150,10 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     const ended = watchWorker(name, process, (reason, end) => {
       if (isOver) return;
       const isExcluded = end === "excluded";
-      if (end === "failed" || (!isExcluded && restartsLeft === 0)) return order({ reason });
+      const isAgain = end !== "failed" && !(isExcluded && wasExcluded) && mayRestart();
+      if (!isExcluded && !isAgain) return order({ reason });
       order({ lost: name, reason });
-      if (isExcluded && (wasExcluded || restartsLeft === 0)) return;
-      restartsLeft--;
-      startWorker(index, life + 1, wasExcluded || isExcluded);
+      if (isAgain) startWorker(index, life + 1, wasExcluded || isExcluded);
     }).then(() => {
       // Those that were asked to leave are not started again.
       if (--living === 0 && !isOver) order({});
@@ -182,7 +193,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
         return exitCodes.interrupted;
       }
       const how = `The coordinator (process ${coordinator.process.pid}) was ended by ${signal}`;
-      if (restartsLeft-- === 0) throw new Error(how + hint);
+      if (!mayRestart()) throw new Error(how + hint);
       console.error(`${how}; starting it again`);
       coordinator.orders.close().catch(() => {});
       coordinator = startCoordinator(hint !== "");

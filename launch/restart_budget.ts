@@ -1,0 +1,41 @@
+/**
+ * How often a process is started again. What ends more often than that has a reason that a new start
+ * does not remove; what ends now and then, in a run of weeks, has not.
+ */
+export interface RestartLimits {
+  readonly restartsMax: number;
+  readonly withinMs: number;
+  /** After the first end. Each further one that follows soon waits for twice as long as the one before. */
+  readonly delayMs: number;
+  readonly delayMsMax: number;
+}
+
+/** An end that comes later after a new start than this is the first of its kind. */
+const soonMs = 10_000;
+
+export interface PlannedRestart {
+  /** Of the restarts that still count, this one the last: what the next plan begins from. */
+  readonly timesMs: readonly number[];
+  readonly delayMs: number;
+}
+
+/**
+ * @param timesMs of the plan before; empty at first
+ * @returns undefined where it ended too often
+ */
+export function planRestart(
+  timesMs: readonly number[],
+  nowMs: number,
+  { restartsMax, withinMs, delayMs, delayMsMax }: RestartLimits,
+): PlannedRestart | undefined {
+  const recent = timesMs.filter((each) => nowMs - each < withinMs);
+  if (recent.length >= restartsMax) return undefined;
+  const firstOfRow = recent.findLastIndex((each, index) =>
+    (recent[index + 1] ?? nowMs) - each >= soonMs
+  );
+  const inRow = recent.length - 1 - firstOfRow;
+  return {
+    timesMs: [...recent, nowMs],
+    delayMs: Math.min(delayMs * 2 ** inRow, delayMsMax),
+  };
+}

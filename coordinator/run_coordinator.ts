@@ -414,7 +414,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
 
   const draw = async (message: Message, request: PictureRequest) => {
     try {
-      const { height, width, channels } = request;
+      const { height, width, channels, answers } = request;
       const sequences = request.samples.map(({ label, frames, firstPredicted }, index) => ({
         label,
         frames,
@@ -424,8 +424,9 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         channels,
         truth: uploads.take(`sample/${index}/truth`),
         predictions: uploads.take(`sample/${index}/predictions`),
+        ...(answers ? { seen: uploads.take(`sample/${index}/seen`) } : {}),
       }));
-      await report.picture(request.step, sequences, request.isLast);
+      await report.picture(request.step, sequences, request.isLast, answers);
     } catch (error) {
       // A picture that cannot be drawn costs a warning, never the run.
       report.warn(`Cannot draw predictions: ${sentence(error)}`);
@@ -436,7 +437,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   /** @throws {RangeError} for a vector that the run has not, or of another length */
   const checkVector = (name: string, totalBytes: number) => {
     const bytes = specs && vectorBytes(specs, lanes, name);
-    const isSample = /^sample\/\d{1,2}\/(truth|predictions)$/.test(name);
+    const isSample = /^sample\/\d{1,2}\/(truth|predictions|seen)$/.test(name);
     if (isSample ? totalBytes <= sampleBytesMax : totalBytes === bytes) return;
     throw new RangeError(
       `Cannot take vector "${name}" of ${totalBytes} bytes: ` +

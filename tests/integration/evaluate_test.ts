@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { decode } from "fast-png";
 import { openNpy } from "../../datasets/npy.ts";
+import { categoryColour } from "../../report/colour_scale.ts";
 import { npyBytes } from "../datasets/npy_bytes.ts";
 import { natsServerMissing } from "../support/nats_server.ts";
 import { assertSentence, engine, inFolder, run, smallRun, trained } from "./command.ts";
@@ -165,6 +167,17 @@ Deno.test({
       ...["--model-options", "mode=supervised,output=softmax,filters=2,levels=2"],
       ...["--window", "2", "--lanes", "2", "--workers", "1"],
     ], { cwd });
+    const [{ name }] = [...Deno.readDirSync(`${cwd}/runs`)];
+    const picture = decode(
+      await Deno.readFile(`${cwd}/runs/${name}/predictions/step-000002.png`),
+    );
+    const ball = new Uint8Array(categoryColour(0)).join();
+    let ofClass = 0;
+    for (let at = 0; at < picture.data.length; at += 3) {
+      if (picture.data.slice(at, at + 3).join() === ball) ofClass++;
+    }
+    // Of four frames enlarged eight times, half of the truth is of the second class.
+    assert.ok(ofClass > 4 * 256 * 64 / 2, `${ofClass} pixels in its colour`);
     const evaluated = await run("evaluate", ["--engine", engine, "--json"], { cwd });
     assert.equal(evaluated.code, 0, evaluated.stderr);
     const { names, confusion } = JSON.parse(evaluated.stdout).classes;

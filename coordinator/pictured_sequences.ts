@@ -12,7 +12,7 @@ const valuesMax = 2 ** 25;
  * @throws {RangeError} for what cannot be drawn, or only with more memory than a picture is worth
  */
 export function picturedSequences(
-  { height, width, channels, samples }: PictureRequest,
+  { height, width, channels, samples, answers }: PictureRequest,
   take: (name: string) => Float32Array,
 ): PredictedSequence[] {
   const sides = [height, width].every((side) => side >= 1 && side <= sidePixelsMax);
@@ -40,5 +40,6 @@ export function picturedSequences(
     channels,
     truth: take(`sample/${index}/truth`),
     predictions: take(`sample/${index}/predictions`),
+    ...(answers ? { seen: take(`sample/${index}/seen`) } : {}),
   }));
 }

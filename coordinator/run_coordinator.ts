@@ -430,7 +430,9 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       }
       picturesWaiting++;
       // One after the other: each is drawn in a thread with memory of its own.
-      const own = drawing.then(() => report.picture(request.step, sequences, request.isLast))
+      const own = drawing.then(() =>
+        report.picture(request.step, sequences, request.isLast, request.answers)
+      )
         .finally(() => picturesWaiting--);
       drawing = own.catch(() => {});
       await own;
@@ -444,7 +446,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   /** @throws {RangeError} for a vector that the run has not, or of another length */
   const checkVector = (name: string, totalBytes: number) => {
     const bytes = specs && vectorBytes(specs, lanes, name);
-    const isSample = /^sample\/\d{1,2}\/(truth|predictions)$/.test(name);
+    const isSample = /^sample\/\d{1,2}\/(truth|predictions|seen)$/.test(name);
     if (isSample ? totalBytes <= sampleBytesMax : totalBytes === bytes) return;
     throw new RangeError(
       `Cannot take vector "${name}" of ${totalBytes} bytes: ` +

@@ -45,7 +45,13 @@ export interface RunReport {
   stopping(): void;
   /** One sentence that something is wrong but the run goes on. */
   warn(sentence: string): void;
-  picture(step: number, sequences: readonly PredictedSequence[], isLast: boolean): Promise<void>;
+  /** @param answers there where answers are predicted: names of their classes, where they are such */
+  picture(
+    step: number,
+    sequences: readonly PredictedSequence[],
+    isLast: boolean,
+    answers?: { readonly classes: readonly string[] },
+  ): Promise<void>;
   figures(): RunFigures;
   close(): void;
 }
@@ -254,12 +260,14 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       line.print("Stopping after this step, with a checkpoint");
     },
     warn,
-    async picture(step, sequences, isLast) {
-      const scale = configuration.dataset.name === "radar" ? "rain" : "gray";
+    async picture(step, sequences, isLast, answers) {
+      const { classes = [] } = answers ?? {};
+      const frameScale = configuration.dataset.name === "radar" ? "rain" : "gray";
+      const scale = classes.length > 0 ? "classes" : frameScale;
       const model = modelTitle(configuration.model.name);
       const title = `${configuration.dataset.name}, ${model}, step ${step}`;
-      const predicts = predictionKind(sequences[0].inputFrames);
-      const png = await drawPredictions({ sequences, scale, title, predicts });
+      const predicts = answers ? "answer" : predictionKind(sequences[0].inputFrames);
+      const png = await drawPredictions({ sequences, scale, classes, title, predicts });
       const directory = `${folder}/predictions`;
       await Deno.mkdir(directory, { recursive: true });
       const path = `${directory}/step-${String(step).padStart(6, "0")}.png`;

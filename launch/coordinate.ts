@@ -13,6 +13,7 @@ import { diskFileSystem, type FileSystem } from "../coordinator/file_system.ts";
 import { type JournalDisk, openJournal } from "../coordinator/journal.ts";
 import { openRunFolder, sourceRefusal, writeRunRecord } from "../coordinator/run_folder.ts";
 import { createRunReport, type RunReport } from "../coordinator/run_report.ts";
+import { writeTrainingPicture } from "../coordinator/training_picture.ts";
 import { systemClock, timeOfDay } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
 import { resumableFields, type RunConfiguration } from "../net/run_configuration.ts";
@@ -108,12 +109,24 @@ export async function coordinate(
         modelSource: ready.modelSource,
       }),
   });
+  // One after the other: both write one file.
+  let drawing: Promise<string | undefined> = Promise.resolve(undefined);
+  const drawTraining = () =>
+    drawing = drawing.then(() => writeTrainingPicture(out, configuration)).catch((error) => {
+      // As with predictions: it costs a warning, never the run.
+      report.warn(`Cannot draw ${out}/training.png: ${sentenceOf(error)}`);
+      return undefined;
+    });
+  // What an earlier life left without a picture, where it was killed.
+  if (folder.resumed) void drawTraining();
   let end: RunEnd;
   try {
     await onStart(coordinator, report.tell);
     end = await coordinator.ended;
   } catch (error) {
     await coordinator.close();
+    // The broker may be back at any moment, and the run goes on then.
+    await (error instanceof BrokerLostError ? drawing : drawTraining());
     report.close();
     journal.close();
     if (error instanceof BrokerLostError) throw error;
@@ -125,6 +138,8 @@ export async function coordinate(
     throw new Error(sentenceOf(error) + await resumeHint(out), { cause: error });
   }
   await coordinator.close();
+  const picture = await drawTraining();
+  if (picture !== undefined) report.tell(`training curves ${picture}`);
   report.close();
   journal.close();
   if (json) console.log(JSON.stringify(summary(configuration, out, end, report)));

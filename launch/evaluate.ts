@@ -10,7 +10,7 @@ import type { Rollout } from "../worker/rollout.ts";
 import { scoreRollouts } from "../worker/rollout_scores.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
 import { evaluationPictures } from "./evaluation_pictures.ts";
-import { evaluationInWords } from "./evaluation_tables.ts";
+import { evaluationInWords, sequencesInWords } from "./evaluation_tables.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags } from "./flags.ts";
 import { openRollout, rolloutFlags, rolloutLengths } from "./open_predictor.ts";
@@ -72,7 +72,8 @@ async function evaluate(given: GivenFlags): Promise<number> {
     progress.end();
     const { means } = scored;
     const result = { ...scored.result, ...(rollout ? { rollout } : {}) };
-    console.error(`${path}, ${split} of: ${dataset.description}`);
+    console.error(`${path}, ${split}: ${sequencesInWords(dataset.catalogue(split, 0))}`);
+    console.error(`Dataset: ${dataset.description}`);
     const text = evaluationInWords(loss, means, result);
     const title = `${dataset.name}, ${modelTitle(configuration.model.name)}, ${split}`;
     const folder = given.out as string | undefined ?? `${besideRun(path, "evaluations")}-${split}`;

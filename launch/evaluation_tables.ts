@@ -21,6 +21,15 @@ export function namedForecasts(
   ].flatMap(({ name, scores }) => scores ? [{ name, scores }] : []);
 }
 
+/** "24 sequences of 10 to 41 frames" */
+export function sequencesInWords(catalogue: readonly { readonly frames: number }[]): string {
+  const lengths = catalogue.map(({ frames }) => frames);
+  const least = lengths.reduce((one, two) => Math.min(one, two), Infinity);
+  const most = lengths.reduce((one, two) => Math.max(one, two), 0);
+  return `${catalogue.length} ${catalogue.length === 1 ? "sequence" : "sequences"} of ` +
+    `${least < most ? `${least} to ${most}` : most} ${most === 1 ? "frame" : "frames"}`;
+}
+
 export function evaluationInWords(
   lossName: string,
   means: MeanLosses,

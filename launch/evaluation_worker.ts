@@ -1,12 +1,13 @@
 /**
  * Some shards of `deno task evaluate --workers N`, in a process of their own: what is kept of them
- * goes to standard output. Not for typing by hand.
+ * goes to standard output, how far it is to standard error. Not for typing by hand.
  */
 import { serialize } from "node:v8";
 import { scoreShards } from "../worker/score_split.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, parseFlags } from "./flags.ts";
 import { endWithParent } from "./parent_process.ts";
+import { progressLine } from "./shared_progress.ts";
 import { splitScoring, splitScoringFlags } from "./split_scoring.ts";
 import { openTrained, trainedFlags, trainedOptions } from "./trained_model.ts";
 
@@ -22,10 +23,11 @@ if (import.meta.main) {
     const given = parseFlags(Deno.args, evaluationWorkerFlags);
     const trained = await openTrained(await trainedOptions(given));
     try {
-      const scores = await scoreShards(
-        splitScoring(given, trained),
-        given.owned as readonly number[],
-      );
+      const scores = await scoreShards({
+        ...splitScoring(given, trained),
+        onProgress: (done, total) =>
+          void Deno.stderr.writeSync(new TextEncoder().encode(progressLine(done, total))),
+      }, given.owned as readonly number[]);
       // Unlike JSON this carries what is not finite, and arrays as they are.
       await new Blob([new Uint8Array(serialize(scores))]).stream().pipeTo(Deno.stdout.writable);
     } finally {

@@ -44,6 +44,12 @@ const readsNoRadar: Idle = ({ dataset: { name, path } }) => {
   if (name !== "radar") return `--dataset ${name}`;
   return path === null ? "generated rain: name a folder with --data" : undefined;
 };
+/** What is generated from nothing but a seed. */
+const readsNothing: Idle = ({ dataset: { name } }) =>
+  name === "bouncing-balls" || name === "moving-points" ? `--dataset ${name}` : undefined;
+/** Classes of whole videos are no pictures. */
+const drawsNothing: Idle = ({ model: { name } }) =>
+  name === "cnn-lstm" || name === "convlstm-classifier" ? `--model ${name}` : undefined;
 /** A module of one's own may read any of them. */
 const modelIsNot = (...wanted: readonly ModelName[]): Idle => ({ model: { name } }) =>
   isModelFile(name) || (wanted as readonly string[]).includes(name) ? undefined : `--model ${name}`;
@@ -74,6 +80,7 @@ const framesAre = (...idleUses: readonly FrameUse[]): Idle => ({ model: { name, 
 };
 
 const idle: Partial<Record<RunFlag, Idle>> = {
+  data: readsNothing,
   "on-bad-file": readsNoRadar,
   size: hasOwnSize,
   digits: hasNoDigits,
@@ -89,6 +96,7 @@ const idle: Partial<Record<RunFlag, Idle>> = {
   "output-frames": framesAre("carried", "window", "single"),
   window: framesAre("forecast", "single"),
   stride: framesAre("carried"),
+  "images-every": drawsNothing,
   "weight-decay": ({ optimizer: { name } }) => name === "adamw" ? undefined : `--optimizer ${name}`,
 };
 

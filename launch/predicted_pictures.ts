@@ -1,5 +1,7 @@
 /** How the predictions of a model look: in grey, rain, its own colours or those of classes. */
 import { isRainDataset } from "../datasets/rain_dataset.ts";
+import { brightness } from "../report/brightness.ts";
+import { classMap } from "../report/class_map.ts";
 import { type PredictedSequence, predictionKind } from "../report/predicted_sequence.ts";
 import { renderPredictionAnimation } from "../report/prediction_animation.ts";
 import { type PredictionPicture, renderPredictions } from "../report/prediction_picture.ts";
@@ -64,7 +66,7 @@ export function pictured(
   const shown = until < 0 ? predicted : predicted.slice(0, until);
   const channels = look.scale === "classes" ? 1 : model.outputShape[2];
   const valuesOf = (values: Float32Array) =>
-    look.scale === "classes" ? likeliest(values, look.classes!.length) : values;
+    look.scale === "classes" ? classMap(values, look.classes!.length) : values;
   const predictions = joined(shown.map(({ prediction }) => valuesOf(prediction)));
   const truth = joined(shown.map(({ truth }) => valuesOf(truth)));
   if (look.predicts === "answer") {
@@ -85,8 +87,8 @@ export function classInWords(
   { prediction, truth }: Pick<PredictedFrame, "prediction" | "truth">,
   classes: readonly string[],
 ): string {
-  const [likely] = likeliest(prediction, classes.length);
-  const [actual] = likeliest(truth, classes.length);
+  const [likely] = classMap(prediction, classes.length);
+  const [actual] = classMap(truth, classes.length);
   const share = (100 * prediction[likely]).toFixed(0);
   return `true ${classes[actual]}, predicted ${classes[likely]} (${share} %)`;
 }
@@ -125,22 +127,6 @@ export async function drawSequences(
 /** In one picture: more tells less. */
 const sequencesMax = 4;
 export const imagesMax = 10;
-
-/** The largest of each row of `classes` values. */
-function likeliest(values: Float32Array, classes: number): Float32Array {
-  return Float32Array.from({ length: values.length / classes }, (_, index) => {
-    const row = values.subarray(index * classes, (index + 1) * classes);
-    return row.indexOf(Math.max(...row));
-  });
-}
-
-/** The mean over channels. */
-function brightness(values: Float32Array, channels: number): Float32Array {
-  if (channels === 1) return values;
-  const means = new Float32Array(values.length / channels);
-  values.forEach((value, i) => means[Math.floor(i / channels)] += value / channels);
-  return means;
-}
 
 export function joined(arrays: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(arrays.reduce((sum, { length }) => sum + length, 0));

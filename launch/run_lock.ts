@@ -38,7 +38,7 @@ export async function discardUnstarted(out: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) return;
   }
-  const early = ["run.json", "metrics.jsonl", "journal.jsonl"];
+  const early = ["run.json", "metrics.jsonl", "journal.jsonl", "training.png"];
   try {
     for await (const { name } of Deno.readDir(out)) {
       if (!early.includes(name) && !name.startsWith(eventFilePrefix)) continue;

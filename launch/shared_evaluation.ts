@@ -16,6 +16,7 @@ import { evaluationWorkerFlags } from "./evaluation_worker.ts";
 import { sentenceOf } from "./exit_codes.ts";
 import { flagArgs, type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import { visibleGpus } from "./run_options.ts";
+import { type OnProgress, progressOfSlowest, readProgress } from "./shared_progress.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
 export const sharedEvaluationFlags = {
@@ -51,9 +52,12 @@ export async function scoreShared(
     (_, rank) => owners.flatMap((owner, shard) => owner === rank ? [shard] : []),
   );
   // All of them end before this does: nobody may close the model while one share is computed.
+  const progress = progressOfSlowest(workers, scoring.onProgress ?? (() => {}));
   const ends = await Promise.allSettled([
-    scoreShards(scoring, own),
-    ...others.map((owned, index) => scoreElsewhere(given, trained, owned, index + 1)),
+    scoreShards({ ...scoring, onProgress: progress[0] }, own),
+    ...others.map((owned, index) =>
+      scoreElsewhere(given, trained, owned, index + 1, progress[index + 1])
+    ),
   ]);
   const parts = ends.map((end) => {
     if (end.status === "rejected") throw end.reason;
@@ -70,6 +74,7 @@ async function scoreElsewhere(
   { path, engine }: TrainedModel,
   owned: readonly number[],
   rank: number,
+  onProgress: OnProgress,
 ): Promise<ShardScores[]> {
   // What is newest, or best, or found on this machine is decided once.
   const decided = { ...given, run: path, best: false, engine: engine.name, owned };
@@ -88,7 +93,7 @@ async function scoreElsewhere(
   const [{ success, code, signal }, scores, said] = await Promise.all([
     child.status,
     new Response(child.stdout).bytes(),
-    new Response(child.stderr).text(),
+    readProgress(child.stderr, onProgress),
   ]);
   await child.stdin.close().catch(() => {});
   if (success) return deserialize(scores) as ShardScores[];

@@ -196,8 +196,9 @@ function otherData(saved: DatasetConfiguration, options: TrainedOptions): Datase
 
 /** @throws {UsageError} for what the dataset does not have */
 function checkIdle(options: TrainedOptions, configuration: RunConfiguration): void {
-  const { digits, sequenceFrames, testSequences, split = "test" } = options;
+  const { data, digits, sequenceFrames, testSequences, split = "test" } = options;
   const given = {
+    ...(data !== undefined && { data }),
     ...(digits !== undefined && { digits }),
     ...(sequenceFrames !== undefined && { "sequence-frames": sequenceFrames }),
     ...(testSequences !== undefined && { "test-sequences": testSequences }),

@@ -2,6 +2,7 @@
  * A network of Keras or TensorFlow.js layers, saved as `model.json` with its weights beside it, as a
  * model: the weights are its parameters and first values, and the states of its stateful recurrent
  * layers are states of lanes, passed in and out. (The layers would keep one state for a whole batch.)
+ * What layers within layers do counts as what the network's own layers do.
  */
 import { type Tensor, tf } from "../engine/tf.ts";
 import { type io, type LayersModel, loadLayersModel } from "../engine/tfjs_layers.ts";
@@ -9,6 +10,7 @@ import type { OptionSpec } from "../net/options.ts";
 import { ModelError } from "./check_model.ts";
 import { frameSpan } from "./frame_span.ts";
 import { answers, lastAnswer } from "./last_answer.ts";
+import { topologyForLanes } from "./layers_topology.ts";
 import type { Model } from "./model.ts";
 import type { ModelContext, ModelDefinition } from "./model_definition.ts";
 import { readModuleSource } from "./module_source.ts";
@@ -35,6 +37,19 @@ interface Recurrent {
   call(inputs: unknown, kwargs: Record<string, unknown>): Tensor | Tensor[];
 }
 
+/** What lies within a layer: a model, a wrapper, both directions, a cell or several. */
+interface OuterLayer {
+  readonly name: string;
+  readonly layers?: readonly OuterLayer[];
+  readonly layer?: OuterLayer;
+  readonly forwardLayer?: OuterLayer;
+  readonly backwardLayer?: OuterLayer;
+  readonly cell?: OuterLayer;
+  readonly cells?: readonly OuterLayer[];
+  getClassName(): string;
+  getConfig(): unknown;
+}
+
 interface Variable {
   readonly originalName: string;
   readonly shape: readonly number[];
@@ -55,17 +70,22 @@ export async function loadLayersFile(path: string): Promise<ModelDefinition> {
         "TensorFlow.js, or convert it with tensorflowjs_converter --output_format=tfjs_layers_model",
     );
   }
-  const statefulNames: string[] = [];
-  const modelTopology = withoutBatches(saved.modelTopology, statefulNames) as object;
+  const { topology, stateful, statefulWithin } = topologyForLanes(saved.modelTopology);
+  if (statefulWithin.length > 0) {
+    throw new ModelError(
+      `Cannot carry the state of layer "${statefulWithin[0]}" of --model ${path}: it lies within ` +
+        "another layer; put it among the network's own layers, or save it without stateful",
+    );
+  }
   const bytes = await Promise.all(files.slice(1).map((file) => Deno.readFile(file)));
   let network: LayersModel;
   try {
     network = await loadLayersModel({
       load: () =>
         Promise.resolve({
-          modelTopology,
+          modelTopology: topology,
           weightSpecs: saved.weightsManifest.flatMap(({ weights }) => weights),
-          weightData: new Uint8Array(bytes.flatMap((part) => [...part])).buffer,
+          weightData: joined(bytes).buffer,
         }),
     });
   } catch (cause) {
@@ -75,16 +95,19 @@ export async function loadLayersFile(path: string): Promise<ModelDefinition> {
   try {
     refuseRandomLayers(network, path);
   } catch (error) {
-    network.dispose();
+    // A network's own `dispose` leaves the weights of networks within it.
+    for (const weight of network.weights) weight.dispose();
     throw error;
   }
-  const variables = network.weights as unknown as Variable[];
-  const first = variables.map(({ val }) => (val.dataSync() as Float32Array).slice());
-  for (const { val } of variables) val.dispose();
+  // Held as numbers: a network outlives no engine, but what is read of its file does.
+  const variables = network.trainableWeights as unknown as Variable[];
+  const first = variables.map(takeValues);
+  const frozen = (network.nonTrainableWeights as unknown as Variable[])
+    .map((variable) => ({ variable, values: takeValues(variable) }));
   const recurrent = (network.layers as unknown as Recurrent[])
-    .filter(({ name }) => statefulNames.includes(name));
+    .filter(({ name }) => stateful.includes(name));
   return {
-    build: (context) => wrap({ path, network, variables, first, recurrent }, context),
+    build: (context) => wrap({ path, network, variables, first, frozen, recurrent }, context),
     options: layersOptions,
     sourceSha256: sha256,
   };
@@ -93,8 +116,11 @@ export async function loadLayersFile(path: string): Promise<ModelDefinition> {
 interface Network {
   readonly path: string;
   readonly network: LayersModel;
+  /** Those that are trained. */
   readonly variables: readonly Variable[];
   readonly first: readonly Float32Array[];
+  /** Those that are not: the same in every step. */
+  readonly frozen: readonly { readonly variable: Variable; readonly values: Float32Array }[];
   /** Its stateful layers. */
   readonly recurrent: readonly Recurrent[];
 }
@@ -108,6 +134,9 @@ function wrap(own: Network, { frameShape, windowFrames, options }: ModelContext)
   const refuse = (why: string) => new ModelError(`Cannot use --model ${path}: ${why}`);
   if (network.inputs.length !== 1 || network.outputs.length !== 1) {
     throw refuse(`it has ${network.inputs.length} inputs and ${network.outputs.length} outputs`);
+  }
+  if (variables.length === 0) {
+    throw refuse("none of its weights is trained; save it with a layer that is trainable");
   }
   // One frame at a time, or [time, ...frame], a frame whole or as one row of numbers.
   const isPerFrame = `${inputShape}` === `${frameShape}`;
@@ -163,14 +192,15 @@ function wrap(own: Network, { frameShape, windowFrames, options }: ModelContext)
 
 /** The network with these weights and states in place of its own. */
 function run(
-  { network, variables, recurrent }: Network,
+  { network, variables, frozen, recurrent }: Network,
   values: readonly Tensor[],
   before: readonly Tensor[],
   input: Tensor,
   // Without it, layers dispose what a gradient still needs.
   training: boolean,
 ): { output: Tensor; state: Tensor[] } {
-  const kept = variables.map(({ val }) => val);
+  const all = [...variables, ...frozen.map(({ variable }) => variable)];
+  const kept = all.map(({ val }) => val);
   const state: Tensor[][] = [];
   let next = 0;
   const calls = recurrent.map((layer) => layer.call);
@@ -189,14 +219,25 @@ function run(
     };
   });
   variables.forEach((variable, index) => variable.val = values[index]);
+  // In a trace these are constants.
+  for (const { variable, values } of frozen) {
+    variable.val = tf.tensor(values, [...variable.shape]);
+  }
   try {
     // Not `predict`, which brings tensors out of the recording.
     const output = network.apply(input, { training }) as Tensor;
     return { output, state: state.flat().map(release) };
   } finally {
-    variables.forEach((variable, index) => variable.val = kept[index]);
+    all.forEach((variable, index) => variable.val = kept[index]);
     recurrent.forEach((layer, index) => layer.call = calls[index]);
   }
+}
+
+/** Its numbers, without the tensor. */
+function takeValues({ val }: Variable): Float32Array {
+  const values = (val.dataSync() as Float32Array).slice();
+  val.dispose();
+  return values;
 }
 
 /** A kept tensor as one that the current scope owns. */
@@ -213,26 +254,31 @@ function statesOf({ name, cell, output }: Recurrent) {
   return sizes.map((size, index) => ({ name: `${name}/state${index}`, shape: [...place, size] }));
 }
 
-/** Lanes are the batch, and states are kept outside: what the file says of both is taken out. */
-function withoutBatches(part: unknown, stateful: string[]): unknown {
-  if (Array.isArray(part)) return part.map((each) => withoutBatches(each, stateful));
-  if (typeof part !== "object" || part === null) return part;
-  const fields = { ...part } as Record<string, unknown>;
-  if (fields.stateful === true) {
-    stateful.push(`${fields.name}`);
-    fields.stateful = false;
+/** All of them in one, as TensorFlow.js reads them. */
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
   }
-  for (const name of ["batch_input_shape", "batchInputShape"]) {
-    if (Array.isArray(fields[name])) fields[name] = [null, ...fields[name].slice(1)];
+  return all;
+}
+
+/** Each layer with its path: "decoder/memory". */
+function* layersWithin(layer: OuterLayer, path: string): Generator<[string, OuterLayer]> {
+  const { layers = [], layer: wrapped, forwardLayer, backwardLayer, cell, cells = [] } = layer;
+  for (const inner of [...layers, wrapped, forwardLayer, backwardLayer, cell, ...cells]) {
+    if (inner === undefined) continue;
+    const innerPath = path === "" ? inner.name : `${path}/${inner.name}`;
+    yield [innerPath, inner];
+    yield* layersWithin(inner, innerPath);
   }
-  return Object.fromEntries(
-    Object.entries(fields).map(([name, value]) => [name, withoutBatches(value, stateful)]),
-  );
 }
 
 /** Layers draw random numbers of their own, other ones on every worker; statistics are no gradients. */
 function refuseRandomLayers(network: LayersModel, path: string): void {
-  for (const layer of network.layers) {
+  for (const [name, layer] of layersWithin(network as unknown as OuterLayer, "")) {
     const { dropout = 0, recurrentDropout = 0, rate = 0 } = layer.getConfig() as Record<
       string,
       number
@@ -240,13 +286,11 @@ function refuseRandomLayers(network: LayersModel, path: string): void {
     const kind = layer.getClassName();
     const isRandom = dropout > 0 || recurrentDropout > 0 ||
       (kind.includes("Dropout") && rate > 0) ||
-      kind.startsWith("Gaussian");
+      kind.startsWith("Gaussian") || kind.startsWith("Random");
     if (!isRandom && kind !== "BatchNormalization") continue;
     throw new ModelError(
       `Cannot train --model ${path} to the same weights on any number of workers: layer ` +
-        `"${layer.name}" (${kind}) ${
-          isRandom ? "draws random numbers" : "keeps batch statistics"
-        }` +
+        `"${name}" (${kind}) ${isRandom ? "draws random numbers" : "keeps batch statistics"}` +
         "; leave it out",
     );
   }

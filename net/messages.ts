@@ -18,7 +18,7 @@ import {
 } from "./schema.ts";
 
 /** Grows with every change that an older worker or coordinator would misunderstand. */
-export const protocolVersion = 6;
+export const protocolVersion = 7;
 
 /** What a worker says to its coordinator: requests, answered with a `Reply`, and then notices. */
 export const workerVerbs = [
@@ -290,7 +290,14 @@ export interface ValidationResult {
   readonly accuracy?: number;
 }
 
-/** Sample predictions to draw; their frames were written as `sample/<i>/truth` and `.../predictions`. */
+/** Names of a legend: more of them, or longer ones, nobody reads in a picture. */
+export const classNamesMax = 64;
+export const classNameLengthMax = 64;
+
+/**
+ * Sample predictions to draw; their frames were written as `sample/<i>/truth` and `.../predictions`,
+ * and beside answers what is answered as `.../seen`.
+ */
 export const pictureSchema = object({
   generation: count,
   step: count,
@@ -302,6 +309,12 @@ export const pictureSchema = object({
   samples: array(
     object({ label: string({ lengthMax: 256 }), frames: count, firstPredicted: count }),
     { lengthMax: 64 },
+  ),
+  /** What is predicted are the dataset's answers, of the classes named, or images where none is. */
+  answers: optional(
+    object({
+      classes: array(string({ lengthMax: classNameLengthMax }), { lengthMax: classNamesMax }),
+    }),
   ),
 });
 export type PictureRequest = Infer<typeof pictureSchema>;

@@ -32,7 +32,7 @@ export interface Chart {
   };
   /** Where the horizontal axis has its ticks, else at round numbers. */
   readonly horizontalTicks?: readonly number[];
-  /** Of the picture, in pixels. @default {760} */
+  /** Of the picture, in pixels; more where the title needs it. @default {760} */
   readonly width?: number;
   /** @default {480} */
   readonly height?: number;
@@ -56,7 +56,8 @@ export function renderChart(chart: Chart): Uint8Array {
 
 /** @throws {RangeError} where no series has a finite point */
 export function drawChart(chart: Chart): Raster {
-  const { width = 760, height = 480, scale = "linear" } = chart;
+  const { height = 480, scale = "linear" } = chart;
+  const width = Math.max(chart.width ?? 760, textWidth(chart.title, titleDot) + 2 * margin);
   const isLogarithmic = scale === "logarithmic";
   const shown = chart.series.map((series, index) => ({
     ...series,

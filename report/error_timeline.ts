@@ -59,7 +59,8 @@ export function renderErrorTimeline(title: string, panels: readonly TimelinePane
       ],
     })
   );
-  const picture = new Raster(charts[0].width, charts.length * panelHeight, background);
+  const width = Math.max(...charts.map((chart) => chart.width));
+  const picture = new Raster(width, charts.length * panelHeight, background);
   charts.forEach((chart, index) => picture.paste(chart, 0, index * panelHeight));
   return picture.toPng();
 }

@@ -6,6 +6,8 @@ import type { MetricsLine } from "./metrics_log.ts";
 
 /** The mean of the last steps that is drawn as the curve, over the steps themselves. */
 const averagedShare = 0.02;
+/** More of them lie on top of each other, and thin lines would add up to a broad one. */
+const columns = 300;
 
 /**
  * @returns a PNG
@@ -21,10 +23,18 @@ export function renderTrainingCurves(title: string, lines: readonly MetricsLine[
   const validation = points("validationLoss");
   const persistence = points("persistenceLoss");
   const series: Series[] = [
-    { name: "loss of each step", points: loss, style: "faint", colour: categoryColour(0) },
+    {
+      name: "loss of each step",
+      points: thinned(loss, extremes),
+      style: "faint",
+      colour: categoryColour(0),
+    },
     {
       name: "training loss",
-      points: averaged(loss, Math.max(1, Math.round(loss.length * averagedShare))),
+      points: thinned(
+        averaged(loss, Math.max(1, Math.round(loss.length * averagedShare))),
+        (part) => part.slice(-1),
+      ),
       style: "line",
       colour: categoryColour(0),
     },
@@ -40,8 +50,8 @@ export function renderTrainingCurves(title: string, lines: readonly MetricsLine[
   if (persistence.length > 0) {
     // The same for the whole run: a line from its first step to its last.
     const level = persistence[persistence.length - 1][1];
-    const steps = lines.map(({ step }) => step);
-    const ends = [Math.min(...steps), Math.max(...steps)];
+    // Lines are in the order of their steps.
+    const ends = [lines[0].step, lines[lines.length - 1].step];
     series.push({
       name: "repeating the last frame",
       points: ends.map((step): [number, number] => [step, level]),
@@ -49,17 +59,38 @@ export function renderTrainingCurves(title: string, lines: readonly MetricsLine[
       colour: muted,
     });
   }
+  const isPositive = series.every(({ points }) => points.every(([, loss]) => loss! > 0));
   return renderChart({
     title,
     horizontal: "step",
-    vertical: "loss (logarithmic)",
+    vertical: isPositive ? "loss (logarithmic)" : "loss",
     series,
-    scale: "logarithmic",
+    scale: isPositive ? "logarithmic" : "linear",
   });
 }
 
+type Points = readonly [step: number, value: number][];
+
+/** What `choose` takes of each part, in as many parts as there are columns. */
+function thinned(points: Points, choose: (part: Points) => Points): Points {
+  const size = Math.ceil(points.length / columns);
+  if (size <= 1) return points;
+  return Array.from(
+    { length: Math.ceil(points.length / size) },
+    (_, part) => choose(points.slice(part * size, (part + 1) * size)),
+  ).flat();
+}
+
+/** The lowest and the highest point, in their order. */
+function extremes(part: Points): Points {
+  const by = (isBeyond: (value: number, than: number) => boolean) =>
+    part.reduce((found, point) => isBeyond(point[1], found[1]) ? point : found);
+  return [by((value, than) => value < than), by((value, than) => value > than)]
+    .sort(([a], [b]) => a - b);
+}
+
 /** Each point's mean with those before it, `count` of them at most. */
-function averaged(points: readonly [number, number][], count: number): [number, number][] {
+function averaged(points: Points, count: number): Points {
   let sum = 0;
   return points.map(([step, value], index) => {
     sum += value;

@@ -69,6 +69,17 @@ export interface SequencePrediction {
   readonly firstPredicted: number;
   /** [frames - firstPredicted, height, width, channels] */
   readonly predictions: Float32Array;
+  /** There where what is predicted are the dataset's answers: truth and predictions are such. */
+  readonly answer?: SequenceAnswer;
+}
+
+export interface SequenceAnswer {
+  /** Of truth and predictions. */
+  readonly channels: number;
+  /** Names, where truth and predictions are the numbers of classes; else none. */
+  readonly classes: readonly string[];
+  /** What is answered, in grey, [frames, height, width]. */
+  readonly seen: Float32Array;
 }
 
 /** A trainer of some shards for one generation. */

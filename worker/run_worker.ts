@@ -8,7 +8,12 @@ import type { AllReduceOptions } from "../collective/all_reduce_options.ts";
 import { assignShards } from "../collective/canonical_tree.ts";
 import { type AllReduce, AllReduceError } from "../collective/reduction.ts";
 import { type Clock, delay } from "../net/clock.ts";
-import { runSubjects, type StartMessage } from "../net/messages.ts";
+import {
+  classNameLengthMax,
+  classNamesMax,
+  runSubjects,
+  type StartMessage,
+} from "../net/messages.ts";
 import { readRunConfiguration } from "../net/configuration_schema.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import {
@@ -324,16 +329,22 @@ async function sendPicture(
   isLast: boolean,
 ): Promise<void> {
   if (samples.length === 0) return;
-  for (const [index, { truth, predictions }] of samples.entries()) {
+  for (const [index, { truth, predictions, answer }] of samples.entries()) {
     await conversation.writeVector(`sample/${index}/truth`, truth);
     await conversation.writeVector(`sample/${index}/predictions`, predictions);
+    if (answer) await conversation.writeVector(`sample/${index}/seen`, answer.seen);
   }
   const described = samples.map(({ label, frames, firstPredicted }) => ({
     label,
     frames,
     firstPredicted,
   }));
-  await conversation.picture({ step, height, width, channels, samples: described, isLast });
+  const [{ answer }] = samples;
+  const picture = { step, height, width, samples: described, isLast };
+  if (!answer) return await conversation.picture({ ...picture, channels });
+  const classes = answer.classes.slice(0, classNamesMax)
+    .map((name) => name.slice(0, classNameLengthMax));
+  await conversation.picture({ ...picture, channels: answer.channels, answers: { classes } });
 }
 
 /** A sum may fail a moment before the message that says why. */

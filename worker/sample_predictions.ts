@@ -6,10 +6,12 @@ import type { Dataset } from "../datasets/dataset.ts";
 import { windowCount } from "../datasets/window_shape.ts";
 import { tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
+import { brightness } from "../report/brightness.ts";
+import { classMap } from "../report/class_map.ts";
 import type { SequencePrediction } from "./opened_run.ts";
 import { createLaneStates } from "./lane_states.ts";
 import { disposeWindows, type Trainer, uploadWindows } from "./trainer.ts";
-import { emptyTargets, frameSize } from "./window_batch.ts";
+import { emptyTargets, frameSize, sizeOf } from "./window_batch.ts";
 
 export interface SampleOptions {
   readonly trainer: Trainer;
@@ -23,13 +25,11 @@ export interface SampleOptions {
 
 const imagesMax = 10;
 
-/** Nothing where the model's answers are no frames. */
+/** Nothing where what the model predicts is no picture. */
 export async function samplePredictions(options: SampleOptions): Promise<SequencePrediction[]> {
   const { trainer, model, dataset, lanesPerShard, sequencesMax, framesMax } = options;
-  if (`${model.outputShape}` !== `${dataset.frameShape}`) return [];
-  // What a network gives that repeats no frame is the dataset's answer, where that is an image.
-  const isAnswer = `${model.outputShape}` === `${dataset.targetShape}` && !model.persistence;
-  if (isAnswer && dataset.classes) return [];
+  const channels = answerChannels(model, dataset);
+  if (channels === undefined && `${model.outputShape}` !== `${dataset.frameShape}`) return [];
   const catalogue = dataset.catalogue("test", 0);
   // All of one length, so that they stand below each other in one picture.
   const longest = Math.max(0, ...catalogue.map((entry) => entry.frames));
@@ -43,12 +43,41 @@ export async function samplePredictions(options: SampleOptions): Promise<Sequenc
     const request = { split: "test", epoch: 0, sequence: index, offset: 0, frames } as const;
     const sequence = { label: entry.id, frames, truth: await dataset.read(request) };
     const sample = await predictSequence(trainer, model, lanesPerShard, dataset, sequence);
-    const truth = isAnswer
-      ? (await dataset.readTargets!(request)).subarray(0, sample.truth.length)
-      : sample.truth;
-    samples.push({ ...sample, truth });
+    if (channels === undefined) samples.push(sample);
+    else samples.push(answered(sample, dataset, await dataset.readTargets!(request), channels));
   }
   return samples;
+}
+
+/**
+ * Of a picture of the dataset's answers; undefined where the model repeats frames, or its answers are
+ * none, as the classes of whole frames.
+ */
+function answerChannels(
+  { outputShape, persistence }: Model,
+  { frameShape, targetShape, classes }: Dataset,
+): number | undefined {
+  if (`${outputShape}` !== `${targetShape}` || persistence) return undefined;
+  if (`${outputShape.slice(0, 2)}` !== `${frameShape.slice(0, 2)}`) return undefined;
+  const channels = classes ? 1 : outputShape[2];
+  return outputShape.length === 3 && (channels === 1 || channels === 3) ? channels : undefined;
+}
+
+/** With the answers as truth, which are classes where the dataset names some. */
+function answered(
+  sample: SequencePrediction,
+  { frameShape, classes }: Dataset,
+  answers: Float32Array,
+  channels: number,
+): SequencePrediction {
+  const [height, width, frameChannels] = frameShape;
+  const pictured = (values: Float32Array) => classes ? classMap(values, classes.length) : values;
+  return {
+    ...sample,
+    truth: pictured(answers).subarray(0, sample.frames * height * width * channels),
+    predictions: pictured(sample.predictions),
+    answer: { channels, classes: classes ?? [], seen: brightness(sample.truth, frameChannels) },
+  };
 }
 
 /** Runs the sequence on the first lane of a shard; the other lanes idle on zeros. */
@@ -61,11 +90,12 @@ async function predictSequence(
 ): Promise<SequencePrediction> {
   const { window } = model;
   const size = frameSize(dataset);
+  const predictionSize = sizeOf(model.outputShape);
   const context = window.frames - window.predictions;
   // A window-based model predicts one window here; a stateful one goes along the sequence.
   const windows = window.carriesState ? windowCount(sequence.frames, window) : 1;
   const frames = Math.min(sequence.frames, context + windows * window.predictions);
-  const predictions = new Float32Array((frames - context) * size);
+  const predictions = new Float32Array((frames - context) * predictionSize);
   const states = createLaneStates(model.state, [0], lanesPerShard);
   try {
     for (let index = 0; index < windows; index++) {
@@ -90,8 +120,8 @@ async function predictSequence(
       );
       states.replace(0, result.state);
       const firstLane = (result.predictions.dataSync() as Float32Array)
-        .subarray(0, window.predictions * size);
-      const start = offset * size;
+        .subarray(0, window.predictions * predictionSize);
+      const start = offset * predictionSize;
       predictions.set(firstLane.subarray(0, predictions.length - start), start);
       tf.dispose([result.losses, result.predictions]);
       disposeWindows(windowTensors);

@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { decode } from "fast-png";
 import { createRunReport, type RunReport } from "../../coordinator/run_report.ts";
 import { defaultRun } from "../../launch/run_flags.ts";
 import type { ReadyRequest, StepProgress } from "../../net/messages.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 import { readMetrics } from "../../report/metrics_log.ts";
+import type { PredictedSequence } from "../../report/predicted_sequence.ts";
+import { type PredictionPicture, renderPredictions } from "../../report/prediction_picture.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 const ready: ReadyRequest = {
@@ -286,6 +289,33 @@ Deno.test("createRunReport draws predictions into the run's folder", async () =>
     assert.ok((await Deno.stat(`${folder}/predictions/step-000006.png`)).isFile);
     const signature = (await Deno.readFile(path)).slice(0, 8);
     assert.deepEqual([...signature], [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+  });
+});
+
+Deno.test("createRunReport draws answers as answers, not as reconstructions, and classes in their colours", async () => {
+  await withReport(async ({ report, folder }) => {
+    const [frames, height, width] = [2, 4, 4];
+    const sequence = (values: readonly number[]) => ({
+      ...{ label: "test/0", frames, inputFrames: 0, height, width, channels: 1 },
+      truth: Float32Array.from({ length: 32 }, (_, i) => values[i % values.length]),
+      predictions: Float32Array.from({ length: 32 }, (_, i) => values[(i >> 1) % values.length]),
+      seen: new Float32Array(32).fill(0.5),
+    });
+    const title = "moving-mnist, convlstm, step 1";
+    const drawn = async (sequences: PredictedSequence[], classes: string[]) => {
+      await report.picture(1, sequences, true, { classes });
+      return decode(await Deno.readFile(`${folder}/predictions/step-000001.png`)).data;
+    };
+    const expected = (picture: Omit<PredictionPicture, "title" | "predicts">) =>
+      decode(renderPredictions({ ...picture, title, predicts: "answer" })).data;
+    const images = [sequence([0.25, 0.75])];
+    assert.deepEqual(await drawn(images, []), expected({ sequences: images, scale: "gray" }));
+    const maps = [sequence([0, 1, 2])];
+    const classes = ["ground", "ball", "wall"];
+    assert.deepEqual(
+      await drawn(maps, classes),
+      expected({ sequences: maps, scale: "classes", classes }),
+    );
   });
 });
 

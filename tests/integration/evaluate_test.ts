@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { decode } from "fast-png";
 import { openNpy } from "../../datasets/npy.ts";
+import { categoryColour } from "../../report/colour_scale.ts";
 import { npyBytes } from "../datasets/npy_bytes.ts";
 import { natsServerMissing } from "../support/nats_server.ts";
 import { assertSentence, engine, inFolder, run, smallRun, trained } from "./command.ts";
@@ -22,6 +24,11 @@ Deno.test({
       ...[...machine, "--split", "validation", "--workers", "3", "--thresholds", "0.2", "--json"],
     ], { cwd });
     assert.equal(shared.code, 0, shared.stderr);
+    assert.match(
+      shared.stderr,
+      /step-000003, validation: 4 sequences of 11 frames\nDataset: Moving/,
+    );
+    assert.match(shared.stderr, /^evaluating validation · step 1\/\d+$/m);
     const alone = await run("evaluate", [
       ...[...machine, "--split", "validation", "--thresholds", "0.2", "--json"],
     ], { cwd });
@@ -103,6 +110,11 @@ Deno.test({
   name: "a model of generated digits is tested on a whole file of them, on more digits and longer",
   ignore: natsServerMissing,
   fn: inFolder(async (cwd) => {
+    const balls = ["--dataset", "bouncing-balls", "--lanes", "2", "--sequence-frames", "5"];
+    await trained([
+      ...["--engine", engine, ...balls, "--sequences", "2", "--validation-sequences", "1"],
+      ...["--filters", "2", "--window", "4", "--steps", "1", "--workers", "1", "--out", "balls"],
+    ], { cwd });
     await trained([...smallRun, "--steps", "1", "--workers", "1"], { cwd });
     // In the layout of the published mnist_test_seq.npy, frames first.
     const pixels = Uint8Array.from({ length: 20 * 6 * 32 * 32 }, (_, i) => i % 251);
@@ -123,6 +135,11 @@ Deno.test({
       assert.equal(JSON.parse(stdout).frames.pooled.frames, frames);
       assert.match(stderr, data);
     }
+    assertSentence(
+      await run("evaluate", ["--engine", engine, "--data", file, "--run", "balls"], { cwd }),
+      2,
+      /^Wrong usage: --data mnist_test_seq\.npy does nothing with --dataset bouncing-balls/,
+    );
     const args = [...published, "--sequences", "1"];
     const predicted = await run("predict", args, { cwd });
     assert.equal(predicted.code, 0, predicted.stderr);
@@ -165,6 +182,17 @@ Deno.test({
       ...["--model-options", "mode=supervised,output=softmax,filters=2,levels=2"],
       ...["--window", "2", "--lanes", "2", "--workers", "1"],
     ], { cwd });
+    const [{ name }] = [...Deno.readDirSync(`${cwd}/runs`)];
+    const picture = decode(
+      await Deno.readFile(`${cwd}/runs/${name}/predictions/step-000002.png`),
+    );
+    const ball = new Uint8Array(categoryColour(0)).join();
+    let ofClass = 0;
+    for (let at = 0; at < picture.data.length; at += 3) {
+      if (picture.data.slice(at, at + 3).join() === ball) ofClass++;
+    }
+    // Of four frames enlarged eight times, half of the truth is of the second class.
+    assert.ok(ofClass > 4 * 256 * 64 / 2, `${ofClass} pixels in its colour`);
     const evaluated = await run("evaluate", ["--engine", engine, "--json"], { cwd });
     assert.equal(evaluated.code, 0, evaluated.stderr);
     const { names, confusion } = JSON.parse(evaluated.stdout).classes;

@@ -39,7 +39,10 @@ Deno.test({
       restarts: 0,
       skippedSteps: 0,
     });
-    assert.match(stderr, /\nDone: a run\n$/);
+    assert.match(
+      stderr,
+      /\npredictions a run\/predictions\/step-000006\.png\ntraining curves a run\/training\.png\nDone: a run\n$/,
+    );
     const files = [...Deno.readDirSync(`${cwd}/a run`)].map(({ name }) => name).sort();
     const events = files.findIndex((name) =>
       /^events\.out\.tfevents\.\d{10}\.lockstep$/.test(name)
@@ -51,6 +54,7 @@ Deno.test({
       "metrics.jsonl",
       "predictions",
       "run.json",
+      "training.png",
     ]);
     const pictures = [...Deno.readDirSync(`${cwd}/a run/predictions`)].map(({ name }) => name);
     assert.deepEqual(pictures.sort(), ["step-000004.png", "step-000006.png"]);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { inFolder, smallRun } from "../integration/command.ts";
+import { inFolder, smallRun, trained } from "../integration/command.ts";
 import { natsServerMissing, startTestServer } from "../support/nats_server.ts";
 
 const ignore = natsServerMissing;
@@ -73,6 +74,36 @@ Deno.test({
       assert.match(stderr, /^Interrupted before the first step$/m);
     } finally {
       await server?.stop();
+    }
+  }),
+});
+
+Deno.test({
+  name:
+    "a resumed run has the curves of its earlier life, which may have been killed, from the start",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    await trained([...smallRun, "--steps", "3", "--workers", "1", "--out", "run"], { cwd });
+    await Deno.remove(`${cwd}/run/training.png`);
+    const server = await startTestServer();
+    const child = new Deno.Command(Deno.execPath(), {
+      args: ["run", "-A", program, "--nats", server.url, "--run", "r", "--out", "run", "--resume"]
+        .concat("--with-parent", "--steps", "6"),
+      cwd,
+      stdin: "piped",
+      stdout: "null",
+      stderr: "null",
+    }).spawn();
+    try {
+      const isThere = () => Deno.stat(`${cwd}/run/training.png`).then(() => true, () => false);
+      const secondsMax = 60;
+      for (let waited = 0; !await isThere() && waited < secondsMax; waited += 0.1) await delay(100);
+      assert.ok(await isThere(), `no picture after ${secondsMax} s`);
+    } finally {
+      child.kill("SIGKILL");
+      await child.status;
+      await child.stdin.close().catch(() => {});
+      await server.stop();
     }
   }),
 });

@@ -221,6 +221,22 @@ Deno.test("resolveRun refuses a flag that does nothing for what the run is made 
         "--dataset radar --on-bad-file skip",
         "--on-bad-file skip does nothing with generated rain: name a folder with --data; leave it out",
       ],
+      [
+        "--dataset bouncing-balls --data balls",
+        "--data balls does nothing with --dataset bouncing-balls; leave it out",
+      ],
+      [
+        "--dataset moving-points --data points",
+        "--data points does nothing with --dataset moving-points; leave it out",
+      ],
+      [
+        "--dataset moving-points --model cnn-lstm --images-every 5",
+        "--images-every 5 does nothing with --model cnn-lstm; leave it out",
+      ],
+      [
+        "--dataset moving-points --model convlstm-classifier --images-every 5",
+        "--images-every 5 does nothing with --model convlstm-classifier; leave it out",
+      ],
       ["--weight-decay 0", "--weight-decay 0 does nothing with --optimizer adam; leave it out"],
     ];
     for (const [args, message] of refused) {
@@ -234,6 +250,7 @@ Deno.test("resolveRun refuses a flag that does nothing for what the run is made 
         "--model vae --window 5 --stride 5",
         "--data digits --digits 3 --sequences 10",
         "--dataset radar --sequences 10 --endless",
+        "--dataset mnist --data digits --model conv-autoencoder --images-every 5",
         "--dataset radar --data rain --on-bad-file skip",
         "--optimizer adamw --weight-decay 0.1",
       ]

@@ -18,15 +18,25 @@ async function opened(
   frameShape: readonly [number, number, number],
   windowFrames: number,
   options: Record<string, OptionValue> = {},
+  /** What Keras would have saved and TensorFlow.js leaves out. */
+  edit: (topology: string) => string = (topology) => topology,
 ): Promise<Model> {
   const folder = await Deno.makeTempDir();
   try {
     await network.save({
       async save({ modelTopology, weightSpecs, weightData }) {
-        const weightsManifest = [{ paths: ["weights.bin"], weights: weightSpecs }];
-        const saved = JSON.stringify({ modelTopology, weightsManifest });
+        const weightsManifest = [{
+          paths: ["weights.1.bin", "weights.2.bin"],
+          weights: weightSpecs,
+        }];
+        const topology = JSON.parse(edit(JSON.stringify(modelTopology)));
+        const saved = JSON.stringify({ modelTopology: topology, weightsManifest });
         await Deno.writeTextFile(`${folder}/model.json`, saved);
-        await Deno.writeFile(`${folder}/weights.bin`, new Uint8Array(weightData as ArrayBuffer));
+        const bytes = new Uint8Array(weightData as ArrayBuffer);
+        // Within a number: the parts of a large network are no whole numbers either.
+        const cut = Math.min(bytes.length, 6);
+        await Deno.writeFile(`${folder}/weights.1.bin`, bytes.subarray(0, cut));
+        await Deno.writeFile(`${folder}/weights.2.bin`, bytes.subarray(cut));
         return { modelArtifactsInfo: { dateSaved: new Date(0), modelTopologyType: "JSON" } };
       },
     });
@@ -65,6 +75,43 @@ async function playWindows(
   tf.dispose([state, parameters]);
   run.dispose();
   return predictions;
+}
+
+/** A network's own `dispose` leaves those of networks within it. */
+function disposeWeights(network: keras.LayersModel): void {
+  for (const weight of network.weights) weight.dispose();
+}
+
+/** Parameters after three steps with each number of workers. */
+async function trainedBy(
+  engine: Engine,
+  model: Model,
+  workerCounts: readonly number[],
+): Promise<Float32Array[]> {
+  const dataset = noiseDataset();
+  const { lanes, seed } = smallRun;
+  const { window } = model;
+  const sequences = dataset.catalogue("train", 0);
+  const plan = planEpoch({ sequences, window, lanes, seed, epoch: 0, shuffle: true });
+  const source = { dataset, split: "train", epoch: 0, plan, window, lanesPerShard: 1 } as const;
+  const runs: Float32Array[] = [];
+  for (const workers of workerCounts) {
+    await withTrainers(engine, workers, async (members) => {
+      let tensors = -1;
+      for (let step = 0; step < 3; step++) {
+        await Promise.all(members.map(async ({ trainer, shards }) => {
+          const next = shards.values();
+          const divisor = plan.weightSum(step) * trainer.errorsPerPrediction;
+          const read = () => readWindows(source, step, next.next().value!, divisor);
+          await trainer.trainStep(read, false);
+        }));
+        if (tensors < 0) tensors = tf.memory().numTensors;
+        assert.equal(tf.memory().numTensors, tensors, `step ${step} leaves tensors over`);
+      }
+      runs.push(members[0].trainer.readParameters());
+    }, { model });
+  }
+  return runs;
 }
 
 const randomFrames = (shape: number[], seed: number) =>
@@ -143,48 +190,166 @@ testOnEngines("a network of layers trains by lanes, and leaves nothing behind", 
   const engine = await open(1);
   const folder = new URL("../fixtures/layers_model/lstm/", import.meta.url).pathname;
   const configuration = { ...defaultRun.model, name: `${folder}model.json` };
-  const dataset = noiseDataset();
-  const model = buildModel(configuration, dataset, 3, await findModel(configuration.name));
-  const { lanes, seed } = smallRun;
-  const { window } = model;
+  const model = buildModel(configuration, noiseDataset(), 3, await findModel(configuration.name));
   assert.deepEqual(model.outputShape, [5, 4, 1]);
-  const sequences = dataset.catalogue("train", 0);
-  const plan = planEpoch({ sequences, window, lanes, seed, epoch: 0, shuffle: true });
-  const source = { dataset, split: "train", epoch: 0, plan, window, lanesPerShard: 1 } as const;
-  const runs: Float32Array[] = [];
-  for (const workers of [1, 2]) {
-    await withTrainers(engine, workers, async (members) => {
-      let tensors = -1;
-      for (let step = 0; step < 3; step++) {
-        await Promise.all(members.map(async ({ trainer, shards }) => {
-          const next = shards.values();
-          const divisor = plan.weightSum(step) * trainer.errorsPerPrediction;
-          const read = () => readWindows(source, step, next.next().value!, divisor);
-          await trainer.trainStep(read, false);
-        }));
-        if (tensors < 0) tensors = tf.memory().numTensors;
-        assert.equal(tf.memory().numTensors, tensors, `step ${step} leaves tensors over`);
-      }
-      runs.push(members[0].trainer.readParameters());
-    }, { model });
-  }
+  const runs = await trainedBy(engine, model, [1, 2]);
   assert.deepEqual(runs[1], runs[0]);
   const start = model.initialize(1).flatMap((values) => [...values]);
   assert.ok(runs[0].some((value, index) => value !== start[index]));
 });
 
-testOnEngines("layers that differ from worker to worker are refused by name", async (open) => {
+const { layers } = keras;
+const forgetful = () => layers.dropout({ rate: 0.5, name: "forgetful" });
+const inside = (layer: keras.layers.Layer) =>
+  keras.sequential({ name: "inner", layers: [layers.flatten({ inputShape: [4, 5, 1] }), layer] });
+const rows = () => layers.reshape({ targetShape: [4, 5], inputShape: [4, 5, 1] });
+
+const refused: readonly {
+  layers: () => keras.layers.Layer[];
+  says: RegExp;
+  edit?: (topology: string) => string;
+}[] = [
+  {
+    layers: () => [layers.flatten({ inputShape: [4, 5, 1] }), forgetful()],
+    says: /layer "forgetful" \(Dropout\) draws random numbers; leave it out$/,
+  },
+  {
+    layers: () => [inside(forgetful())],
+    says: /layer "inner\/forgetful" \(Dropout\) draws random numbers; leave it out$/,
+  },
+  {
+    layers: () => [inside(layers.batchNormalization({ name: "norm" }))],
+    says: /layer "inner\/norm" \(BatchNormalization\) keeps batch statistics; leave it out$/,
+  },
+  {
+    layers: () => [rows(), layers.timeDistributed({ name: "each", layer: forgetful() })],
+    says: /layer "each\/forgetful" \(Dropout\) draws random numbers; leave it out$/,
+  },
+  {
+    layers: () => [
+      rows(),
+      layers.bidirectional({
+        ...{ name: "both", mergeMode: "concat" },
+        layer: layers.lstm({ units: 2, dropout: 0.5, name: "row" }) as keras.RNN,
+      }),
+    ],
+    says: /layer "both\/row" \(LSTM\) draws random numbers; leave it out$/,
+  },
+  {
+    layers: () => [
+      rows(),
+      layers.rnn({
+        name: "cells",
+        cell: [layers.gruCell({ units: 2, recurrentDropout: 0.5, name: "first" })],
+      }),
+    ],
+    says: /layer "cells\/.*first" \(GRUCell\) draws random numbers; leave it out$/,
+  },
+  {
+    layers: () => [
+      keras.sequential({
+        name: "inner",
+        layers: [
+          layers.timeDistributed({ layer: layers.flatten(), inputShape: [3, 4, 5, 1] }),
+          layers.lstm({ units: 2, name: "memory" }),
+        ],
+      }),
+    ],
+    edit: (topology) => topology.replace('"stateful":false', '"stateful":true'),
+    says: /^Cannot carry the state of layer "inner\/memory" of --model .*; put it among the /,
+  },
+];
+
+testOnEngines(
+  "layers that cannot be trained by lanes are refused by name, also within others",
+  async (open) => {
+    await open(1);
+    for (const { layers: build, says, edit } of refused) {
+      const own = build();
+      const network = keras.sequential({
+        layers: own,
+      });
+      await assert.rejects(opened(network, [4, 5, 1], 3, {}, edit), {
+        name: "ModelError",
+        message: says,
+      });
+      disposeWeights(network);
+    }
+  },
+  ["wasm"],
+);
+
+testOnEngines(
+  "layers that are not trained stay as they are, alone and within others",
+  async (open) => {
+    const engine = await open(1);
+    const frozen = layers.conv2d({
+      ...{ filters: 2, kernelSize: 3, padding: "same", activation: "tanh", name: "frozen" },
+      ...{
+        trainable: false,
+        useBias: true,
+        inputShape: [5, 4, 1],
+        biasInitializer: "randomNormal",
+      },
+    });
+    const inner = keras.sequential({
+      name: "inner",
+      layers: [layers.conv2d({
+        ...{ filters: 2, kernelSize: 3, padding: "same", inputShape: [5, 4, 2] },
+        ...{ name: "within", activation: "tanh", biasInitializer: "randomNormal" },
+      })],
+    });
+    const network = keras.sequential({
+      layers: [
+        frozen,
+        inner,
+        layers.conv2d({ filters: 1, kernelSize: 3, padding: "same", name: "trained" }),
+      ],
+    });
+    const model = await opened(network, [5, 4, 1], 3, {}, (topology) => {
+      const edited = topology.replace('{"name":"inner"', '{"name":"inner","trainable":false');
+      assert.notEqual(edited, topology);
+      return edited;
+    });
+    assert.deepEqual(
+      model.parameters.map(({ name, shape }) => [name, shape]),
+      [["trained/kernel", [3, 3, 2, 1]], ["trained/bias", [1]]],
+    );
+    const frames = randomFrames([2, 4, 5, 4, 1], 1);
+    const expected = () =>
+      tf.tidy(() => {
+        const seen = tf.reshape(tf.slice(frames, [0, 0], [-1, 3]), [6, 5, 4, 1]);
+        return (network.predict(seen) as Tensor).dataSync() as Float32Array;
+      });
+    const [before] = await playWindows(engine, model, [frames]);
+    assertClose(before, expected(), "predictions");
+    const [one, two] = await trainedBy(engine, model, [1, 2]);
+    assert.deepEqual(two, one);
+    const [kernel, bias] = [one.slice(0, 18), one.slice(18)];
+    assert.notDeepEqual(kernel, model.initialize(1)[0]);
+    // With these weights in the layer that is trained alone, TensorFlow.js says the same.
+    tf.tidy(() =>
+      network.getLayer("trained").setWeights([tf.tensor(kernel, [3, 3, 2, 1]), tf.tensor(bias)])
+    );
+    const initialize = () => [kernel, bias];
+    const [after] = await playWindows(engine, { ...model, initialize }, [frames]);
+    assertClose(after, expected(), "predictions after training");
+    frames.dispose();
+    disposeWeights(network);
+  },
+);
+
+testOnEngines("a network none of whose layers is trained is refused", async (open) => {
   await open(1);
   const network = keras.sequential({
     layers: [
-      keras.layers.flatten({ inputShape: [4, 5, 1] }),
-      keras.layers.dropout({ rate: 0.5, name: "forgetful" }),
-      keras.layers.dense({ units: 2 }),
+      layers.flatten({ inputShape: [4, 5, 1] }),
+      layers.dense({ units: 2, trainable: false }),
     ],
   });
   await assert.rejects(opened(network, [4, 5, 1], 1), {
     name: "ModelError",
-    message: /layer "forgetful" \(Dropout\) draws random numbers; leave it out$/,
+    message: /: none of its weights is trained; save it with a layer that is trainable$/,
   });
-  network.dispose();
+  disposeWeights(network);
 }, ["wasm"]);

@@ -91,6 +91,7 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
     channels: 1,
     isLast: true,
     samples: [{ label: "test/000001", frames: 20, firstPredicted: 1 }],
+    answers: { classes: ["background", "ball"] },
   }],
   ["finished", finishedSchema, {
     generation: 3,
@@ -115,6 +116,7 @@ const messages: readonly (readonly [name: string, schema: Schema<unknown>, messa
 /** What may be left out. */
 const leftOut = [
   "ready.window",
+  "picture.answers",
   "readReply.totalBytes",
   "readReply.data",
   "rejoin.where",

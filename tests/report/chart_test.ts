@@ -91,6 +91,37 @@ Deno.test("renderTrainingCurves() draws loss and validation below persistence", 
   assert.throws(() => renderTrainingCurves("t", [{ step: 1, checkpoint: true }]), /no point/);
 });
 
+Deno.test("renderTrainingCurves() shows steps beside their mean in a run of any length", () => {
+  // Every other step far from the mean: in full they would lie on it as one broad line.
+  const lines = Array.from({ length: 300_000 }, (_, index) => ({
+    step: index + 1,
+    loss: index % 2 ? 0.1 : 0.001,
+    ...(index === 0 ? { persistenceLoss: 0.2 } : {}),
+  }));
+  const png = renderTrainingCurves("t", lines);
+  const dark = places(png, categoryColour(0)).filter(([x]) => x > 200);
+  const [top, bottom] = [Math.min(...dark.map(([, y]) => y)), Math.max(...dark.map(([, y]) => y))];
+  assert.ok(bottom - top < 8, `the mean is a line, not ${bottom - top} pixels high`);
+});
+
+Deno.test("renderTrainingCurves() draws losses below zero", () => {
+  const lines = [1, 2, 3, 4].map((step) => ({ step, loss: 1 - step / 2 }));
+  const columns = places(renderTrainingCurves("t", lines), categoryColour(0)).map(([x]) => x);
+  const positive = lines.slice(0, 1).concat(lines.slice(1).map((line) => ({ ...line, loss: 0.5 })));
+  const all = places(renderTrainingCurves("t", positive), categoryColour(0)).map(([x]) => x);
+  assert.ok(Math.max(...columns) >= Math.max(...all) - 3, "to the last step");
+});
+
+Deno.test("renderChart() is as wide as its title", () => {
+  const width = (title: string) =>
+    decode(renderChart({
+      ...{ title, horizontal: "h", vertical: "v" },
+      series: [{ name: "s", style: "line", points: [[0, 1], [1, 2]] }],
+    })).width;
+  assert.equal(width("short"), 760);
+  assert.ok(width("a title of a network with a long name, ".repeat(3)) > 1500);
+});
+
 Deno.test("renderLeadTimePlot() has a curve for each forecast, the better one higher", () => {
   const png = renderLeadTimePlot({
     title: "t",

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { arrayDataset } from "../../datasets/array_dataset.ts";
+import { arrayDataset, type ArrayDatasetOptions } from "../../datasets/array_dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { convLstmUnet } from "../../models/convlstm_unet.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
@@ -87,24 +87,71 @@ testOnEngines("samplePredictions gives one window of an encoder-forecaster", asy
   }
 });
 
-testOnEngines("samplePredictions shows the answers beside a network that answers", async (open) => {
-  const engine = await open(1);
-  const frameShape = [4, 4, 1] as const;
-  const [seen, answer] = [0.25, 0.75].map((value) => new Float32Array(3 * 16).fill(value));
-  const all = (values: Float32Array) => ({ train: [values], validation: [values], test: [values] });
+const [height, width] = [4, 4];
+
+/** What is shown of a network that answers to each of the three frames of a sequence. */
+async function sampleAnswers(
+  engine: Engine,
+  { channels, targets, outputShape, activation }: {
+    channels: 1 | 3;
+    targets: ArrayDatasetOptions["targets"];
+    outputShape: readonly number[];
+    activation: "sigmoid" | "softmax";
+  },
+): Promise<SequencePrediction[]> {
+  const frameShape = [height, width, channels] as const;
+  const seen = Float32Array.from({ length: 3 * 16 * channels }, (_, i) => (i % 7) / 7);
   const dataset = arrayDataset({
-    ...{ name: "shades", frameShape, sequences: all(seen) },
-    targets: { shape: frameShape, values: all(answer) },
+    ...{ name: "shades", frameShape, targets },
+    sequences: { train: [seen], validation: [seen], test: [seen] },
   });
   const model = convLstmUnet({
-    ...{ frameShape, windowFrames: 2, mode: "supervised", outputShape: frameShape },
-    ...{ outputActivation: "sigmoid", filters: 2, levels: 2, kernelSize: 3 },
+    ...{ frameShape, windowFrames: 2, mode: "supervised", outputShape },
+    ...{ outputActivation: activation, filters: 2, levels: 2, kernelSize: 3 },
   });
+  let samples: SequencePrediction[] = [];
   await withTrainers(engine, 1, async ([{ trainer }]) => {
-    const [{ frames, firstPredicted, truth }] = await samplePredictions({
+    samples = await samplePredictions({
       ...{ trainer, model, dataset, lanesPerShard: 1, sequencesMax: 1, framesMax: 10 },
     });
-    assert.deepEqual([frames, firstPredicted], [3, 0]);
-    assert.deepEqual(truth, answer);
   }, { model, hasTargets: true });
+  return samples;
+}
+
+testOnEngines("samplePredictions shows the answers beside a network that answers", async (open) => {
+  const engine = await open(1);
+  const answer = new Float32Array(3 * 16).fill(0.75);
+  const [sample] = await sampleAnswers(engine, {
+    ...{ channels: 3, outputShape: [height, width, 1], activation: "sigmoid" },
+    targets: {
+      shape: [height, width, 1],
+      values: { train: [answer], validation: [answer], test: [answer] },
+    },
+  });
+  assert.deepEqual([sample.frames, sample.firstPredicted], [3, 0]);
+  assert.deepEqual(sample.truth, answer);
+  assert.equal(sample.predictions.length, answer.length);
+  const { channels, classes, seen } = sample.answer!;
+  assert.deepEqual([channels, classes, seen.length], [1, [], 3 * 16]);
+  // The mean of the channels of the first pixel.
+  assert.ok(Math.abs(seen[0] - 1 / 7) < 1e-6);
+});
+
+testOnEngines("samplePredictions shows the likeliest class of each pixel", async (open) => {
+  const engine = await open(1);
+  const names = ["ground", "ball"];
+  const map = Float32Array.from({ length: 3 * 16 }, (_, i) => i % 3 === 0 ? 1 : 0);
+  const oneHot = Float32Array.from({ length: 2 * map.length }, (_, i) => +(map[i >> 1] === i % 2));
+  const [sample] = await sampleAnswers(engine, {
+    ...{ channels: 1, outputShape: [height, width, 2], activation: "softmax" },
+    targets: {
+      ...{ shape: [height, width, 2], classes: names },
+      values: { train: [oneHot], validation: [oneHot], test: [oneHot] },
+    },
+  });
+  assert.deepEqual([sample.frames, sample.firstPredicted], [3, 0]);
+  assert.deepEqual(sample.truth, map);
+  assert.equal(sample.predictions.length, map.length);
+  assert.ok(sample.predictions.every((value) => value === 0 || value === 1));
+  assert.deepEqual(sample.answer!.classes, names);
 });

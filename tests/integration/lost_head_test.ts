@@ -9,6 +9,7 @@ import {
   type Ended,
   inFolder,
   longRun,
+  smallRun,
   start,
   trained,
 } from "./command.ts";
@@ -89,6 +90,22 @@ Deno.test({
     "launch/coordinator.ts",
     /\nThe coordinator \(process \d+\) was ended by SIGKILL; starting it again\n/,
   ),
+});
+
+Deno.test({
+  name: "a coordinator that is started again before any worker has come waits for them as before",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    const args = [...smallRun, "--steps", "2", "--workers", "1", "--out", "run", "--port", "0"];
+    const coordinator = start("coordinator", args, { cwd });
+    await coordinator.until(/Waiting for 1 worker /);
+    Deno.kill(descendant(coordinator, "launch/coordinator.ts"), "SIGKILL");
+    await coordinator.until(/; starting it again\n(.*\n)*Waiting for 1 worker /);
+    const worker = start("worker", ["--connect", "run/connection.json"], { cwd });
+    const { code, stderr } = await coordinator.ended;
+    assert.equal(code, 0, stderr);
+    assert.equal((await worker.ended).code, 0);
+  }),
 });
 
 Deno.test({

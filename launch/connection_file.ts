@@ -15,10 +15,17 @@ export interface Connection {
   readonly ca?: string;
 }
 
+export function connectionPath(out: string): string {
+  return `${out}/connection.json`;
+}
+
+/** Whole at every moment: a coordinator that is started again finds its workers by it. */
 export async function writeConnection(path: string, connection: Connection): Promise<void> {
   const text = JSON.stringify(connection, undefined, 2) + "\n";
-  await Deno.remove(path).catch(() => {});
-  await Deno.writeTextFile(path, text, { mode: 0o600, createNew: true });
+  const temporary = `${path}.tmp`;
+  await Deno.remove(temporary).catch(() => {});
+  await Deno.writeTextFile(temporary, text, { mode: 0o600, createNew: true });
+  await Deno.rename(temporary, path);
 }
 
 /** @throws {UsageError} where the file is missing or is not a connection file */

@@ -18,8 +18,10 @@ import { secretToken } from "../net/random.ts";
 import { caFlag, checkBroker, insecureFlag, readCertificates } from "./broker_safety.ts";
 import {
   type Connection,
+  connectionPath,
   credentialsFromEnvironment,
   isRunName,
+  readConnection,
   writeConnection,
   wrongRunName,
 } from "./connection_file.ts";
@@ -123,8 +125,10 @@ async function runCoordinator(
       else coordinator?.workerLost(lost, reason);
     });
   }
-  // The broker of `train` was there before; an address that a person gave may be a wrong one.
-  const waitsForBroker = given["with-parent"] === true && given.announce !== true;
+  // The broker of `train` was there before, and so was one that workers were told of; an address that a
+  // person gives for the first time may be a wrong one.
+  const waitsForBroker = given["with-parent"] === true &&
+    (given.announce !== true || await isAnnounced(connection, options.out));
   const waiting = { waitsForBroker, isStopping: () => isStopping };
   try {
     return await coordinateThroughLosses(connection, options, waiting, {
@@ -164,13 +168,18 @@ export async function namedConnection(given: GivenFlags): Promise<Connection | u
   return connection;
 }
 
+/** Whether an earlier life of this coordinator has told workers of the same broker. */
+async function isAnnounced({ url }: Connection, out: string): Promise<boolean> {
+  return await readConnection(connectionPath(out)).then((known) => known.url === url, () => false);
+}
+
 /** Writes how to join, for the owner's eyes only. @returns what takes it back */
 async function announce(
   { url, run, credentials, credentialsPath, ca }: Connection,
   { out, configuration: { workers, engine } }: RunOptions,
   say: (line: string) => void,
 ): Promise<() => void> {
-  const path = `${out}/connection.json`;
+  const path = connectionPath(out);
   const shared = credentialsFromEnvironment("LOCKSTEP_WORKER") ?? credentials;
   await writeConnection(path, { url, run, credentials: shared, ca });
   say(
@@ -210,6 +219,7 @@ async function coordinateThroughLosses(
         credentialsPath === undefined ? credentials : await readCredentialsFile(credentialsPath),
       isFirst && !waitsForBroker ? 0 : options.configuration.membership.waitTimeoutMs,
       isStopping,
+      !isFirst,
     );
     if (transport === undefined) {
       console.error(`Interrupted${await resumeHint(options.out)}`);
@@ -235,7 +245,9 @@ async function connectInTime(
   login: () => Promise<NatsOptions["credentials"]>,
   waitMs: number,
   isStopping: () => boolean,
+  isKnownToBeGone: boolean,
 ): Promise<Transport | undefined> {
+  let isKnown = isKnownToBeGone;
   const deadline = systemClock.nowMs() + waitMs;
   while (!isStopping()) {
     try {
@@ -244,6 +256,8 @@ async function connectInTime(
       // A broker that is there and refuses will refuse again.
       if (!(error instanceof TransportError) || error instanceof LoginRefusedError) throw error;
       if (systemClock.nowMs() >= deadline) throw error;
+      if (!isKnown) console.error(`${error.message}; waiting for it to come back`);
+      isKnown = true;
     }
     await delay(systemClock, reconnectMs);
   }

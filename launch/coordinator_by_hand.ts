@@ -1,20 +1,22 @@
 /**
  * `deno task coordinator`: the head of a run whose workers are started by hand. Starts a broker unless
  * `--nats` names one, and the coordinator in a process of its own, which may do no more than its role.
+ * Either is started again when something kills it. Where this process itself was killed, the workers
+ * wait; the connection file that it left says where and with which login the next one must be found.
  */
 import { systemClock } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
-import { type Login, sharedLogin } from "./broker_permissions.ts";
+import { sharedLogin } from "./broker_permissions.ts";
 import { checkOwnBroker, readCertificates } from "./broker_safety.ts";
 import { checkChosenModel } from "./chosen_model.ts";
+import { type Connection, connectionPath, readConnection } from "./connection_file.ts";
 import { coordinatorFlags, namedConnection } from "./coordinator.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { flagArgs, type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
-import { onInterrupt } from "./interrupts.ts";
-import { type NatsServer, type NatsServerOptions, startNatsServer } from "./nats_server.ts";
-import { resumeHint } from "./resume_hint.ts";
-import { coordinatorPermissions, roleEnvironment } from "./role_permissions.ts";
-import { discardUnstarted } from "./run_lock.ts";
+import { type LastingBroker, startLastingBroker } from "./lasting_broker.ts";
+import { runLocalCluster } from "./local_cluster.ts";
+import type { NatsServerOptions } from "./nats_server.ts";
+import { discardUnstarted, lockRunFolder } from "./run_lock.ts";
 import { readFlags, requestRun, resolveRun } from "./run_options.ts";
 import { setUp } from "./setup.ts";
 
@@ -52,7 +54,6 @@ if (import.meta.main) {
 
 async function coordinateByHand(given: GivenFlags): Promise<number> {
   const tls = tlsOf(given);
-  const host = given.host as string | undefined ?? "127.0.0.1";
   const ofOwnBroker = ["host", "port", "tls-cert", "tls-key"] as const;
   if (given.nats !== undefined && ofOwnBroker.some((name) => given[name] !== undefined)) {
     throw new UsageError(
@@ -60,58 +61,53 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
         "another, not both",
     );
   }
-  const named = await namedConnection(given);
+  const request = await requestRun(given);
+  const left = request.out === undefined ? undefined : await leftConnection(request.out);
+  const run = given.run as string | undefined ?? left?.run ?? secretToken(6);
+  const named = await namedConnection({ ...given, run });
+  const { host, port } = ownAddress(given, left);
   if (!named) checkOwnBroker(host, tls !== undefined, given.insecure === true);
   if (given["tls-ca"] !== undefined) await readCertificates(given["tls-ca"] as string);
-  const request = await requestRun(given);
   const found = await checkChosenModel(
     request.configuration.model,
     request.resume ? { path: request.out!, modelSource: request.savedSource } : undefined,
   );
-  const { out, isNew, configuration } = await resolveRun(
+  const { out, isNew, resume, configuration } = await resolveRun(
     found === undefined ? given : { ...given, "model-source": found },
   );
   const { workers, engine, model: { name: model, source } } = configuration;
-  const run = named?.run ?? given.run as string | undefined ?? secretToken(6);
   // All workers share what is in the connection file, and with it one login.
-  const workerLogin = sharedLogin();
+  const workerLogin = left?.credentials ?? sharedLogin();
   let code: number = exitCodes.failed;
-  let broker: NatsServer | undefined;
+  let broker: LastingBroker | undefined;
   try {
     if (!named) {
-      const port = given.port as number | undefined ?? 4222;
       broker = await startBroker({ host, port, tls, roles: { run, workers: [workerLogin] } });
     }
-    const { config: _, ...flags } = given;
-    const url = named?.url ?? broker!.url;
-    const args = flagArgs(
-      {
-        ...flags,
-        nats: url,
-        run,
-        out,
-        workers,
-        engine,
-        model,
-        ...(source === undefined ? {} : { "model-source": source }),
-        announce: true,
-        "with-parent": true,
-      },
-      coordinatorFlags,
-    );
+    const { config: _, nats: __, run: ___, resume: ____, ...flags } = given;
     const reads = ["tls-ca", "nats-credentials"].flatMap((name) =>
       typeof given[name] === "string" ? [given[name]] : []
     );
-    code = await runProcess({
-      permissions: coordinatorPermissions({ url, out, reads }),
-      args,
-      env: {
-        ...roleEnvironment,
-        ...(broker ? loginOf("LOCKSTEP_NATS", broker) : {}),
-        ...(broker ? loginOf("LOCKSTEP_WORKER", workerLogin) : {}),
-      },
+    code = await runLocalCluster({
+      connection: broker
+        ? { url: broker.url, run, credentials: { user: broker.user, password: broker.password } }
+        : named!,
+      announcedLogin: broker && workerLogin,
       out,
+      workers: 0,
+      resume,
+      coordinatorArgs: flagArgs(
+        {
+          ...{ ...flags, out, workers, engine, model, announce: true },
+          ...(source === undefined ? {} : { "model-source": source }),
+        },
+        coordinatorFlags,
+      ),
+      reads: { coordinator: reads, worker: [] },
+      clock: systemClock,
     });
+    // A coordinator that was ended by a second Ctrl-C has not taken it back; no one is to wait for more.
+    if (code === exitCodes.interrupted) await Deno.remove(connectionPath(out)).catch(() => {});
     return code;
   } finally {
     await broker?.stop();
@@ -119,58 +115,29 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
   }
 }
 
-function loginOf(prefix: string, { user, password }: Login): Record<string, string> {
-  return { [`${prefix}_USER`]: user, [`${prefix}_PASSWORD`]: password };
+/**
+ * How the workers of a coordinator that has died wait for the next one; undefined where none has.
+ * @throws {Error} if it is still alive
+ */
+async function leftConnection(out: string): Promise<Connection | undefined> {
+  const path = connectionPath(out);
+  if (await Deno.stat(path).then(() => false, () => true)) return undefined;
+  (await lockRunFolder(out))[Symbol.dispose]();
+  return await readConnection(path);
 }
 
-/** Runs the coordinator to its end. @returns its exit code */
-async function runProcess(
-  { permissions, args, env, out }: {
-    permissions: readonly string[];
-    args: readonly string[];
-    env: Readonly<Record<string, string>>;
-    out: string;
-  },
-): Promise<number> {
-  const folder = import.meta.dirname!;
-  const config = ["--config", `${folder}/../deno.json`];
-  const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...config, ...permissions, `${folder}/coordinator.ts`, ...args],
-    env,
-    // Its end is how it learns of ours.
-    stdin: "piped",
-    stdout: "inherit",
-    stderr: "inherit",
-    // Ctrl-C in the terminal reaches this process alone, which passes it on.
-    detached: true,
-  }).spawn();
-  const kill = (signal: Deno.Signal) => {
-    try {
-      child.kill(signal);
-    } catch {
-      // It has ended already.
-    }
+/** Where its own broker listens: where workers wait for it, unless other flags are given. */
+function ownAddress(
+  given: GivenFlags,
+  left: Connection | undefined,
+): { host: string; port: number } {
+  const before = left && URL.parse(left.url);
+  const port = given.port as number | undefined;
+  return {
+    host: given.host as string | undefined ?? before?.hostname.replace(/^\[|\]$/g, "") ??
+      "127.0.0.1",
+    port: port || Number(before?.port || (port ?? 4222)),
   };
-  let isEnded = false;
-  const stopListening = onInterrupt({
-    onFirst: () => kill("SIGINT"),
-    onSecond() {
-      isEnded = true;
-      kill("SIGKILL");
-    },
-  }, systemClock);
-  try {
-    const { code, signal } = await child.status;
-    if (signal === null) return code;
-    await Deno.remove(`${out}/connection.json`).catch(() => {});
-    if (isEnded) return exitCodes.interrupted;
-    throw new Error(
-      `The coordinator (process ${child.pid}) was ended by ${signal}${await resumeHint(out)}`,
-    );
-  } finally {
-    stopListening();
-    await child.stdin.close().catch(() => {});
-  }
 }
 
 /** @throws {UsageError} for one without the other */
@@ -186,10 +153,12 @@ function tlsOf(given: GivenFlags): NatsServerOptions["tls"] {
   return { certificatePath, keyPath };
 }
 
-async function startBroker(options: Omit<NatsServerOptions, "binary">): Promise<NatsServer> {
+async function startBroker(
+  options: Pick<NatsServerOptions, "host" | "port" | "roles" | "tls">,
+): Promise<LastingBroker> {
   const { natsServer, problems } = await setUp({ needs: ["nats-server"] });
   if (!natsServer) {
     throw new Error(`Cannot start a broker: ${problems.join("; ")}; or name one with --nats`);
   }
-  return await startNatsServer({ binary: natsServer.path, ...options });
+  return await startLastingBroker({ binary: natsServer.path, clock: systemClock, ...options });
 }

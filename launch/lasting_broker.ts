@@ -24,7 +24,9 @@ const restartLimits: RestartLimits = {
 
 /** @throws {NatsServerError} if the first start fails */
 export async function startLastingBroker(
-  options: Pick<NatsServerOptions, "binary" | "roles"> & { readonly clock: Clock },
+  options: Pick<NatsServerOptions, "binary" | "host" | "port" | "roles" | "tls"> & {
+    readonly clock: Clock;
+  },
 ): Promise<LastingBroker> {
   let server: NatsServer = await startNatsServer(options);
   const { url, port, user, password } = server;

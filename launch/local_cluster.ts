@@ -1,6 +1,6 @@
 /**
- * A whole cluster on this machine: one coordinator and N workers, each a process of its own in its
- * own session, so that Ctrl-C in the terminal reaches this process alone. Standard input of each is
+ * A whole cluster on this machine: one coordinator and N workers, none where they are started by hand,
+ * each a process of its own in its own session, so that Ctrl-C in the terminal reaches this process alone. Standard input of each is
  * a pipe from here, so that none outlives this process.
  */
 import { type Clock, delay } from "../net/clock.ts";
@@ -36,7 +36,10 @@ export interface LocalClusterOptions {
   readonly workerLogins?: readonly Login[];
   /** The run's folder. */
   readonly out: string;
+  /** 0 where they are started by hand. */
   readonly workers: number;
+  /** What workers that are started by hand log in with, for the coordinator to announce. */
+  readonly announcedLogin?: Login;
   readonly resume: boolean;
   /** Arguments for the coordinator: the run's flags. */
   readonly coordinatorArgs: readonly string[];
@@ -83,8 +86,8 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     ...roleEnvironment,
     ...(libraryPath === undefined ? {} : { TF_LIBRARY: libraryPath }),
   };
-  const loginOf = (login: Login | undefined): Record<string, string> =>
-    login ? { LOCKSTEP_NATS_USER: login.user, LOCKSTEP_NATS_PASSWORD: login.password } : {};
+  const loginOf = (login: Login | undefined, prefix = "LOCKSTEP_NATS"): Record<string, string> =>
+    login ? { [`${prefix}_USER`]: login.user, [`${prefix}_PASSWORD`]: login.password } : {};
   const brokerOf = (name: string) => observer?.urlOf(name) ?? url;
   const programOf = (name: string, script: string): Program =>
     observer?.programOf?.(name) ??
@@ -92,7 +95,8 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   const common = (broker: string) => ["--nats", broker, "--run", run, "--with-parent"];
   const startCoordinator = (resume: boolean) => {
     const args = [...options.coordinatorArgs, ...(resume ? ["--resume"] : [])];
-    const secrets = { ...env, ...loginOf(credentials) };
+    const announced = loginOf(options.announcedLogin, "LOCKSTEP_WORKER");
+    const secrets = { ...env, ...loginOf(credentials), ...announced };
     const broker = brokerOf("coordinator");
     const permissions = coordinatorPermissions({
       url: broker,
@@ -197,7 +201,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       console.error(`${how}; starting it again`);
       coordinator.orders.close().catch(() => {});
       coordinator = startCoordinator(hint !== "");
-      if (living === 0) order({});
+      if (living === 0 && options.workers > 0) order({});
     }
   } finally {
     isOver = true;

@@ -37,6 +37,14 @@ Deno.test("writeConnection keeps the password from other users, also over an ope
     assert.equal((await Deno.stat(path)).mode! & 0o777, 0o600);
   }));
 
+Deno.test("writeConnection leaves the file as it was where it cannot write a new one", () =>
+  inFolder(async (path) => {
+    await writeConnection(path, connection);
+    await Deno.mkdir(`${path}.tmp/occupied`, { recursive: true });
+    await assert.rejects(writeConnection(path, { ...connection, run: "other" }));
+    assert.deepEqual(await readConnection(path), connection);
+  }));
+
 Deno.test("readConnection says which file is missing or is something else", () =>
   inFolder(async (path) => {
     await assert.rejects(readConnection(path), {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { writeConnection } from "../../launch/connection_file.ts";
 import { inFolder, smallRun, trained } from "../integration/command.ts";
 import { natsServerMissing, startTestServer } from "../support/nats_server.ts";
 
@@ -9,16 +10,17 @@ const program = fileURLToPath(new URL("../../launch/coordinator.ts", import.meta
 
 /** A coordinator as `train` starts it, with what its launcher says to it at once. */
 async function ended(
-  { cwd, url, order, meanwhile = () => Promise.resolve() }: {
+  { cwd, url, order, flags = [], meanwhile = () => Promise.resolve() }: {
     cwd: string;
     url: string;
     order: Record<string, string>;
+    flags?: readonly string[];
     meanwhile?: () => Promise<unknown>;
   },
 ): Promise<{ code: number; stderr: string }> {
   const own = ["--nats", url, "--run", "r", "--with-parent", "--out", "run"];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", program, ...smallRun, "--steps", "3", "--workers", "1", ...own],
+    args: ["run", "-A", program, ...smallRun, "--steps", "3", "--workers", "1", ...own, ...flags],
     cwd,
     env: { NO_COLOR: "1" },
     stdin: "piped",
@@ -53,16 +55,20 @@ Deno.test({
   }),
 });
 
-Deno.test({
-  name: "a coordinator that its launcher starts while the broker is away waits for it",
-  ignore,
-  fn: inFolder(async (cwd) => {
+/** The broker comes once the coordinator has asked for it. */
+function waitsForBroker(
+  flags: readonly string[],
+  before: (cwd: string, url: string) => Promise<void> = () => Promise.resolve(),
+): () => Promise<void> {
+  return inFolder(async (cwd) => {
     const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     const { port } = listener.addr as Deno.NetAddr;
     let server: { stop(): Promise<void> } | undefined;
     try {
+      const url = `nats://127.0.0.1:${port}`;
+      await before(cwd, url);
       const { code, stderr } = await ended({
-        ...{ cwd, url: `nats://127.0.0.1:${port}`, order: {} },
+        ...{ cwd, url, order: {}, flags },
         async meanwhile() {
           // It has asked once, and nobody answered.
           (await listener.accept()).close();
@@ -71,11 +77,38 @@ Deno.test({
         },
       });
       assert.equal(code, 130, stderr);
+      assert.match(stderr, /^Cannot connect to nats:.*; waiting for it to come back$/m);
       assert.match(stderr, /^Interrupted before the first step$/m);
     } finally {
       await server?.stop();
     }
-  }),
+  });
+}
+
+Deno.test({
+  name: "a coordinator that its launcher starts while the broker is away waits for it",
+  ignore,
+  fn: waitsForBroker([]),
+});
+
+async function announced(cwd: string, url: string): Promise<void> {
+  await Deno.mkdir(`${cwd}/run`);
+  await writeConnection(`${cwd}/run/connection.json`, { url, run: "r" });
+}
+
+Deno.test({
+  name: "a coordinator by hand waits for the broker that workers were told of, and for no other",
+  ignore,
+  async fn() {
+    await waitsForBroker(["--announce"], announced)();
+    await inFolder(async (cwd) => {
+      await announced(cwd, "nats://127.0.0.1:4222");
+      const url = "nats://127.0.0.1:1";
+      const { code, stderr } = await ended({ cwd, url, order: {}, flags: ["--announce"] });
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /^Failed: Cannot connect to nats:\/\/127\.0\.0\.1:1: /m);
+    })();
+  },
 });
 
 Deno.test({

@@ -27,7 +27,7 @@ export interface EvaluationOptions {
   readonly isGivenUp?: () => boolean;
   /** Told after each step of the split's plan. */
   readonly onProgress?: (done: number, total: number) => void;
-  /** Awaited between pieces of the planning, which is long for very many sequences. */
+  /** Awaited between pieces of the planning, and before each window. */
   readonly pause?: () => Promise<void>;
   /** Given each shard's windows and what the model says of them, to be read until it returns. */
   readonly onWindows?: (windows: EvaluatedWindows) => Promise<void>;
@@ -67,6 +67,7 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
     plan,
     window: model.window,
     lanesPerShard,
+    pause,
   };
   const states = createLaneStates(model.state, shards, lanesPerShard);
   type Sums = { lossSum: number } & { [sum in EvaluatedSum]?: number };

@@ -94,6 +94,7 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
   const epochsMax = configuration.epochs ?? Infinity;
   let position = options.start;
   let tally = options.tally ?? emptyTally;
+  const pause = turnEventLoop(options.clock);
   let validatedAt = -1;
   const validate = async () => {
     if (validatedAt === position.step) return;
@@ -104,9 +105,8 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
   // before anything was computed.
   if (position.step === 0) await hooks.snapshot(position, true, tally);
   while (position.epoch < epochsMax && position.step < stepsMax) {
-    const pause = turnEventLoop(options.clock);
     const plan = await planEpochInTurns(planOptions(options, position.epoch), pause);
-    const windows = readAhead(options, plan, position);
+    const windows = readAhead(options, plan, position, pause);
     try {
       for (let planStep = position.planStep; planStep < plan.steps; planStep++) {
         const started = options.clock.nowMs();
@@ -208,6 +208,7 @@ function readAhead(
   { configuration, dataset, window, trainer, shards }: TrainingOptions,
   plan: Plan,
   position: Position,
+  pause: () => Promise<void>,
 ): AsyncGenerator<WindowBatch> {
   const source: WindowSource = {
     dataset,
@@ -216,6 +217,7 @@ function readAhead(
     plan,
     window,
     lanesPerShard: configuration.lanes / configuration.shards,
+    pause,
   };
   const reads = function* () {
     for (let step = position.planStep; step < plan.steps; step++) {

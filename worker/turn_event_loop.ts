@@ -7,12 +7,17 @@ import { type Clock, delay } from "../net/clock.ts";
 /** A turn takes some milliseconds. */
 const turnIntervalMs = 100;
 
-/** To be awaited again and again during such work; gives a turn now and then. */
+/**
+ * To be awaited before each piece of such work; gives a turn now and then. Who awaits it beside others
+ * goes on alone: the next one looks at the clock when the piece before it is done.
+ */
 export function turnEventLoop(clock: Clock): () => Promise<void> {
   let lastMs = clock.nowMs();
-  return async () => {
-    if (clock.nowMs() - lastMs < turnIntervalMs) return;
-    await delay(clock, 0);
-    lastMs = clock.nowMs();
-  };
+  let queue = Promise.resolve();
+  return () =>
+    queue = queue.then(async () => {
+      if (clock.nowMs() - lastMs < turnIntervalMs) return;
+      await delay(clock, 0);
+      lastMs = clock.nowMs();
+    });
 }

@@ -9,6 +9,7 @@
  */
 import { random } from "../net/random.ts";
 import type { SequenceEntry } from "./dataset.ts";
+import { atOnce, inTurns, pieceItems, type Pieces } from "./pieces.ts";
 import { validPredictions, windowCount, type WindowShape } from "./window_shape.ts";
 
 /** One window on one lane. */
@@ -58,32 +59,19 @@ const emptyTask: WindowTask = {
 
 /** @throws {RangeError} if there is not one window in all sequences, or not one sequence */
 export function planEpoch(options: PlanOptions): Plan {
-  const pieces = planInPieces(options);
-  for (;;) {
-    const { done, value } = pieces.next();
-    if (done) return value;
-  }
+  return atOnce(planInPieces(options));
 }
 
 /**
  * The same plan, for a process that has to answer others meanwhile: a million sequences take seconds.
- * @param pause awaited between pieces of the work, each of some milliseconds; a small plan is one
  * @throws {RangeError} as `planEpoch`
  */
 export async function planEpochInTurns(
   options: PlanOptions,
   pause: () => Promise<void>,
 ): Promise<Plan> {
-  const pieces = planInPieces(options);
-  for (;;) {
-    const { done, value } = pieces.next();
-    if (done) return value;
-    await pause();
-  }
+  return await inTurns(planInPieces(options), pause);
 }
-
-/** Sequences, or windows, of a piece of the work. */
-const pieceItems = 16_384;
 
 /** What a lane plays, in order, and the step at which each sequence begins. */
 interface Playlist {
@@ -92,8 +80,7 @@ interface Playlist {
   readonly steps: number;
 }
 
-/** Yields between pieces. */
-function* planInPieces(options: PlanOptions): Generator<void, Plan> {
+function* planInPieces(options: PlanOptions): Pieces<Plan> {
   const { sequences, window, lanes } = options;
   if (sequences.length === 0) {
     throw new RangeError(
@@ -169,7 +156,7 @@ function lastUpTo(ascending: Int32Array, value: number): number {
   return place;
 }
 
-function* schedule(sequences: readonly number[], windows: Int32Array): Generator<void, Playlist> {
+function* schedule(sequences: readonly number[], windows: Int32Array): Pieces<Playlist> {
   const starts = new Int32Array(sequences.length);
   let steps = 0;
   for (const [place, sequence] of sequences.entries()) {
@@ -185,7 +172,7 @@ function* deal(
   playable: readonly number[],
   windows: Int32Array,
   { lanes, seed, epoch, shuffle }: PlanOptions,
-): Generator<void, number[][]> {
+): Pieces<number[][]> {
   const stream = random(seed, "plan", epoch);
   const order = shuffle ? stream.shuffle([...playable]) : playable;
   if (playable.length > pieceItems) yield;
@@ -214,7 +201,7 @@ function* deal(
 }
 
 /** Sequences by their number of windows, those of equal length in their order. */
-function* longestFirst(order: readonly number[], windows: Int32Array): Generator<void, number[][]> {
+function* longestFirst(order: readonly number[], windows: Int32Array): Pieces<number[][]> {
   const byWindows = new Map<number, number[]>();
   for (const [place, sequence] of order.entries()) {
     const alike = byWindows.get(windows[sequence]);

@@ -105,6 +105,7 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
   // before anything was computed.
   if (position.step === 0) await hooks.snapshot(position, true, tally);
   while (position.epoch < epochsMax && position.step < stepsMax) {
+    await options.dataset.catalogueInTurns?.("train", position.epoch, pause);
     const plan = await planEpochInTurns(planOptions(options, position.epoch), pause);
     const windows = readAhead(options, plan, position, pause);
     try {

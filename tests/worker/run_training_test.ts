@@ -313,7 +313,15 @@ testOnEngines(
     await withTrainers(await open(1), 1, async ([{ trainer, shards }]) => {
       const training = runTraining({
         ...{ configuration, shards, window: smallModel(configuration).window },
-        dataset: { ...noiseDataset(), catalogue: () => entries },
+        dataset: {
+          ...noiseDataset(),
+          catalogue: () => entries,
+          async catalogueInTurns(split, epoch, pause) {
+            assert.deepEqual([split, epoch], ["train", 0]);
+            for (let each = 0; each < 10; each++) await pause();
+            return entries;
+          },
+        },
         trainer: { ...trainer, trainStep: () => Promise.reject(new Error("the plan is made")) },
         start: { step: 0, epoch: 0, planStep: 0 },
         skipUpTo: 0,
@@ -337,6 +345,7 @@ testOnEngines(
       });
       await assert.rejects(training, /the plan is made/);
     });
-    assert.ok(turns > 3, `${turns} turns`);
+    // Half of the ten pauses, and those of the plan.
+    assert.ok(turns > 5 + 3, `${turns} turns`);
   },
 );

@@ -34,6 +34,12 @@ export interface Dataset {
    * sequences each epoch; all others the same ones.
    */
   catalogue(split: Split, epoch: number): readonly SequenceEntry[];
+  /** The same, where a new one for each epoch may be long to make, with pauses in between. */
+  catalogueInTurns?(
+    split: Split,
+    epoch: number,
+    pause: () => Promise<void>,
+  ): Promise<readonly SequenceEntry[]>;
   /**
    * Frames [frames, height, width, channels] as float32 in [0, 1], from `offset` on.
    * @throws {DatasetError} naming path and offset where the data cannot be read

@@ -11,6 +11,7 @@ import {
   type SequenceEntry,
   type Split,
 } from "./dataset.ts";
+import { atOnce, inTurns, pieceItems, type Pieces } from "./pieces.ts";
 import { requestedEntry } from "./requested_entry.ts";
 
 export interface GeneratedOptions {
@@ -58,7 +59,7 @@ export interface Span {
 export function generatedSequences(
   generator: SequenceGenerator,
   options: GeneratedOptions,
-): Pick<Dataset, "catalogue" | "read" | "readTargets"> {
+): Pick<Dataset, "catalogue" | "catalogueInTurns" | "read" | "readTargets"> {
   const { name, seed } = generator;
   checkOptions(name, options);
   const counts = {
@@ -74,19 +75,24 @@ export function generatedSequences(
 
   // The trainer asks for the same few catalogues over and over: one of each split is enough.
   const kept = new Map<Split, { epoch: number; entries: readonly SequenceEntry[] }>();
-  const catalogue = (split: Split, epoch: number): readonly SequenceEntry[] => {
+  const make = function* (split: Split, epoch: number): Pieces<readonly SequenceEntry[]> {
     const known = kept.get(split);
     const drawn = drawnEpoch(split, epoch);
     if (known?.epoch === drawn) return known.entries;
     const prefix = split === "train" && options.endless ? `${split}/epoch-${drawn}` : split;
-    const entries = Array.from({ length: counts[split] }, (_, index) => ({
-      id: `${prefix}/${String(index).padStart(6, "0")}`,
-      frames: options.sequenceFramesMin +
-        (lengths > 1 ? randomOf(split, epoch, index, "frames").integer(lengths) : 0),
-    }));
+    const entries: SequenceEntry[] = [];
+    for (let index = 0; index < counts[split]; index++) {
+      if (index > 0 && index % pieceItems === 0) yield;
+      entries.push({
+        id: `${prefix}/${String(index).padStart(6, "0")}`,
+        frames: options.sequenceFramesMin +
+          (lengths > 1 ? randomOf(split, epoch, index, "frames").integer(lengths) : 0),
+      });
+    }
     kept.set(split, { epoch: drawn, entries });
     return entries;
   };
+  const catalogue = (split: Split, epoch: number) => atOnce(make(split, epoch));
   const sequenceOf = (request: ReadRequest): DrawnSequence => {
     const { split, epoch, sequence: index } = request;
     const { frames } = requestedEntry(catalogue(split, epoch), request);
@@ -95,6 +101,7 @@ export function generatedSequences(
   const { drawTargets } = generator;
   return {
     catalogue,
+    catalogueInTurns: (split, epoch, pause) => inTurns(make(split, epoch), pause),
     read: (request) =>
       new Promise((resolve) => resolve(generator.draw(sequenceOf(request), request))),
     ...(drawTargets && {

@@ -9,6 +9,7 @@
  */
 import { random } from "../net/random.ts";
 import type { SequenceEntry } from "./dataset.ts";
+import { atOnce, inTurns, pieceItems, type Pieces } from "./pieces.ts";
 import { validPredictions, windowCount, type WindowShape } from "./window_shape.ts";
 
 /** One window on one lane. */
@@ -58,44 +59,81 @@ const emptyTask: WindowTask = {
 
 /** @throws {RangeError} if there is not one window in all sequences, or not one sequence */
 export function planEpoch(options: PlanOptions): Plan {
+  return atOnce(planInPieces(options));
+}
+
+/**
+ * The same plan, for a process that has to answer others meanwhile: a million sequences take seconds.
+ * @throws {RangeError} as `planEpoch`
+ */
+export async function planEpochInTurns(
+  options: PlanOptions,
+  pause: () => Promise<void>,
+): Promise<Plan> {
+  return await inTurns(planInPieces(options), pause);
+}
+
+/** What a lane plays, in order, and the step at which each sequence begins. */
+interface Playlist {
+  readonly sequences: readonly number[];
+  readonly starts: Int32Array;
+  readonly steps: number;
+}
+
+function* planInPieces(options: PlanOptions): Pieces<Plan> {
   const { sequences, window, lanes } = options;
   if (sequences.length === 0) {
     throw new RangeError(
       "Cannot plan an epoch: there are no sequences in this split; choose another split or other data",
     );
   }
-  const windows = sequences.map((sequence) => windowCount(sequence.frames, window));
-  const playable = windows.flatMap((count, index) => (count > 0 ? [index] : []));
+  const windows = new Int32Array(sequences.length);
+  const playable: number[] = [];
+  let longest = 0;
+  let predicted = 0;
+  let left = pieceItems;
+  for (const [index, { frames }] of sequences.entries()) {
+    longest = Math.max(longest, frames);
+    windows[index] = windowCount(frames, window);
+    if (windows[index] > 0) playable.push(index);
+    for (let each = 0; each < windows[index]; each++) {
+      predicted += validPredictions(frames, window, each);
+    }
+    left -= 1 + windows[index];
+    if (left > 0) continue;
+    yield;
+    left = pieceItems;
+  }
   if (playable.length === 0) {
-    const longest = largest(sequences.map((sequence) => sequence.frames));
     throw new RangeError(
       `Cannot plan an epoch: none of ${sequences.length} sequences has the ` +
         `${window.frames - window.predictions + 1} frames that one window needs, the longest has ` +
         `${longest}; use longer sequences or a shorter window`,
     );
   }
-  const playlists = deal(playable, windows, options);
-  const timelines = playlists.map((playlist) => {
-    const tasks: WindowTask[] = [];
-    for (const sequence of playlist) {
-      for (let index = 0; index < windows[sequence]; index++) {
-        const offset = index * window.advance;
-        tasks.push({
-          sequence,
-          offset,
-          frames: Math.min(window.frames, sequences[sequence].frames - offset),
-          reset: index === 0 || !window.carriesState,
-          validPredictions: validPredictions(sequences[sequence].frames, window, index),
-        });
-      }
-    }
-    return tasks;
-  });
-  const steps = largest(timelines.map((tasks) => tasks.length));
-  const tasks = (step: number) => timelines.map((timeline) => timeline[step] ?? emptyTask);
+  const playlists: Playlist[] = [];
+  for (const dealt of yield* deal(playable, windows, options)) {
+    playlists.push(yield* schedule(dealt, windows));
+  }
+  const steps = playlists.reduce((most, playlist) => Math.max(most, playlist.steps), 0);
+  const taskOf = (playlist: Playlist, step: number): WindowTask => {
+    if (!(step >= 0 && step < playlist.steps)) return emptyTask;
+    const place = lastUpTo(playlist.starts, step);
+    const sequence = playlist.sequences[place];
+    const index = step - playlist.starts[place];
+    const offset = index * window.advance;
+    const { frames } = sequences[sequence];
+    return {
+      sequence,
+      offset,
+      frames: Math.min(window.frames, frames - offset),
+      reset: index === 0 || !window.carriesState,
+      validPredictions: validPredictions(frames, window, index),
+    };
+  };
+  const tasks = (step: number) => playlists.map((playlist) => taskOf(playlist, step));
   const weightSum = (step: number) =>
     tasks(step).reduce((sum, task) => sum + task.validPredictions, 0);
-  const predicted = timelines.flat().reduce((sum, task) => sum + task.validPredictions, 0);
   return {
     lanes,
     steps,
@@ -106,30 +144,70 @@ export function planEpoch(options: PlanOptions): Plan {
   };
 }
 
-/** Of counts; `Math.max(...counts)` would overflow the stack where there are very many. */
-function largest(counts: readonly number[]): number {
-  return counts.reduce((most, count) => Math.max(most, count), 0);
+/** Place of the last of these ascending numbers that is not above `value`; the first one is not. */
+function lastUpTo(ascending: Int32Array, value: number): number {
+  let place = 0;
+  let end = ascending.length;
+  while (end - place > 1) {
+    const middle = (place + end) >>> 1;
+    if (ascending[middle] <= value) place = middle;
+    else end = middle;
+  }
+  return place;
+}
+
+function* schedule(sequences: readonly number[], windows: Int32Array): Pieces<Playlist> {
+  const starts = new Int32Array(sequences.length);
+  let steps = 0;
+  for (const [place, sequence] of sequences.entries()) {
+    starts[place] = steps;
+    steps += windows[sequence];
+    if ((place + 1) % pieceItems === 0) yield;
+  }
+  return { sequences, starts, steps };
 }
 
 /** Sequence indexes for each lane, in playing order. */
-function deal(
+function* deal(
   playable: readonly number[],
-  windows: readonly number[],
+  windows: Int32Array,
   { lanes, seed, epoch, shuffle }: PlanOptions,
-): number[][] {
+): Pieces<number[][]> {
   const stream = random(seed, "plan", epoch);
-  const order = shuffle ? stream.shuffle([...playable]) : [...playable];
-  // A stable sort keeps the shuffled order among sequences of equal length.
-  order.sort((a, b) => windows[b] - windows[a]);
+  const order = shuffle ? stream.shuffle([...playable]) : playable;
+  if (playable.length > pieceItems) yield;
   const load = new Array<number>(lanes).fill(0);
   const playlists = Array.from({ length: lanes }, (): number[] => []);
-  for (const sequence of order) {
-    let lightest = 0;
-    for (let lane = 1; lane < lanes; lane++) if (load[lane] < load[lightest]) lightest = lane;
-    load[lightest] += windows[sequence];
-    playlists[lightest].push(sequence);
+  let left = pieceItems;
+  for (const sequences of yield* longestFirst(order, windows)) {
+    for (const sequence of sequences) {
+      let lightest = 0;
+      for (let lane = 1; lane < lanes; lane++) if (load[lane] < load[lightest]) lightest = lane;
+      load[lightest] += windows[sequence];
+      playlists[lightest].push(sequence);
+      if (--left > 0) continue;
+      yield;
+      left = pieceItems;
+    }
   }
   // Played longest first, an epoch would end on its shortest sequences; shuffle what is dealt.
-  if (shuffle) { for (const playlist of playlists) stream.shuffle(playlist); }
+  if (shuffle) {
+    for (const playlist of playlists) {
+      stream.shuffle(playlist);
+      if (playable.length > pieceItems) yield;
+    }
+  }
   return playlists;
+}
+
+/** Sequences by their number of windows, those of equal length in their order. */
+function* longestFirst(order: readonly number[], windows: Int32Array): Pieces<number[][]> {
+  const byWindows = new Map<number, number[]>();
+  for (const [place, sequence] of order.entries()) {
+    const alike = byWindows.get(windows[sequence]);
+    if (alike) alike.push(sequence);
+    else byWindows.set(windows[sequence], [sequence]);
+    if ((place + 1) % pieceItems === 0) yield;
+  }
+  return [...byWindows.keys()].sort((a, b) => b - a).map((count) => byWindows.get(count)!);
 }

@@ -4,7 +4,7 @@
  */
 import type { Dataset, Split } from "../datasets/dataset.ts";
 import { prefetch } from "../datasets/prefetch.ts";
-import { planEpoch, type WindowTask } from "../datasets/plan.ts";
+import { planEpochInTurns, type WindowTask } from "../datasets/plan.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import type { Model } from "../models/model.ts";
 import { drawAnswers, type SampleOptions } from "./answer_samples.ts";
@@ -27,6 +27,8 @@ export interface EvaluationOptions {
   readonly isGivenUp?: () => boolean;
   /** Told after each step of the split's plan. */
   readonly onProgress?: (done: number, total: number) => void;
+  /** Awaited between pieces of the planning, and before each window. */
+  readonly pause?: () => Promise<void>;
   /** Given each shard's windows and what the model says of them, to be read until it returns. */
   readonly onWindows?: (windows: EvaluatedWindows) => Promise<void>;
   /** Answers with drawn noise beside the one with the middle noise. */
@@ -48,16 +50,16 @@ export interface EvaluatedWindows extends Pick<EvaluationResult, "penalty" | "la
 /** Losses of this worker's shards over a whole split; none if it was given up. */
 export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLoss[]> {
   const { trainer, model, dataset, split, lanes, lanesPerShard, shards, aheadMax } = options;
-  const { isGivenUp = () => false, onProgress = () => {} } = options;
+  const { isGivenUp = () => false, onProgress = () => {}, pause = async () => {} } = options;
   const { evaluated, errorsPerPrediction } = trainer.functions;
-  const plan = planEpoch({
+  const plan = await planEpochInTurns({
     sequences: dataset.catalogue(split, 0),
     window: model.window,
     lanes,
     seed: 0,
     epoch: 0,
     shuffle: false,
-  });
+  }, pause);
   const source: WindowSource = {
     dataset,
     split,
@@ -65,6 +67,7 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
     plan,
     window: model.window,
     lanesPerShard,
+    pause,
   };
   const states = createLaneStates(model.state, shards, lanesPerShard);
   type Sums = { lossSum: number } & { [sum in EvaluatedSum]?: number };

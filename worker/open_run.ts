@@ -8,7 +8,7 @@ import { buildModel, findModel } from "../models/build_model.ts";
 import { defaultLoss } from "../models/losses.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { buildSchedule } from "../models/schedules.ts";
-import { type Clock, delay } from "../net/clock.ts";
+import type { Clock } from "../net/clock.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import { evaluateSplit } from "./evaluation.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -17,14 +17,13 @@ import { planTraining } from "./run_training.ts";
 import { samplePredictions } from "./sample_predictions.ts";
 import { createStepFunctions } from "./step_functions.ts";
 import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
+import { turnEventLoop } from "./turn_event_loop.ts";
 import { warmUp } from "./warm_up.ts";
 
 const pictureSequencesMax = 4;
 const pictureFramesMax = 20;
 /** Reads of windows in flight ahead of the compute. */
 const aheadMax = 4;
-/** wasm computes on the event loop itself, which has to hear of the network in between. */
-const turnIntervalMs = 100;
 
 export async function openRun(
   configuration: RunConfiguration,
@@ -51,6 +50,7 @@ export async function openRun(
       loss,
       optimizer,
       hasTargets,
+      // It computes on the event loop itself.
       pause: engine.name === "wasm" ? turnEventLoop(clock) : undefined,
     });
     const totalSteps = epochs === null
@@ -117,6 +117,7 @@ export async function openRun(
               aheadMax,
               isGivenUp,
               onProgress,
+              pause: turnEventLoop(clock),
             }),
           samples: () =>
             samplePredictions({
@@ -140,14 +141,4 @@ export async function openRun(
     engine?.dispose();
     throw error;
   }
-}
-
-/** Lets what waits have its turn, now and then: a turn takes some milliseconds. */
-function turnEventLoop(clock: Clock): () => Promise<void> {
-  let lastMs = clock.nowMs();
-  return async () => {
-    if (clock.nowMs() - lastMs < turnIntervalMs) return;
-    await delay(clock, 0);
-    lastMs = clock.nowMs();
-  };
 }

@@ -6,13 +6,14 @@
 import type { Clock } from "../net/clock.ts";
 import type { Tally } from "../net/messages.ts";
 import type { Dataset } from "../datasets/dataset.ts";
-import { type Plan, planEpoch } from "../datasets/plan.ts";
+import { type Plan, planEpoch, planEpochInTurns, type PlanOptions } from "../datasets/plan.ts";
 import { prefetch } from "../datasets/prefetch.ts";
 import type { WindowShape } from "../datasets/window_shape.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import type { Position } from "./position.ts";
 import type { RunTrainer } from "./opened_run.ts";
 import { countStep, emptyTally, meanLoss, nextEpoch } from "./tally.ts";
+import { turnEventLoop } from "./turn_event_loop.ts";
 import { readWindows, type WindowBatch, type WindowSource } from "./window_batch.ts";
 
 /** Reads of windows in flight ahead of the compute; enough to hide decoding, small in memory. */
@@ -93,6 +94,7 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
   const epochsMax = configuration.epochs ?? Infinity;
   let position = options.start;
   let tally = options.tally ?? emptyTally;
+  const pause = turnEventLoop(options.clock);
   let validatedAt = -1;
   const validate = async () => {
     if (validatedAt === position.step) return;
@@ -103,8 +105,9 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
   // before anything was computed.
   if (position.step === 0) await hooks.snapshot(position, true, tally);
   while (position.epoch < epochsMax && position.step < stepsMax) {
-    const plan = planTraining(options, position.epoch);
-    const windows = readAhead(options, plan, position);
+    await options.dataset.catalogueInTurns?.("train", position.epoch, pause);
+    const plan = await planEpochInTurns(planOptions(options, position.epoch), pause);
+    const windows = readAhead(options, plan, position, pause);
     try {
       for (let planStep = position.planStep; planStep < plan.steps; planStep++) {
         const started = options.clock.nowMs();
@@ -188,25 +191,25 @@ async function decideOn(
   );
 }
 
+type PlannedTraining = Pick<TrainingOptions, "configuration" | "dataset" | "window">;
+
 /** The plan of a training epoch, the same in every process. */
-export function planTraining(
-  { configuration, dataset, window }: Pick<TrainingOptions, "configuration" | "dataset" | "window">,
+export function planTraining(options: PlannedTraining, epoch: number): Plan {
+  return planEpoch(planOptions(options, epoch));
+}
+
+function planOptions(
+  { configuration: { lanes, seed, shuffle }, dataset, window }: PlannedTraining,
   epoch: number,
-): Plan {
-  return planEpoch({
-    sequences: dataset.catalogue("train", epoch),
-    window,
-    lanes: configuration.lanes,
-    seed: configuration.seed,
-    epoch,
-    shuffle: configuration.shuffle,
-  });
+): PlanOptions {
+  return { sequences: dataset.catalogue("train", epoch), window, lanes, seed, epoch, shuffle };
 }
 
 function readAhead(
   { configuration, dataset, window, trainer, shards }: TrainingOptions,
   plan: Plan,
   position: Position,
+  pause: () => Promise<void>,
 ): AsyncGenerator<WindowBatch> {
   const source: WindowSource = {
     dataset,
@@ -215,6 +218,7 @@ function readAhead(
     plan,
     window,
     lanesPerShard: configuration.lanes / configuration.shards,
+    pause,
   };
   const reads = function* () {
     for (let step = position.planStep; step < plan.steps; step++) {

@@ -33,6 +33,8 @@ export interface WindowSource {
   readonly plan: Plan;
   readonly window: WindowShape;
   readonly lanesPerShard: number;
+  /** Awaited before each lane's window: one that is generated is drawn the moment it is asked for. */
+  readonly pause?: () => Promise<void>;
 }
 
 /** Values in an array of this shape. */
@@ -71,6 +73,7 @@ export async function readWindows(
     if (task.sequence < 0) return;
     const { sequence, offset } = task;
     const request = { split, epoch, sequence, offset, frames: task.frames };
+    await source.pause?.();
     const [read, answers] = await Promise.all([
       dataset.read(request),
       targets && dataset.readTargets!(request),

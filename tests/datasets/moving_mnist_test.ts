@@ -69,6 +69,20 @@ Deno.test("openMovingMnist() reads any run of frames as a part of the whole sequ
   assert.equal(Math.min(...whole), 0);
 });
 
+Deno.test("openMovingMnist() makes the same long catalogue at once and with pauses", async () => {
+  const many = { ...options, sequences: 50_000, sequenceFramesMin: 5, endless: true };
+  const [atOnce, inTurns] = [await openMovingMnist(many, 7), await openMovingMnist(many, 7)];
+  let pauses = 0;
+  const pause = () => {
+    pauses++;
+    return Promise.resolve();
+  };
+  const entries = await inTurns.catalogueInTurns!("train", 3, pause);
+  assert.equal(pauses, 3);
+  assert.deepEqual(entries, atOnce.catalogue("train", 3));
+  assert.equal(inTurns.catalogue("train", 3), entries, "it was made anew");
+});
+
 Deno.test("openMovingMnist() makes new training sequences each epoch only when endless", async () => {
   const endless = await openMovingMnist({ ...options, endless: true }, 7);
   const fixed = await openMovingMnist(options, 7);

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import type { SequenceEntry } from "../../datasets/dataset.ts";
-import { type Plan, planEpoch, type PlanOptions, type WindowTask } from "../../datasets/plan.ts";
+import {
+  type Plan,
+  planEpoch,
+  planEpochInTurns,
+  type PlanOptions,
+  type WindowTask,
+} from "../../datasets/plan.ts";
 import { validPredictions, windowCount, type WindowShape } from "../../datasets/window_shape.ts";
 import { random } from "../../net/random.ts";
 
@@ -158,6 +164,44 @@ Deno.test("planEpoch is a pure function of its arguments", () => {
     assert.deepEqual(allTasks(planEpoch(structuredClone(options))), allTasks(plan));
     assert.deepEqual(allTasks(plan), allTasks(plan), "asked again, it says something else");
   }
+});
+
+Deno.test("planEpoch plans what it always has: checkpoints of earlier versions go on with it", async () => {
+  const plans = seeds.map((seed) => {
+    const plan = planEpoch(randomOptions(seed));
+    return [plan.paddedShare, plan.unusedSequences, allTasks(plan)];
+  });
+  const text = new TextEncoder().encode(JSON.stringify(plans));
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", text)).toHex();
+  assert.equal(digest, "f714e0c07dc9c929622e84fdd8d17404716915779e2b31851e23c629f40292b2");
+});
+
+Deno.test("planEpochInTurns gives the same plan and pauses in between where there is much to plan", async () => {
+  let pauses = 0;
+  const pause = () => {
+    pauses++;
+    return Promise.resolve();
+  };
+  for (const seed of seeds.slice(0, 100)) {
+    const options = randomOptions(seed);
+    const plan = await planEpochInTurns(options, pause);
+    assert.deepEqual(allTasks(plan), allTasks(planEpoch(options)));
+  }
+  assert.equal(pauses, 0);
+  const draw = random("many sequences");
+  const options = {
+    sequences: catalogue(Array.from({ length: 100_000 }, () => draw.integer(40))),
+    window: { frames: 11, advance: 10, predictions: 10, carriesState: true },
+    ...{ lanes: 4, seed: 1, epoch: 0, shuffle: true },
+  };
+  const [plan, expected] = [await planEpochInTurns(options, pause), planEpoch(options)];
+  // Sequences are looked at, ordered, dealt and scheduled.
+  assert.ok(pauses >= 4 * 5, `${pauses} pauses`);
+  assert.equal(plan.paddedShare, expected.paddedShare);
+  for (let step = 0; step < plan.steps; step += 97) {
+    assert.deepEqual(plan.tasks(step), expected.tasks(step));
+  }
+  await assert.rejects(planEpochInTurns({ ...options, sequences: [] }, pause), RangeError);
 });
 
 Deno.test("planEpoch shuffles anew for each seed and epoch, and for validation never", () => {

@@ -4,6 +4,7 @@ import { tf } from "../../engine/tf.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 import { evaluateSplit } from "../../worker/evaluation.ts";
 import type { ShardLoss } from "../../worker/opened_run.ts";
+import { frameSize } from "../../worker/window_batch.ts";
 import { noiseDataset, smallModel, smallRun, testOnEngines, withTrainers } from "./small_run.ts";
 import { wholeSequenceLosses } from "./whole_sequences.ts";
 
@@ -116,3 +117,26 @@ testOnEngines(
     });
   },
 );
+
+testOnEngines("evaluateSplit pauses while it plans very many sequences", async (open) => {
+  const engine = await open(1);
+  await withTrainers(engine, 1, async ([{ trainer, shards }]) => {
+    const entries = Array.from({ length: 50_000 }, (_, index) => ({ id: `${index}`, frames: 5 }));
+    let pauses = 0;
+    await evaluateSplit({
+      ...{ trainer, model: smallModel(), lanes: 6, lanesPerShard: 1, shards, aheadMax: 1 },
+      dataset: {
+        ...noiseDataset(),
+        catalogue: () => entries,
+        read: ({ frames }) => Promise.resolve(new Float32Array(frames * frameSize(noiseDataset()))),
+      },
+      split: "test",
+      isGivenUp: () => true,
+      pause() {
+        pauses++;
+        return Promise.resolve();
+      },
+    });
+    assert.ok(pauses > 3, `${pauses} pauses`);
+  });
+});

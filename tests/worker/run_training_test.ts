@@ -303,3 +303,53 @@ testOnEngines("runTraining goes on to a later end than was first asked for", asy
     whole.parameters,
   ]);
 });
+
+testOnEngines(
+  "runTraining lets the event loop go on while it plans very many sequences",
+  async (open) => {
+    let nowMs = 0;
+    let turns = 0;
+    let isListed = false;
+    const entries = Array.from({ length: 50_000 }, (_, index) => ({ id: `${index}`, frames: 5 }));
+    await withTrainers(await open(1), 1, async ([{ trainer, shards }]) => {
+      const training = runTraining({
+        ...{ configuration, shards, window: smallModel(configuration).window },
+        dataset: {
+          ...noiseDataset(),
+          catalogue() {
+            assert.ok(isListed, "the catalogue was made at once");
+            return entries;
+          },
+          async catalogueInTurns(split, epoch, pause) {
+            assert.deepEqual([split, epoch], ["train", 0]);
+            await pause();
+            isListed = true;
+            return entries;
+          },
+        },
+        trainer: { ...trainer, trainStep: () => Promise.reject(new Error("the plan is made")) },
+        start: { step: 0, epoch: 0, planStep: 0 },
+        skipUpTo: 0,
+        learningRate: () => 0.01,
+        clock: {
+          nowMs: () => nowMs += 60,
+          after(_, action) {
+            turns++;
+            queueMicrotask(action);
+            return () => {};
+          },
+        },
+        hooks: {
+          stopRequested: () => false,
+          progress() {},
+          validate: () => Promise.resolve(),
+          snapshot: () => Promise.resolve(),
+          picture: () => Promise.resolve(),
+          rollback: () => Promise.reject(new Error("there is nothing to go back to")),
+        },
+      });
+      await assert.rejects(training, /the plan is made/);
+    });
+    assert.ok(turns > 3, `${turns} turns`);
+  },
+);

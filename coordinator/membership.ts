@@ -111,10 +111,7 @@ export interface MembershipState {
   readonly stalls: readonly Stall[];
   /** The newest last. */
   readonly disputes: readonly Dispute[];
-  /**
-   * Processes that were given up for their silence, the newest last: once since the last snapshot, or
-   * more often between two.
-   */
+  /** Processes that were given up for their silence since the last snapshot, the newest last. */
   readonly silences: readonly string[];
   /** When silence was looked for last. */
   readonly tickedMs: number;
@@ -259,7 +256,7 @@ export function changeMembership(
     case "leave":
       return leave(state, event.worker, nowMs);
     case "snapshot":
-      return takeIn({ ...state, silences: keptSilences(state) }, nowMs);
+      return takeIn({ ...state, silences: [] }, nowMs);
     case "stalled":
       return stalled(state, event.worker, event.missing, nowMs);
     case "accuse":
@@ -637,16 +634,6 @@ function patienceMs({ silences, limits }: MembershipState, where: string): numbe
   const times = silences.filter((each) => each === where).length;
   const ms = limits.silenceMsMax * 2 ** Math.max(0, times - 1);
   return Math.max(limits.silenceMsMax, Math.min(ms, patienceMsMax));
-}
-
-/**
- * A snapshot shows that the run moves. Who was given up again before it and came back is busy as long
- * time and again: that it is allowed stays, or each of its blocks would cost as many generations.
- */
-function keptSilences({ silences }: MembershipState): readonly string[] {
-  return silences.filter((each, index) =>
-    silences.some((other, place) => other === each && place !== index)
-  );
 }
 
 function giveUpSilent(

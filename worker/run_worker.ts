@@ -70,12 +70,8 @@ export interface WorkerOptions {
   >;
 }
 
-/**
- * Longest silence of the other workers within a sum. Those that die are found by their signs of life,
- * and a broken way between two by what is told of stalls: this is for what nobody has thought of. A
- * worker that is slower by less is waited for; given up, it would be as slow in the next generation.
- */
-const reduceTimeoutMs = 1_800_000;
+/** Longest silence of the other workers within a sum; a slow one is slower, a dead one found sooner. */
+const reduceTimeoutMs = 120_000;
 const reconnectMs = 100;
 /** Who has lost a connection sooner waits for as long: a login in its last second is accepted and cut. */
 const briefConnectionMs = 1_000;

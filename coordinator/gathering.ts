@@ -7,6 +7,8 @@ import type { Message } from "../net/transport.ts";
 export interface Gathering<T> {
   /** @returns everybody's values, in no order, once the last one is there; then it starts anew */
   add(worker: string, message: Message, value: T): Gathered<T> | undefined;
+  /** Who is there and waits for the others, of those whose value is `wanted`. */
+  waiting(wanted?: (value: T) => boolean): readonly string[];
   /** Answers all who wait and forgets them. */
   dismiss(answer: (message: Message) => void): void;
 }
@@ -33,6 +35,8 @@ export function createGathering<T>(members: () => readonly string[]): Gathering<
         messages: entries.map((entry) => entry.message),
       };
     },
+    waiting: (wanted = () => true) =>
+      [...waiting].filter(([, { value }]) => wanted(value)).map(([worker]) => worker),
     dismiss(answer) {
       for (const { message } of take()) answer(message);
     },

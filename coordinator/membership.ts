@@ -66,6 +66,15 @@ export interface Stall {
   readonly sinceMs: number;
 }
 
+/** A process that was given up for its silence, and may only have been busy. */
+export interface Silence {
+  readonly where: string;
+  /** How often since the last snapshot that it took part in. */
+  readonly times: number;
+  /** How often what it may be silent for was doubled, for as long as it lives. */
+  readonly doublings: number;
+}
+
 /** Two of whom one is not sound, and nothing tells which. */
 export interface Dispute {
   readonly accuser: string;
@@ -111,8 +120,8 @@ export interface MembershipState {
   readonly stalls: readonly Stall[];
   /** The newest last. */
   readonly disputes: readonly Dispute[];
-  /** Processes that were given up for their silence since the last snapshot, the newest last. */
-  readonly silences: readonly string[];
+  /** One for each process, the newest last. */
+  readonly silences: readonly Silence[];
   /** When silence was looked for last. */
   readonly tickedMs: number;
   readonly stopRequested: boolean;
@@ -137,7 +146,13 @@ export type MembershipEvent =
   /** A snapshot is complete: who waits can be taken in without losing a step. */
   | { readonly type: "snapshot" }
   /** It has done its part of a step, and nothing comes of these others. */
-  | { readonly type: "stalled"; readonly worker: string; readonly missing: readonly string[] }
+  | {
+    readonly type: "stalled";
+    readonly worker: string;
+    readonly missing: readonly string[];
+    /** Those who wait for all members, but not within a sum. */
+    readonly idle: readonly string[];
+  }
   /** Too much has come to it of the other one that no sound worker sends. */
   | { readonly type: "accuse"; readonly worker: string; readonly accused: string }
   /** A step was not finite: the same members begin again at the last snapshot. */
@@ -199,8 +214,11 @@ const deafnessGraceMs = 750;
  */
 const stallAgeMsMax = 2_500;
 const stallMsMin = 500;
-/** More than any process is busy at a stretch, also where the engine computes on the event loop. */
-const patienceMsMax = 120_000;
+/**
+ * More than any process is busy at a stretch, also where the engine computes on the event loop; the
+ * broker cuts nobody off before that (`launch/nats_server.ts`).
+ */
+const patienceMsMax = 600_000;
 const silencesMax = 256;
 /** Each has cost a worker its place; of more than that, the first are forgotten. */
 const disputesMax = 1024;
@@ -256,9 +274,9 @@ export function changeMembership(
     case "leave":
       return leave(state, event.worker, nowMs);
     case "snapshot":
-      return takeIn({ ...state, silences: [] }, nowMs);
+      return takeIn({ ...state, silences: silencesAfterSnapshot(state) }, nowMs);
     case "stalled":
-      return stalled(state, event.worker, event.missing, nowMs);
+      return stalled(state, event, nowMs);
     case "accuse":
       return accuse(state, event.worker, event.accused, nowMs);
     case "rollback":
@@ -431,14 +449,13 @@ function regroup(state: MembershipState, sentence: string, nowMs: number): Membe
 }
 
 /**
- * Where every member has done its part and waits, nobody is slow: the way between some of them is cut,
+ * Where every member has done its part and waits, in a sum or for all others, nobody is slow: the way between some of them is cut,
  * while all of them are heard here. The one of whom most miss something joins anew, over new
  * connections; of several the one that joined first, so that it is another's turn if that was no help.
  */
 function stalled(
   before: MembershipState,
-  worker: string,
-  missing: readonly string[],
+  { worker, missing, idle }: Extract<MembershipEvent, { type: "stalled" }>,
   nowMs: number,
 ): MembershipChange {
   const earlier = before.stalls.find((stall) => stall.worker === worker);
@@ -446,7 +463,10 @@ function stalled(
   const stall = { worker, missing, atMs: nowMs, sinceMs: isAgain ? earlier.sinceMs : nowMs };
   const stalls = [...before.stalls.filter((each) => each.worker !== worker), stall];
   const state = { ...before, stalls };
+  const isDone = (member: string) =>
+    idle.includes(member) || state.members.some(({ id, finished }) => id === member && finished);
   const isStuck = state.active.every((member) =>
+    isDone(member) ||
     stalls.some(({ worker, atMs, sinceMs }) =>
       worker === member && nowMs - atMs <= stallAgeMsMax && atMs - sinceMs >= stallMsMin
     )
@@ -627,13 +647,27 @@ function tick(before: MembershipState, nowMs: number): MembershipChange {
 
 /**
  * How long this process may be silent. One that comes back each time was only busy, and given up at the
- * same point of every generation it would keep the run from ever coming to a snapshot: from the second
- * time on it may be silent for twice as long as the time before.
+ * same point of every generation it would never come to a snapshot: from the second time on it may be
+ * silent for twice as long as the time before, and keeps that, because it will be as busy again.
  */
 function patienceMs({ silences, limits }: MembershipState, where: string): number {
-  const times = silences.filter((each) => each === where).length;
-  const ms = limits.silenceMsMax * 2 ** Math.max(0, times - 1);
+  const doublings = silences.find((each) => each.where === where)?.doublings ?? 0;
+  const ms = limits.silenceMsMax * 2 ** doublings;
   return Math.max(limits.silenceMsMax, Math.min(ms, patienceMsMax));
+}
+
+/** Who took part in it comes on with what it has: its next silence is one by itself. */
+function silencesAfterSnapshot({ silences, members, active }: MembershipState): Silence[] {
+  const took = new Set(members.filter(({ id }) => active.includes(id)).map(({ where }) => where));
+  return silences.map((each) => took.has(each.where) ? { ...each, times: 0 } : each)
+    .filter(({ times, doublings }) => times > 0 || doublings > 0);
+}
+
+function withSilence(silences: readonly Silence[], where: string): Silence[] {
+  const { times, doublings } = silences.find((each) => each.where === where) ??
+    { times: 0, doublings: 0 };
+  const silence = { where, times: times + 1, doublings: doublings + (times > 0 ? 1 : 0) };
+  return [...silences.filter((each) => each.where !== where), silence].slice(-silencesMax);
 }
 
 function giveUpSilent(
@@ -641,14 +675,17 @@ function giveUpSilent(
   silent: readonly Member[],
   nowMs: number,
 ): [MembershipState, { worker: string; reason: string }[]] {
-  const silences = [...before.silences, ...silent.map(({ where }) => where)].slice(-silencesMax);
+  const silences = silent.reduce(
+    (silences: readonly Silence[], { where }) => withSilence(silences, where),
+    before.silences,
+  );
   const state = { ...before, silences };
   const losses = silent.map(({ id, where, lastSeenMs }) => {
     const words = `${where} was not heard of for ${((nowMs - lastSeenMs) / 1000).toFixed(1)} s`;
     const next = patienceMs(state, where);
-    const isKnown = before.silences.includes(where);
-    const more = `, again since the last snapshot, so ${next / 1000} s are allowed from now on`;
-    return { worker: id, reason: isKnown ? `${words}${more}` : words };
+    const isAgain = before.silences.some((each) => each.where === where && each.times > 0);
+    const more = `, again since its last snapshot, so ${next / 1000} s are allowed from now on`;
+    return { worker: id, reason: isAgain ? `${words}${more}` : words };
   });
   return [state, losses];
 }

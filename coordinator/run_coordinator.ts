@@ -598,7 +598,11 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     stalled: heardNow(
       "stalled",
       stalledSchema,
-      ({ missing }, _, worker) => apply({ type: "stalled", worker, missing }),
+      ({ missing }, _, worker) => {
+        // A snapshot that is not waited for goes on beside the next steps.
+        const idle = [...losses.waiting(), ...snapshots.waiting(({ save }) => save)];
+        apply({ type: "stalled", worker, missing, idle });
+      },
     ),
     accuse: heardNow(
       "accuse",
@@ -625,10 +629,18 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       const complete = snapshots.add(worker, message, { ...request, worker });
       if (complete) completeSnapshot(complete);
     }),
-    rollback: heardNow("rollback", rollbackSchema, ({ step, fault }, message) => {
-      reply(message, accepted());
-      skipUpTo = Math.max(skipUpTo, step);
+    // Whoever finds the fault first says so: all members find the same.
+    rollback: heardNow("rollback", rollbackSchema, ({ step, fault }, message, worker) => {
       const from = snapshot?.step ?? 0;
+      const { onNan } = configuration;
+      if (onNan !== "rollback" || step <= Math.max(skipUpTo, from)) {
+        const why = `nobody is to go back for step ${step}, with --on-nan ${onNan} after step ` +
+          `${Math.max(skipUpTo, from)}`;
+        noteMalformed(worker, "rollback", why);
+        return reply(message, refused(`Cannot take rollback: ${why}`));
+      }
+      reply(message, accepted());
+      skipUpTo = step;
       const sentence = `Step ${step} was not applied, ${fault}: back to step ${from}`;
       apply({ type: "rollback", sentence });
     }),

@@ -70,8 +70,12 @@ export interface WorkerOptions {
   >;
 }
 
-/** Longest silence of the other workers within a sum; a slow one is slower, a dead one found sooner. */
-const reduceTimeoutMs = 120_000;
+/**
+ * Longest silence of the other workers within a sum. The coordinator finds sooner who is dead, and where
+ * the way between two is cut, and a worker that gave up on a slow one would find it as slow again: this
+ * is for what neither knows of.
+ */
+const reduceTimeoutMs = 3_600_000;
 const reconnectMs = 100;
 /** Who has lost a connection sooner waits for as long: a login in its last second is accepted and cut. */
 const briefConnectionMs = 1_000;

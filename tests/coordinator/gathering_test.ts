@@ -43,3 +43,13 @@ Deno.test("createGathering dismisses who waits once, and they count for nothing 
   assert.deepEqual(gathering.add("c", message("c", answers), 3)!.values, [2, 3]);
   assert.deepEqual(answers, ["a: over"]);
 });
+
+Deno.test("createGathering knows who waits, until all are there", () => {
+  const gathering = createGathering<number>(() => ["a", "b", "c"]);
+  gathering.add("a", message("a", []), 1);
+  gathering.add("b", message("b", []), 2);
+  assert.deepEqual(gathering.waiting(), ["a", "b"]);
+  assert.deepEqual(gathering.waiting((value) => value > 1), ["b"]);
+  gathering.add("c", message("c", []), 3);
+  assert.deepEqual(gathering.waiting(), []);
+});

@@ -964,12 +964,84 @@ Deno.test("changeMembership: who is busy in each generation gets the time that i
   assert.match(sentences[0], /^Lost worker "a": host of a was not heard of for 1\.3 s; waiting/);
   assert.match(
     sentences[2],
-    /for 2\.3 s, again since the last snapshot, so 4 s are allowed from now on;/,
+    /for 2\.3 s, again since its last snapshot, so 4 s are allowed from now on;/,
   );
-  // After a snapshot everybody has as long as the run gives.
-  ({ state } = changeMembership(state, snapshot, nowMs));
-  nowMs += 250;
-  assert.equal(changeMembership(state, tick, nowMs).state.members.length, 0);
+  // It keeps that after a snapshot, because it will be as busy again.
+  ({ state } = changeMembership(state, beat("a"), nowMs));
+  for (let turn = 0; turn < 3; turn++) {
+    ({ state } = changeMembership(state, snapshot, nowMs));
+    const quiet = silentFor(state, nowMs, 6_000);
+    assert.equal(quiet.members.length, 1);
+    nowMs += 6_000;
+    ({ state } = changeMembership(quiet, beat("a"), nowMs));
+  }
+});
+
+/** The state after so long without a word of anybody. */
+function silentFor(before: MembershipState, fromMs: number, ms: number): MembershipState {
+  let state = before;
+  for (let nowMs = fromMs + 250; nowMs <= fromMs + ms; nowMs += 250) {
+    ({ state } = changeMembership(state, tick, nowMs));
+  }
+  return state;
+}
+
+/** Of two workers, "b" is silent for so long in each of these turns; "a" and time go on meanwhile. */
+function silencesOfOne(
+  turns: number,
+  silentMs: number,
+  between: (active: readonly string[]) => readonly MembershipEvent[],
+): boolean[] {
+  let { state } = play({ limits: { silenceMsMax: 1_000 } }, running);
+  let nowMs = 0;
+  const lost: boolean[] = [];
+  for (let turn = 0; turn < turns; turn++) {
+    const until = nowMs + silentMs;
+    while (nowMs < until) {
+      nowMs += 250;
+      for (const event of [beat("a"), tick]) {
+        state = changeMembership(state, event, nowMs).state;
+      }
+    }
+    lost.push(!state.active.includes("b"));
+    const back = lost.at(-1) ? [join("b"), ready("b")] : [];
+    for (const event of [...back, beat("b"), ...between(state.active)]) {
+      state = changeMembership(state, event, nowMs).state;
+    }
+  }
+  return lost;
+}
+
+Deno.test("changeMembership: who is busy between snapshots of the others gets the time that it takes", () => {
+  // The others make a snapshot without it, at which it is taken in, and then it is busy again.
+  assert.deepEqual(silencesOfOne(8, 6_000, () => [snapshot]), [
+    ...[true, true, true, true],
+    ...[false, false, false, false],
+  ]);
+});
+
+Deno.test("changeMembership: who falls silent now and then is given up as soon each time", () => {
+  // It takes part in a snapshot before each silence.
+  const lost = silencesOfOne(12, 1_500, () => [snapshot, snapshot]);
+  assert.deepEqual(lost, lost.map(() => true));
+});
+
+Deno.test("changeMembership has a limit to what any process may be silent for", () => {
+  let { state } = play({ workers: 1, limits: { silenceMsMax: 120_000 } }, []);
+  let nowMs = 0;
+  const lostAfterMs: number[] = [];
+  for (let turn = 0; turn < 6; turn++) {
+    for (const event of [join("a"), ready("a")]) {
+      state = changeMembership(state, event, nowMs).state;
+    }
+    const from = nowMs;
+    while (state.members.length > 0) {
+      nowMs += 250;
+      ({ state } = changeMembership(state, tick, nowMs));
+    }
+    lostAfterMs.push(nowMs - from - 250);
+  }
+  assert.deepEqual(lostAfterMs, [120_000, 120_000, 240_000, 480_000, 600_000, 600_000]);
 });
 
 Deno.test("changeMembership frees the name of a worker that never got ready", () => {
@@ -1220,6 +1292,7 @@ const stalled = (worker: string, ...missing: string[]): MembershipEvent => ({
   type: "stalled",
   worker,
   missing,
+  idle: [],
 });
 
 Deno.test("changeMembership gives up whose gradients do not come through, once nobody is computing", () => {
@@ -1257,6 +1330,22 @@ Deno.test("changeMembership: of two that miss each other the one that joined fir
   // Where the broker takes nothing, nobody is to blame.
   const blameless = [stalled("a"), stalled("b"), [1_000, stalled("a")], [1_000, stalled("b")]];
   assert.deepEqual(play({}, [...running, ...blameless as Timed[]]).commands, []);
+});
+
+Deno.test("changeMembership gives up whose gradients do not come through, though it waits elsewhere", () => {
+  const given = { limits: { silenceMsMax: 60_000 } };
+  const twice = (event: MembershipEvent): Timed[] => [event, [1_000, event]];
+  const miss = (...idle: string[]): Timed[] =>
+    twice({ type: "stalled", worker: "a", missing: ["b"], idle });
+  // "b" computes.
+  assert.deepEqual(play(given, [...running, ...miss()]).commands, []);
+  const lostB = [
+    tell('Lost worker "b": "a" waits for its gradients in vain; going on with 1'),
+    start(2, "a"),
+  ];
+  // "b" has ended the step, and waits for the snapshot of "a", or has ended the run.
+  assert.deepEqual(play(given, [...running, ...miss("b")]).commands, lostB);
+  assert.deepEqual(play(given, [...running, finished("b"), ...miss()]).commands, lostB);
 });
 
 /** Ticks and heartbeats as they come, each a quarter of a second after what it tells of. */

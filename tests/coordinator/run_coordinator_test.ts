@@ -304,13 +304,10 @@ Deno.test("startCoordinator takes each vector from the member whose it is alone"
 Deno.test("startCoordinator takes what one member tells for all from the first one alone, and once", () =>
   withCoordinator(async (opened) => {
     await begin(opened);
-    const progress = (step: number, fault = "") => ({
-      ...{ generation: 1, step, epoch: 0, planStep: step, planSteps: 9, loss: 1, epochLoss: 1 },
-      ...{ learningRate: 0.1, frames: 1, fault, seconds: 1, paddedShare: 0 },
-    });
+    const told = (step: number) => ({ ...progress, step, fault: "its loss is NaN" });
     const picture = { generation: 1, step: 1, height: 1, width: 1, channels: 1, isLast: false };
     const messages: [WorkerVerb, Record<string, Encodable>][] = [
-      ["progress", progress(1, "its loss is NaN")],
+      ["progress", told(1)],
       ["validating", { generation: 1, done: 1, total: 2 }],
       ["pictures", { ...picture, samples: [] }],
     ];
@@ -324,11 +321,16 @@ Deno.test("startCoordinator takes what one member tells for all from the first o
       'Warning: Refused a message of "b" on progress: it is "a" who tells of it',
     ]);
     assert.equal(opened.entries.length, 1);
-    for (const step of [1, 2, 2, 1]) {
-      opened.publish("a", "progress", progress(step, "its loss is NaN"));
-    }
+    for (const step of [1, 2, 2, 1]) opened.publish("a", "progress", told(step));
     await settle();
     assert.deepEqual(opened.entries.slice(1).map(({ skipped }) => skipped), [1, 2]);
+    const back = { generation: 1, step: 1, fault: "its loss is NaN" };
+    assert.deepEqual(await opened.ask("a", "rollback", back), {
+      ok: false,
+      text:
+        "Cannot take rollback: nobody is to go back for step 1, with --on-nan stop after step 0",
+    });
+    assert.equal(opened.starts.length, 1);
   }));
 
 Deno.test("startCoordinator draws no picture that is none or costs too much, and says why", () =>
@@ -516,6 +518,29 @@ const progress = {
   seconds: 1,
   paddedShare: 0,
 };
+
+Deno.test("startCoordinator gives up a member that waits for a checkpoint, and whose gradients are missing", async () => {
+  const stuck = async (save: boolean) => {
+    let starts: readonly string[][] = [];
+    await withCoordinator(async (opened) => {
+      await begin(opened);
+      await opened.write(1);
+      void opened.snapshot("b", 1, 10, save);
+      for (let times = 0; times < 3; times++) {
+        opened.publish("a", "stalled", { generation: 1, missing: ["b"] });
+        await settle();
+        opened.clock.advance(300);
+      }
+      starts = opened.starts.map(({ members }) => members);
+      opened.coordinator.workerLost("b", "it was killed");
+      await settle();
+    });
+    return starts;
+  };
+  assert.deepEqual(await stuck(true), [["a", "b"], ["a"]]);
+  // That of a snapshot which is not waited for computes meanwhile.
+  assert.deepEqual(await stuck(false), [["a", "b"]]);
+});
 
 Deno.test("startCoordinator counts what comes on subjects that nobody is to use", () =>
   withCoordinator(async (opened) => {

@@ -8,7 +8,7 @@ import {
 } from "../../coordinator/run_coordinator.ts";
 import { openRunFolder } from "../../coordinator/run_folder.ts";
 import type { RunReport } from "../../coordinator/run_report.ts";
-import { delay, systemClock } from "../../net/clock.ts";
+import { type Clock, delay, systemClock } from "../../net/clock.ts";
 import { createMemoryBroker } from "../../net/memory_transport.ts";
 import { resumableFields, type RunConfiguration } from "../../net/run_configuration.ts";
 import type { Transport } from "../../net/transport.ts";
@@ -21,6 +21,7 @@ import {
   workerSubjects,
 } from "../../net/messages.ts";
 import { runWorker } from "../../worker/run_worker.ts";
+import { FakeClock } from "../support/fake_clock.ts";
 import { openTinyRun, tinyRun, undisturbedTinyRun } from "../support/tiny_run.ts";
 
 const configuration: RunConfiguration = {
@@ -46,13 +47,19 @@ class Cluster {
   /** Called before a worker asks to begin a generation; what it asks waits for the promise. */
   onBegin: (name: string) => Promise<void> = () => Promise.resolve();
   #lives = 0;
-  #broker = createMemoryBroker({ clock: systemClock });
+  #broker: ReturnType<typeof createMemoryBroker>;
   #coordinator: { coordinator: Coordinator; transport: Transport; close(): void } | undefined;
   readonly #workers = new Map<string, { kill(): void; leave(): void }>();
   /** Called when a worker begins on a shard. */
   onStep: (step: number) => void = () => {};
 
-  constructor(readonly path: string, readonly configuration: RunConfiguration) {}
+  constructor(
+    readonly path: string,
+    readonly configuration: RunConfiguration,
+    readonly clock: Clock,
+  ) {
+    this.#broker = createMemoryBroker({ clock });
+  }
 
   async startCoordinator({ resume = false } = {}): Promise<Coordinator> {
     const folder = await openRunFolder(
@@ -78,7 +85,7 @@ class Cluster {
         workersMin,
         workersMax: this.configuration.shards,
       },
-      clock: systemClock,
+      clock: this.clock,
       life: `life ${++this.#lives}`,
       timeOfDay: () => "2026-01-01T00:00:00Z",
     });
@@ -112,7 +119,11 @@ class Cluster {
 
   startWorker(
     name: string,
-    { engineVersion = "1", where = name }: { engineVersion?: string; where?: string } = {},
+    { engineVersion = "1", where = name, shardMs = 1 }: {
+      engineVersion?: string;
+      where?: string;
+      shardMs?: number;
+    } = {},
   ): Promise<void> {
     let isKilled = false;
     const transports: Transport[] = [];
@@ -134,10 +145,10 @@ class Cluster {
       where,
       joinTimeoutMs: 5_000,
       stallMs: 500,
-      clock: systemClock,
+      clock: this.clock,
       open: (opened, clock) => {
         const run = openTinyRun(opened, clock, {
-          shardMs: 1,
+          shardMs,
           onShard: (step) => this.onStep(step),
         });
         return Promise.resolve({ ...run, report: { ...run.report, engineVersion } });
@@ -273,9 +284,10 @@ function muted(inner: Transport, isMuted: () => boolean): Transport {
 async function withCluster(
   body: (cluster: Cluster) => Promise<void>,
   changed: Partial<RunConfiguration> = {},
+  clock: Clock = systemClock,
 ): Promise<void> {
   const path = await Deno.makeTempDir();
-  const cluster = new Cluster(`${path}/run`, { ...configuration, ...changed });
+  const cluster = new Cluster(`${path}/run`, { ...configuration, ...changed }, clock);
   try {
     await body(cluster);
   } finally {
@@ -413,6 +425,36 @@ Deno.test("runWorker: whose gradients are lost comes again over new connections,
     const sentence = 'Lost worker "b": "a", "c" wait for its gradients in vain; going on with 2';
     assert.ok(cluster.told.includes(sentence), cluster.told.join("\n"));
   }));
+
+Deno.test("runWorker: who is 200,000 times slower than the others is waited for", async () => {
+  const clock = new FakeClock();
+  // A second goes by whenever nothing more happens in this one.
+  const passing = setInterval(() => clock.advance(1_000), 1);
+  const changed = {
+    steps: 2,
+    membership: { ...configuration.membership, heartbeatMs: 1_000, silenceMsMax: 60_000 },
+  };
+  try {
+    await withCluster(
+      async (cluster) => {
+        const { ended, fail } = await cluster.startCoordinator();
+        clock.after(3_000_000, () => fail(cluster.told.join("; ")));
+        cluster.startWorker("a");
+        cluster.startWorker("b");
+        cluster.startWorker("c", { shardMs: 200_000 });
+        const end = await ended;
+        assert.deepEqual(cluster.told, []);
+        assert.equal(end.restarts, 0);
+        assert.ok(clock.nowMs() > 300_000, `it took ${clock.nowMs()} ms`);
+        await assertUndisturbed(cluster, end);
+      },
+      changed,
+      clock,
+    );
+  } finally {
+    clearInterval(passing);
+  }
+});
 
 Deno.test("runWorker: a newcomer that does not fit is told why, and the run goes on", () =>
   withCluster(async (cluster) => {

@@ -218,7 +218,7 @@ const stallMsMin = 500;
  * More than any process is busy at a stretch, also where the engine computes on the event loop; the
  * broker cuts nobody off before that (`launch/nats_server.ts`).
  */
-const patienceMsMax = 600_000;
+export const patienceMsMax = 600_000;
 const silencesMax = 256;
 /** Each has cost a worker its place; of more than that, the first are forgotten. */
 const disputesMax = 1024;

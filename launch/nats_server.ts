@@ -65,10 +65,12 @@ export class NatsServerError extends Error {
 
 /**
  * A connection whose other end takes nothing for this long is cut. A worker on wasm reads nothing while
- * one call computes, so it is as long as such a worker may be silent: 10 s, the server's default,
- * would take it for dead. What waits for it meanwhile is bounded by `max_pending`.
+ * one call computes, so it is as long as any worker may be silent (`coordinator/membership.ts`): 10 s,
+ * the server's default, would take it for dead. What waits for it meanwhile is bounded by `max_pending`.
  */
-const writeDeadlineSeconds = 120;
+const writeDeadlineSeconds = 600;
+/** Of the server; who answers none of three is cut, which is not to be sooner than that. */
+const pingIntervalSeconds = 240;
 
 // $1 is the folder, $2 the binary. `read` succeeds when stop() says so, and fails when the pipe
 // ends without a word; only then is the server's process id certain to be still the server's.
@@ -184,6 +186,7 @@ function serverConfiguration(
     `max_payload: ${payloadBytesMax}`,
     `max_pending: ${pendingBytesMax}`,
     `write_deadline: "${writeDeadlineSeconds}s"`,
+    `ping_interval: "${pingIntervalSeconds}s"`,
     `ports_file_dir: ${JSON.stringify(folder)}`,
     `log_file: ${JSON.stringify(`${folder}/server.log`)}`,
     `logfile_size_limit: ${16 << 20}`,

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { patienceMsMax } from "../../coordinator/membership.ts";
 import { startNatsServer } from "../../launch/nats_server.ts";
 import { delay, systemClock } from "../../net/clock.ts";
 import { connectNats } from "../../net/nats_transport.ts";
@@ -57,6 +58,12 @@ Deno.test({
       assert.ok(!commandLines.includes(password));
       const [{ name }] = [...Deno.readDirSync(folder)];
       assert.equal(Deno.statSync(`${folder}/${name}/nats-server.conf`).mode! & 0o777, 0o600);
+      // Nobody is cut off for what the coordinator bears with.
+      const text = await Deno.readTextFile(`${folder}/${name}/nats-server.conf`);
+      const seconds = (option: string) => Number(text.match(`${option}: "(\\d+)s"`)![1]);
+      assert.ok(1000 * seconds("write_deadline") >= patienceMsMax);
+      // The server gives up at the third ping that is to be sent while two are not answered.
+      assert.ok(1000 * 3 * seconds("ping_interval") > patienceMsMax);
     } finally {
       await server.stop();
     }

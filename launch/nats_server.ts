@@ -65,7 +65,7 @@ export class NatsServerError extends Error {
 
 /**
  * A connection whose other end takes nothing for this long is cut. A worker on wasm reads nothing while
- * one call computes, so it is as long as any worker may be silent (`coordinator/membership.ts`): 10 s,
+ * one call computes, so it is what every worker may be silent for (`coordinator/membership.ts`): 10 s,
  * the server's default, would take it for dead. What waits for it meanwhile is bounded by `max_pending`.
  */
 const writeDeadlineSeconds = 600;

@@ -61,9 +61,10 @@ Deno.test("each declared option is read: another value gives another model", () 
       "inner-filters": 3,
       "units": 3,
       "latent": 3,
+      "output-mean": 0.1,
     },
-    "seq2seq-convlstm": { filters: 3, kernel: 5 },
-    "convlstm-unet": { mode: "supervised", filters: 3, levels: 2, kernel: 5 },
+    "seq2seq-convlstm": { filters: 3, kernel: 5, "output-mean": 0.1 },
+    "convlstm-unet": { mode: "supervised", filters: 3, levels: 2, kernel: 5, background: 0.9 },
     "prednet": { filters: [2], kernel: 5 },
     "predrnn": {
       ...{ mode: "next-frame", layers: 2, filters: 3, kernel: 3, patch: 2, bias: true },

@@ -31,9 +31,18 @@ export interface ConvLstmUnetOptions {
   readonly levels: number;
   readonly kernelSize: number;
   readonly windowFrames: number;
+  /**
+   * Share of the answers that are the first class, for softmax. Answers begin at it: from elsewhere
+   * the first steps drive all pixels there together, through every layer, and the cells are saturated
+   * before they have learnt to tell one pixel from another. @default {one over the classes}
+   */
+  readonly backgroundShare?: number;
 }
 
-/** @throws {RangeError} where the frames cannot be halved so often, or the answers are no images */
+/**
+ * @throws {RangeError} where the frames cannot be halved so often, or the answers are no images or
+ *   have no classes of which one could be background
+ */
 export function convLstmUnet(options: ConvLstmUnetOptions): Model {
   const { frameShape, mode, outputShape, outputActivation, levels, windowFrames } = options;
   const [height, width, channels] = frameShape;
@@ -48,6 +57,12 @@ export function convLstmUnet(options: ConvLstmUnetOptions): Model {
     throw new RangeError(
       `Cannot answer with ${JSON.stringify(outputShape)} to frames of ${height} × ${width}: ` +
         "convlstm-unet gives a value or class for each pixel; choose a dataset of segmentations",
+    );
+  }
+  if (options.backgroundShare !== undefined && outputActivation !== "softmax") {
+    throw new RangeError(
+      `Cannot begin convlstm-unet at a share of background of ${options.backgroundShare} with ` +
+        `output ${outputActivation}: only softmax has classes; leave the share out`,
     );
   }
   const filtersOf = (level: number) => options.filters * 2 ** level;
@@ -76,6 +91,9 @@ export function convLstmUnet(options: ConvLstmUnetOptions): Model {
     filters: outputShape[2],
     kernelSize: 1,
     activation: outputActivation,
+    firstBias: options.backgroundShare === undefined
+      ? undefined
+      : backgroundBias(options.backgroundShare, outputShape[2]),
   });
   const parts = [...down, ...up, head];
   const parameters = parts.flatMap((part) => part.parameters);
@@ -127,6 +145,12 @@ export function convLstmUnet(options: ConvLstmUnetOptions): Model {
   };
 }
 
+/** Of classes of which the first has this share, and the others the same each. */
+function backgroundBias(share: number, classes: number): number[] {
+  const others = (1 - share) / (classes - 1);
+  return Array.from({ length: classes }, (_, index) => index === 0 ? Math.log(share / others) : 0);
+}
+
 export const convLstmUnetDefinition: ModelDefinition = {
   options: [
     {
@@ -144,6 +168,14 @@ export const convLstmUnetDefinition: ModelDefinition = {
     { name: "filters", default: 12, min: 1, max: 1024, meaning: "of the uppermost level" },
     { name: "levels", default: 3, min: 1, max: 8, meaning: "each with half the sides" },
     { name: "kernel", default: 3, min: 1, max: 31, meaning: "side of the layers' kernels" },
+    {
+      name: "background",
+      default: 0,
+      min: 0,
+      max: 0.999,
+      fraction: true,
+      meaning: "share of the first of softmax's classes, which answers begin at; 0 for all alike",
+    },
   ],
   build: ({ frameShape, windowFrames, targetShape, options }) =>
     convLstmUnet({
@@ -155,5 +187,6 @@ export const convLstmUnetDefinition: ModelDefinition = {
       filters: options.filters as number,
       levels: options.levels as number,
       kernelSize: options.kernel as number,
+      backgroundShare: (options.background as number) || undefined,
     }),
 };

@@ -8,7 +8,7 @@ import { type Tensor, tf } from "../engine/tf.ts";
 import { frameSpan, repeatFrame } from "./frame_span.ts";
 import { convLstm2d } from "./layers/conv_lstm2d.ts";
 import { conv3d } from "./layers/convolution3d.ts";
-import { initialValues } from "./layers/initial_values.ts";
+import { biasOfMean, initialValues } from "./layers/initial_values.ts";
 import { divideParameters } from "./layers/layer.ts";
 import { recurrentStack, zeroState } from "./layers/recurrent_stack.ts";
 import { toTimeMajor } from "./layers/time_major.ts";
@@ -27,6 +27,8 @@ export interface Seq2seqConvLstmOptions {
    * program does, or the encoder's at every frame.
    */
   readonly decoderInput: "own" | "encoder";
+  /** Mean of the frames' values, which drawn pixels begin at; see `VaeOptions`. @default {0.5} */
+  readonly outputMean?: number;
 }
 
 /** Every window is a whole example. */
@@ -58,6 +60,7 @@ export function seq2seqConvLstm(options: Seq2seqConvLstmOptions): Model {
     filters: channels,
     kernelSize: [1, 3, 3],
     activation: "sigmoid",
+    firstBias: biasOfMean(options.outputMean ?? 0.5, channels),
   });
   const parts = [encoder, decoder, head];
   const parameters = parts.flatMap((part) => part.parameters);
@@ -105,6 +108,14 @@ export const seq2seqConvLstmDefinition: ModelDefinition = {
       choices: ["own", "encoder"],
       meaning: "the decoder's last hidden state, or the encoder's at every frame",
     },
+    {
+      name: "output-mean",
+      default: 0.5,
+      min: 0.001,
+      max: 0.999,
+      fraction: true,
+      meaning: "mean of the frames' values, which drawn pixels begin at",
+    },
   ],
   build: ({ frameShape, inputFrames, outputFrames, options }) =>
     seq2seqConvLstm({
@@ -114,5 +125,6 @@ export const seq2seqConvLstmDefinition: ModelDefinition = {
       filters: options.filters as number,
       kernelSize: options.kernel as number,
       decoderInput: options["decoder-input"] as Seq2seqConvLstmOptions["decoderInput"],
+      outputMean: options["output-mean"] as number,
     }),
 };

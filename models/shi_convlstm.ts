@@ -11,7 +11,7 @@ import { frameSpan, repeatFrame } from "./frame_span.ts";
 import { convLstm2d } from "./layers/conv_lstm2d.ts";
 import { conv2d } from "./layers/convolution2d.ts";
 import { dense } from "./layers/dense.ts";
-import { initialValues } from "./layers/initial_values.ts";
+import { biasOfMean, initialValues } from "./layers/initial_values.ts";
 import { divideParameters, type RecurrentLayer } from "./layers/layer.ts";
 import { lstm } from "./layers/lstm.ts";
 import { imagesToPatches, patchesToImages, patchGrid } from "./layers/patches.ts";
@@ -33,6 +33,8 @@ export interface ShiConvLstmOptions {
   readonly patch: number;
   readonly inputFrames: number;
   readonly outputFrames: number;
+  /** Mean of the frames' values, which drawn pixels begin at; see `VaeOptions`. @default {0.5} */
+  readonly outputMean?: number;
 }
 
 /** One of the stacks. */
@@ -83,7 +85,7 @@ function gradientsOf(part: Part) {
 }
 
 function convolutional(options: ShiConvLstmOptions) {
-  const { filters, patch } = options;
+  const { filters, patch, outputMean = 0.5 } = options;
   const [height, width, depth] = patchGrid(options.frameShape, patch);
   const layers = (part: Part): RecurrentLayer[] =>
     filters.map((count, index) =>
@@ -107,6 +109,7 @@ function convolutional(options: ShiConvLstmOptions) {
       filters: depth,
       kernelSize: 1,
       activation: "sigmoid",
+      firstBias: biasOfMean(outputMean, depth),
     }),
     read: (images: Tensor) => imagesToPatches(images, patch),
     seenByHead: (outputs: Tensor[]) => outputs.length === 1 ? outputs[0] : tf.concat(outputs, 3),
@@ -114,7 +117,7 @@ function convolutional(options: ShiConvLstmOptions) {
   };
 }
 
-function fullyConnected({ frameShape, filters }: ShiConvLstmOptions) {
+function fullyConnected({ frameShape, filters, outputMean = 0.5 }: ShiConvLstmOptions) {
   const pixels = frameShape.reduce((size, side) => size * side, 1);
   const layers = (part: Part): RecurrentLayer[] =>
     filters.map((units, index) =>
@@ -133,6 +136,7 @@ function fullyConnected({ frameShape, filters }: ShiConvLstmOptions) {
       inputs: filters[filters.length - 1],
       units: pixels,
       activation: "sigmoid",
+      firstBias: biasOfMean(outputMean, pixels),
     }),
     read: (images: Tensor) => tf.reshape(images, [-1, pixels]),
     seenByHead: (outputs: Tensor[]) => outputs[outputs.length - 1],
@@ -158,6 +162,14 @@ export const shiConvLstmDefinition: ModelDefinition = {
     { name: "input-kernel", default: 5, min: 1, max: 31, meaning: "kernel over the layer below" },
     { name: "state-kernel", default: 5, min: 1, max: 31, meaning: "kernel over the own state" },
     { name: "patch", default: 4, min: 1, max: 64, meaning: "side of the patches of a frame" },
+    {
+      name: "output-mean",
+      default: 0.5,
+      min: 0.001,
+      max: 0.999,
+      fraction: true,
+      meaning: "mean of the frames' values, which drawn pixels begin at",
+    },
   ],
   build: ({ frameShape, inputFrames, outputFrames, options }) =>
     shiConvLstm({
@@ -169,5 +181,6 @@ export const shiConvLstmDefinition: ModelDefinition = {
       inputKernelSize: options["input-kernel"] as number,
       stateKernelSize: options["state-kernel"] as number,
       patch: options.patch as number,
+      outputMean: options["output-mean"] as number,
     }),
 };

@@ -125,6 +125,14 @@ export const vaeDefinition: ModelDefinition = {
       fraction: true,
       meaning: "of the divergence beside a frame's summed error",
     },
+    {
+      name: "output-mean",
+      default: 0.5,
+      min: 0.001,
+      max: 0.999,
+      fraction: true,
+      meaning: "mean of the frames' values, which drawn pixels begin at",
+    },
   ],
   build: ({ frameShape, windowFrames, options }) =>
     vae({
@@ -135,5 +143,6 @@ export const vaeDefinition: ModelDefinition = {
       units: options.units as number,
       latent: options.latent as number,
       klWeight: options["kl-weight"] as number,
+      outputMean: options["output-mean"] as number,
     }),
 };

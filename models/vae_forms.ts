@@ -5,6 +5,7 @@ import { conv2d, conv2dTranspose } from "./layers/convolution2d.ts";
 import { conv3d, conv3dTranspose } from "./layers/convolution3d.ts";
 import { convLstm2d } from "./layers/conv_lstm2d.ts";
 import { dense } from "./layers/dense.ts";
+import { biasOfMean } from "./layers/initial_values.ts";
 import {
   divideParameters,
   type Layer,
@@ -26,6 +27,12 @@ export interface VaeOptions {
   readonly latent: number;
   /** Weight of the Kullback-Leibler divergence beside a frame's summed error. */
   readonly klWeight: number;
+  /**
+   * Mean of the frames' values. Drawn pixels begin at it: from elsewhere the first steps drive all of
+   * them there together, through every layer, and units of the encoder and the decoder's memory are
+   * saturated before any of them has learnt to tell one frame from another. @default {0.5}
+   */
+  readonly outputMean?: number;
   /** Frames of a slice; slices do not overlap. */
   readonly windowFrames: number;
 }
@@ -118,6 +125,7 @@ export function wholeSlices(options: VaeOptions): VaeForm {
       filters: channels,
       stride: [1, 1, 1],
       activation: "sigmoid",
+      firstBias: biasOfMean(options.outputMean ?? 0.5, channels),
     }),
   );
   return { encoder: part(encoder), features, decoder: part(decoder), codes: 1 };
@@ -195,7 +203,8 @@ function narrowest({ frameShape: [height, width], filters: [, inner] }: VaeOptio
 }
 
 /** The decoder's transposed convolutions, from the narrowest image to the frame. */
-function widening({ frameShape: [, , channels], filters: [outer, inner] }: VaeOptions): Layer {
+function widening(options: VaeOptions): Layer {
+  const { frameShape: [, , channels], filters: [outer, inner] } = options;
   return sequential(
     conv2dTranspose({ ...halving, name: "decoder/conv0", channels: inner, filters: inner }),
     conv2dTranspose({ ...halving, name: "decoder/conv1", channels: inner, filters: outer }),
@@ -205,6 +214,7 @@ function widening({ frameShape: [, , channels], filters: [outer, inner] }: VaeOp
       filters: channels,
       kernelSize: KERNEL_SIZE,
       activation: "sigmoid",
+      firstBias: biasOfMean(options.outputMean ?? 0.5, channels),
     }),
   );
 }

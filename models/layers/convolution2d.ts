@@ -20,6 +20,8 @@ export interface Convolution2dOptions {
   readonly activation?: ActivationName;
   /** @default {true} */
   readonly hasBias?: boolean;
+  /** What the bias of each filter begins with. @default zeros */
+  readonly firstBias?: readonly number[];
 }
 
 /** [n, height, width, channels] to [n, height / stride, width / stride, filters] where 'same'. */
@@ -74,15 +76,18 @@ export function transposedSide(
 }
 
 export function kernelAndBias(
-  { name, filters, hasBias = true }: {
-    readonly name: string;
-    readonly filters: number;
-    readonly hasBias?: boolean;
-  },
+  { name, filters, hasBias = true, firstBias }: Pick<
+    Convolution2dOptions,
+    "name" | "filters" | "hasBias" | "firstBias"
+  >,
   kernelShape: readonly number[],
 ): LayerParameter[] {
   const kernel = { name: `${name}/kernel`, shape: kernelShape, initial: "glorot-uniform" } as const;
-  const bias = { name: `${name}/bias`, shape: [filters], initial: "zeros" } as const;
+  const bias = {
+    name: `${name}/bias`,
+    shape: [filters],
+    initial: firstBias ? { values: firstBias } : "zeros",
+  } as const;
   return hasBias ? [kernel, bias] : [kernel];
 }
 

@@ -26,6 +26,8 @@ export interface Convolution3dOptions {
   readonly activation?: ActivationName;
   /** @default {true} */
   readonly hasBias?: boolean;
+  /** What the bias of each filter begins with. @default zeros */
+  readonly firstBias?: readonly number[];
 }
 
 /** [n, frames, height, width, channels] to [n, frames', height', width', filters]. */

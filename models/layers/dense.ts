@@ -9,14 +9,21 @@ export interface DenseOptions {
   readonly units: number;
   /** @default {"linear"} */
   readonly activation?: ActivationName;
+  /** What the bias of each unit begins with. @default zeros */
+  readonly firstBias?: readonly number[];
 }
 
 /** [..., inputs] to [..., units]. */
-export function dense({ name, inputs, units, activation = "linear" }: DenseOptions): Layer {
+export function dense(options: DenseOptions): Layer {
+  const { name, inputs, units, activation = "linear", firstBias } = options;
   return {
     parameters: [
       { name: `${name}/kernel`, shape: [inputs, units], initial: "glorot-uniform" },
-      { name: `${name}/bias`, shape: [units], initial: "zeros" },
+      {
+        name: `${name}/bias`,
+        shape: [units],
+        initial: firstBias ? { values: firstBias } : "zeros",
+      },
     ],
     apply([kernel, bias], input) {
       const rows = tf.reshape(input, [-1, inputs]) as tf.Tensor2D;

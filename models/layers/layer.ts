@@ -7,7 +7,13 @@ import type { Tensor } from "../../engine/tf.ts";
 import type { ParameterSpec, StateSpec } from "../model.ts";
 
 /** How a parameter begins; `forget-gate-ones` is zeros but ones in the second quarter. */
-export type InitialValues = "glorot-uniform" | "orthogonal" | "zeros" | "ones" | "forget-gate-ones";
+export type InitialValues =
+  | "glorot-uniform"
+  | "orthogonal"
+  | "zeros"
+  | "ones"
+  | "forget-gate-ones"
+  | { readonly values: readonly number[] };
 
 export interface LayerParameter extends ParameterSpec {
   readonly initial: InitialValues;

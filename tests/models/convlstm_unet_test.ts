@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { convLstmUnet, type ConvLstmUnetOptions } from "../../models/convlstm_unet.ts";
-import { testCarriedState } from "./model_checks.ts";
+import { assertClose } from "./close_to.ts";
+import { firstValues, testCarriedState } from "./model_checks.ts";
 
 const small: ConvLstmUnetOptions = {
   frameShape: [4, 8, 1],
@@ -45,4 +46,16 @@ Deno.test("convLstmUnet refuses frames and answers that do not fit", () => {
     () => convLstmUnet({ ...segmenting, outputShape: [4] }),
     /\[4\] to frames of 4 × 8/,
   );
+  assert.throws(
+    () => convLstmUnet({ ...small, backgroundShare: 0.9 }),
+    /background of 0.9 with output sigmoid/,
+  );
+});
+
+Deno.test("convLstmUnet begins with the share of the background that it is told", () => {
+  assertClose(firstValues(convLstmUnet(segmenting), "head/bias"), [0, 0, 0], "all alike");
+  const model = convLstmUnet({ ...segmenting, backgroundShare: 0.9 });
+  const exponents = [...firstValues(model, "head/bias")].map(Math.exp);
+  const sum = exponents.reduce((total, value) => total + value, 0);
+  assertClose(exponents.map((value) => value / sum), [0.9, 0.05, 0.05], "shares");
 });

@@ -12,6 +12,13 @@ export function parameterCount(model: Model): number {
   );
 }
 
+/** What this parameter begins with. */
+export function firstValues(model: Model, parameter: string): Float32Array {
+  const index = model.parameters.findIndex(({ name }) => name === parameter);
+  assert.ok(index >= 0, parameter);
+  return model.initialize(3)[index];
+}
+
 const LANES = 2;
 
 /** Numbers in [0, 1), the same at every call. */

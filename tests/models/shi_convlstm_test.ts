@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { shiConvLstm, type ShiConvLstmOptions } from "../../models/shi_convlstm.ts";
-import { parameterCount } from "./model_checks.ts";
+import { assertClose } from "./close_to.ts";
+import { firstValues, parameterCount } from "./model_checks.ts";
 
 type Network = Pick<
   ShiConvLstmOptions,
@@ -32,5 +33,14 @@ Deno.test("shiConvLstm has the parameters of the six published networks", () => 
     });
     assert.equal(parameterCount(model), published, JSON.stringify(network));
     assert.equal(model.loss, "bce");
+  }
+});
+
+Deno.test("shiConvLstm draws pixels that begin at the mean it is told, with either cell", () => {
+  for (const cell of ["convlstm", "fc-lstm"] as const) {
+    const options = { cell, filters: [2], inputKernelSize: 3, stateKernelSize: 3, patch: 2 };
+    const frames = { frameShape: [2, 2, 1], inputFrames: 1, outputFrames: 1 } as const;
+    const begin = firstValues(shiConvLstm({ ...options, ...frames, outputMean: 0.1 }), "head/bias");
+    assertClose(begin, new Array(4).fill(Math.log(0.1 / 0.9)), cell);
   }
 });

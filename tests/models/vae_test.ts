@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { vae } from "../../models/vae.ts";
 import type { VaeOptions } from "../../models/vae_forms.ts";
-import { parameterCount, testCarriedState } from "./model_checks.ts";
+import { assertClose } from "./close_to.ts";
+import { firstValues, parameterCount, testCarriedState } from "./model_checks.ts";
 
 const small: VaeOptions = {
   frameShape: [8, 4, 1],
@@ -29,4 +30,12 @@ Deno.test("vae decodes points where a frame has one of its own", () => {
   assert.ok(vae(small).decode);
   assert.equal(vae({ ...small, form: "conv3d" }).decode, undefined);
   assert.throws(() => vae({ ...small, frameShape: [6, 8, 1] }), /6 × 8.*multiples of 4/);
+});
+
+Deno.test("vae draws pixels that begin at the mean it is told, in every form", () => {
+  for (const form of ["conv2d", "conv3d", "convlstm"] as const) {
+    assertClose(firstValues(vae({ ...small, form }), "decoder/conv2/bias"), [0], form);
+    const told = vae({ ...small, form, outputMean: 0.1 });
+    assertClose(firstValues(told, "decoder/conv2/bias"), [Math.log(0.1 / 0.9)], form);
+  }
 });

@@ -10,11 +10,11 @@ export interface RestartLimits {
   readonly delayMsMax: number;
 }
 
-/** An end that comes later after a new start than this is the first of its kind. */
-const soonMs = 10_000;
+/** What has run for longer than this was well: its end is the first of its kind. */
+const soonMs = 2_000;
 
 export interface PlannedRestart {
-  /** Of the restarts that still count, this one the last: what the next plan begins from. */
+  /** When what still counts was started again, this one the last: what the next plan begins from. */
   readonly timesMs: readonly number[];
   readonly delayMs: number;
 }
@@ -34,8 +34,6 @@ export function planRestart(
     (recent[index + 1] ?? nowMs) - each >= soonMs
   );
   const inRow = recent.length - 1 - firstOfRow;
-  return {
-    timesMs: [...recent, nowMs],
-    delayMs: Math.min(delayMs * 2 ** inRow, delayMsMax),
-  };
+  const ownDelayMs = Math.min(delayMs * 2 ** inRow, delayMsMax);
+  return { timesMs: [...recent, nowMs + ownDelayMs], delayMs: ownDelayMs };
 }

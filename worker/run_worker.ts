@@ -77,7 +77,7 @@ export interface WorkerOptions {
  */
 const reduceTimeoutMs = 3_600_000;
 const reconnectMs = 100;
-/** Who has lost a connection sooner waits for as long: a login in its last second is accepted and cut. */
+/** One that the broker cuts sooner is made again after as long: a login's last second is accepted and cut. */
 const briefConnectionMs = 1_000;
 /** A chunk that is longer on its way comes over a link that is no use for training. */
 const stallMsDefault = 5_000;
@@ -95,12 +95,14 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
     for (let attempt = 0;; attempt++) {
       const connections = await connectInTime(options, attempt === 0);
       const connectedAtMs = clock.nowMs();
-      let isBrief = false;
+      // Who waits to join loses nothing but the broker; a coordinator that dies later is no such loss.
+      let [hasJoined, isBrief] = [false, false];
       let client: CoordinatorClient | undefined;
       try {
         client = connectCoordinator({ ...connections, run, worker: name, clock, attempt });
         const { leave } = client;
         const text = await client.join(where, joinTimeoutMs);
+        hasJoined = true;
         options.onJoined?.();
         if (opened && opened.text !== text) {
           throw new Error(
@@ -125,7 +127,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         if (refusal) throw refusal;
         if (isLoss(error) && isLeaving) return;
         if (isLoss(error)) {
-          isBrief = clock.nowMs() - connectedAtMs < briefConnectionMs;
+          isBrief = !hasJoined && clock.nowMs() - connectedAtMs < briefConnectionMs;
           continue;
         }
         if (error instanceof RunEndedError) {

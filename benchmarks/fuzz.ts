@@ -42,10 +42,13 @@ const flags = {
 } as const satisfies FlagTable;
 
 /**
- * Broken messages make garbage, and V8's young generation grows to 96 MiB before it collects any,
- * whatever the decoders keep. What they keep shows where it may grow to 3 times this many MiB only.
+ * Broken messages make garbage, of which V8 gathers 96 MiB of the young and as much of the old before
+ * it collects any, whatever the decoders keep. What they keep shows in a small heap, of 3 times this
+ * many MiB for the young...
  */
 const semiSpaceMiBMax = 4;
+/** ... and this many for the old; one input that made a decoder keep more would end the process. */
+const oldSpaceMiBMax = 32;
 /** What the code itself and the compiler take is there before memory is measured. */
 const warmUpInputs = 100_000;
 
@@ -76,8 +79,8 @@ async function fuzzInProcess(inputs: number, seed: number): Promise<DecodersRepo
   const { code, stdout } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "--config", fileURLToPath(new URL("../deno.json", import.meta.url))],
-      ...[`--v8-flags=--max-semi-space-size=${semiSpaceMiBMax}`, fileURLToPath(import.meta.url)],
-      ...[`${inputs}`, `${seed}`],
+      `--v8-flags=--max-semi-space-size=${semiSpaceMiBMax},--max-old-space-size=${oldSpaceMiBMax}`,
+      ...[fileURLToPath(import.meta.url), `${inputs}`, `${seed}`],
     ],
     stderr: "inherit",
   }).output();

@@ -14,6 +14,7 @@ import { recurrentStack, zeroState } from "./layers/recurrent_stack.ts";
 import { toTimeMajor } from "./layers/time_major.ts";
 import type { Model } from "./model.ts";
 import type { ModelDefinition } from "./model_definition.ts";
+import { outputMeanOption } from "./output_mean.ts";
 
 export interface Seq2seqConvLstmOptions {
   readonly frameShape: FrameShape;
@@ -108,14 +109,7 @@ export const seq2seqConvLstmDefinition: ModelDefinition = {
       choices: ["own", "encoder"],
       meaning: "the decoder's last hidden state, or the encoder's at every frame",
     },
-    {
-      name: "output-mean",
-      default: 0.5,
-      min: 0.001,
-      max: 0.999,
-      fraction: true,
-      meaning: "mean of the frames' values, which drawn pixels begin at",
-    },
+    outputMeanOption,
   ],
   build: ({ frameShape, inputFrames, outputFrames, options }) =>
     seq2seqConvLstm({

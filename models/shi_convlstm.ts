@@ -19,6 +19,7 @@ import { recurrentStack, zeroState } from "./layers/recurrent_stack.ts";
 import { toLaneMajor, toTimeMajor } from "./layers/time_major.ts";
 import type { Model } from "./model.ts";
 import type { ModelDefinition } from "./model_definition.ts";
+import { outputMeanOption } from "./output_mean.ts";
 
 export interface ShiConvLstmOptions {
   readonly frameShape: FrameShape;
@@ -162,14 +163,7 @@ export const shiConvLstmDefinition: ModelDefinition = {
     { name: "input-kernel", default: 5, min: 1, max: 31, meaning: "kernel over the layer below" },
     { name: "state-kernel", default: 5, min: 1, max: 31, meaning: "kernel over the own state" },
     { name: "patch", default: 4, min: 1, max: 64, meaning: "side of the patches of a frame" },
-    {
-      name: "output-mean",
-      default: 0.5,
-      min: 0.001,
-      max: 0.999,
-      fraction: true,
-      meaning: "mean of the frames' values, which drawn pixels begin at",
-    },
+    outputMeanOption,
   ],
   build: ({ frameShape, inputFrames, outputFrames, options }) =>
     shiConvLstm({

@@ -10,6 +10,7 @@ import { divideParameters } from "./layers/layer.ts";
 import { dense } from "./layers/dense.ts";
 import type { Model } from "./model.ts";
 import type { ModelDefinition } from "./model_definition.ts";
+import { outputMeanOption } from "./output_mean.ts";
 import { frameByFrame, recurrentFrames, type VaeOptions, wholeSlices } from "./vae_forms.ts";
 
 /** @throws {RangeError} for frames whose sides are no multiples of 4 */
@@ -125,14 +126,7 @@ export const vaeDefinition: ModelDefinition = {
       fraction: true,
       meaning: "of the divergence beside a frame's summed error",
     },
-    {
-      name: "output-mean",
-      default: 0.5,
-      min: 0.001,
-      max: 0.999,
-      fraction: true,
-      meaning: "mean of the frames' values, which drawn pixels begin at",
-    },
+    outputMeanOption,
   ],
   build: ({ frameShape, windowFrames, options }) =>
     vae({

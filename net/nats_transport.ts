@@ -24,6 +24,7 @@ import { type Clock, systemClock, timeOfDay } from "./clock.ts";
 import { NatsSocket } from "./nats_socket.ts";
 import { isPublishSubject, isSubscribeSubject } from "./subjects.ts";
 import {
+  LoginCutError,
   LoginRefusedError,
   type Message,
   NotPermittedError,
@@ -435,7 +436,7 @@ function connectError(
       options,
     );
   }
-  return new TransportError(`Cannot connect to ${address}: ${messageOf(error)}`, options);
+  return new LoginCutError(`Cannot connect to ${address}: ${messageOf(error)}`, options);
 }
 
 function lossInWords(error: Error | undefined): string {

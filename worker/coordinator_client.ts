@@ -112,8 +112,11 @@ const joinRetryMs = 100;
 /** An answer that is lost with its broker is asked for again; to join twice is to join once. */
 const joinTimeoutMs = 2_000;
 const requestTimeoutMs = 10_000;
-/** Writing a checkpoint waits for the disk and for the slowest worker. */
-const barrierTimeoutMs = 600_000;
+/**
+ * Writing a checkpoint waits for the disk and for the slowest worker, as long as a sum does: a worker
+ * that gave up on a slow one would find it as slow again.
+ */
+const barrierTimeoutMs = 3_600_000;
 
 export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const { control, data, run, worker, clock, attempt = 0 } = options;

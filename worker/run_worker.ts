@@ -17,6 +17,7 @@ import {
 import { readRunConfiguration } from "../net/configuration_schema.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import {
+  LoginCutError,
   LoginRefusedError,
   notPermittedOn,
   type Transport,
@@ -161,8 +162,8 @@ async function connectInTime(
       // A broker that is there and refuses will refuse again.
       if (error instanceof LoginRefusedError) throw error;
       if (!(error instanceof TransportError) || clock.nowMs() >= deadline) throw error;
+      await delay(clock, error instanceof LoginCutError ? briefConnectionMs : reconnectMs);
     }
-    await delay(clock, reconnectMs);
   }
 }
 

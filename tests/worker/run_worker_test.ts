@@ -11,7 +11,7 @@ import type { RunReport } from "../../coordinator/run_report.ts";
 import { type Clock, delay, systemClock } from "../../net/clock.ts";
 import { createMemoryBroker } from "../../net/memory_transport.ts";
 import { resumableFields, type RunConfiguration } from "../../net/run_configuration.ts";
-import type { Transport } from "../../net/transport.ts";
+import { LoginCutError, type Transport, TransportError } from "../../net/transport.ts";
 import { countStep, emptyTally, meanLoss } from "../../worker/tally.ts";
 import { decode, encode } from "../../net/codec.ts";
 import {
@@ -502,6 +502,31 @@ Deno.test("runWorker: a configuration that cannot be used is opened by nobody, a
   );
   assert.deepEqual(told, [what]);
   await coordinator.close();
+});
+
+Deno.test("runWorker: a broker that cuts logins is asked each second, one that is gone ten times as often", async () => {
+  const table: [TransportError, number][] = [
+    [new LoginCutError("the login was cut"), 4],
+    [new TransportError("nobody listens"), 31],
+  ];
+  for (const [error, expected] of table) {
+    const clock = new FakeClock();
+    let connections = 0;
+    const ended = runWorker({
+      connect() {
+        connections++;
+        return Promise.reject(error);
+      },
+      open: () => assert.fail("nobody answered"),
+      ...{ run: "r", name: "a", where: "a", waitsForBroker: true, joinTimeoutMs: 3_000, clock },
+    }).catch((error) => error);
+    for (let ms = 0; ms < 4_000; ms += 50) {
+      await delay(systemClock, 0);
+      clock.advance(50);
+    }
+    assert.equal(await ended, error);
+    assert.equal(connections, expected, error.message);
+  }
 });
 
 Deno.test("runWorker: stopped while it regroups, a run ends with a checkpoint to go on from", () =>

@@ -258,6 +258,17 @@ const refused: readonly {
     edit: (topology) => topology.replace('"stateful":false', '"stateful":true'),
     says: /^Cannot carry the state of layer "inner\/memory" of --model .*; put it among the /,
   },
+  {
+    layers: () => [
+      inside(layers.dense({ units: 2, kernelRegularizer: "l1l2", name: "decayed" })),
+    ],
+    says:
+      /layer "inner\/decayed" has a kernelRegularizer, which would not be applied; save it without/,
+  },
+  {
+    layers: () => [rows(), layers.lstm({ units: 2, recurrentConstraint: "nonNeg", name: "bound" })],
+    says: /layer "bound" has a recurrentConstraint, which would not be applied; save it without/,
+  },
 ];
 
 testOnEngines(

@@ -46,7 +46,6 @@ interface OuterLayer {
   readonly backwardLayer?: OuterLayer;
   readonly cell?: OuterLayer;
   readonly cells?: readonly OuterLayer[];
-  readonly trainable?: boolean;
   getClassName(): string;
   getConfig(): unknown;
 }
@@ -71,11 +70,18 @@ export async function loadLayersFile(path: string): Promise<ModelDefinition> {
         "TensorFlow.js, or convert it with tensorflowjs_converter --output_format=tfjs_layers_model",
     );
   }
-  const { topology, stateful, statefulWithin } = topologyForLanes(saved.modelTopology);
+  const { topology, stateful, statefulWithin, terms } = topologyForLanes(saved.modelTopology);
   if (statefulWithin.length > 0) {
     throw new ModelError(
       `Cannot carry the state of layer "${statefulWithin[0]}" of --model ${path}: it lies within ` +
         "another layer; put it among the network's own layers, or save it without stateful",
+    );
+  }
+  if (terms.length > 0) {
+    const [{ layer, term }] = terms;
+    throw new ModelError(
+      `Cannot train --model ${path} as its layers ask: layer "${layer}" has a ${term}, which would ` +
+        "not be applied; save it without, and perhaps use --optimizer adamw with --weight-decay",
     );
   }
   const bytes = await Promise.all(files.slice(1).map((file) => Deno.readFile(file)));
@@ -95,7 +101,6 @@ export async function loadLayersFile(path: string): Promise<ModelDefinition> {
   }
   try {
     refuseRandomLayers(network, path);
-    refuseTerms(network, path);
   } catch (error) {
     // A network's own `dispose` leaves the weights of networks within it.
     for (const weight of network.weights) weight.dispose();
@@ -294,23 +299,6 @@ function refuseRandomLayers(network: LayersModel, path: string): void {
       `Cannot train --model ${path} to the same weights on any number of workers: layer ` +
         `"${name}" (${kind}) ${isRandom ? "draws random numbers" : "keeps batch statistics"}` +
         "; leave it out",
-    );
-  }
-}
-
-/** What of a layer's own is neither in the loss nor in the update, which are the run's. */
-function refuseTerms(network: LayersModel, path: string): void {
-  for (const [name, layer] of layersWithin(network as unknown as OuterLayer, "")) {
-    if (layer.trainable === false) continue;
-    const term = Object.entries(layer.getConfig() as Record<string, unknown>).find(
-      ([field, value]) => /(Regularizer|Constraint)$/.test(field) && (value ?? null) !== null,
-    );
-    if (!term) continue;
-    throw new ModelError(
-      `Cannot train --model ${path} as its layers ask: layer "${name}" has a ${
-        term[0]
-      }, which would ` +
-        "not be applied; save it without, and perhaps use --optimizer adamw with --weight-decay",
     );
   }
 }

@@ -11,6 +11,8 @@ export interface LanesTopology {
   readonly stateful: readonly string[];
   /** Layers within these that carry theirs, by their path: "decoder/memory". */
   readonly statefulWithin: readonly string[];
+  /** What layers that are trained would add to the loss or to the update, which are the run's. */
+  readonly terms: readonly { readonly layer: string; readonly term: string }[];
 }
 
 /** What holds layers within a layer. */
@@ -28,6 +30,7 @@ const layerFields = [
 export function topologyForLanes(saved: object): LanesTopology {
   const stateful: string[] = [];
   const statefulWithin: string[] = [];
+  const terms: { layer: string; term: string }[] = [];
 
   /**
    * @param path names of the layers around it, the network's own first
@@ -49,6 +52,12 @@ export function topologyForLanes(saved: object): LanesTopology {
       else statefulWithin.push(inside.slice(1).join("/"));
       config.stateful = false;
     }
+    if (config.trainable !== false) {
+      const term = Object.keys(config).find((name) =>
+        /(regularizer|constraint)$/i.test(name) && (config[name] ?? null) !== null
+      );
+      if (term) terms.push({ layer: inside.slice(1).join("/"), term });
+    }
     fields.config = withoutBatch(config);
     return fieldsWalked(fields, inside, config.trainable === false);
   };
@@ -65,7 +74,7 @@ export function topologyForLanes(saved: object): LanesTopology {
       ]),
     );
 
-  return { topology: walk(saved, [], false) as object, stateful, statefulWithin };
+  return { topology: walk(saved, [], false) as object, stateful, statefulWithin, terms };
 }
 
 function withoutBatch(config: Record<string, unknown>): Record<string, unknown> {

@@ -72,3 +72,25 @@ Deno.test("topologyForLanes freezes what lies within a frozen layer, and nothing
   );
   assert.deepEqual(layers[1], dense);
 });
+
+Deno.test("topologyForLanes names regularizers and constraints of layers that are trained", () => {
+  const l2 = { class_name: "L1L2", config: { l1: 0, l2: 0.01 } };
+  const dense = (name: string, own: object) => ({
+    class_name: "Dense",
+    config: { name, units: 2, kernel_regularizer: null, ...own },
+  });
+  const layers = [
+    dense("plain", { bias_constraint: null }),
+    dense("frozen", { trainable: false, kernel_regularizer: l2 }),
+    dense("decayed", { kernel_regularizer: l2 }),
+    {
+      class_name: "TimeDistributed",
+      config: { name: "each", layer: dense("bound", { bias_constraint: l2 }) },
+    },
+  ];
+  const { terms } = topologyForLanes({ class_name: "Sequential", config: { name: "own", layers } });
+  assert.deepEqual(terms, [
+    { layer: "decayed", term: "kernel_regularizer" },
+    { layer: "each/bound", term: "bias_constraint" },
+  ]);
+});

@@ -101,6 +101,11 @@ export async function connectNats(options: NatsOptions): Promise<Transport> {
   } catch (error) {
     throw connectError(error, address, connectTimeoutMs, credentials);
   }
+  // The client forgets what the server said of itself when the connection is over.
+  if (connection.isClosed()) {
+    const how = "nats-server ended the connection as soon as it had taken the login";
+    throw new LoginCutError(`Cannot connect to ${address}: ${how}; see its log for why`);
+  }
   const version = connection.info?.version ?? "unknown";
   if (isOlder(version, natsServerVersionMin)) {
     await connection.close();

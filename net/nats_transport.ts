@@ -103,6 +103,8 @@ export async function connectNats(options: NatsOptions): Promise<Transport> {
   }
   // The client forgets what the server said of itself when the connection is over.
   if (connection.isClosed()) {
+    const reason = await connection.closed();
+    if (reason) throw connectError(reason, address, connectTimeoutMs, credentials);
     const how = "nats-server ended the connection as soon as it had taken the login";
     throw new LoginCutError(`Cannot connect to ${address}: ${how}; see its log for why`);
   }
@@ -441,7 +443,7 @@ function connectError(
       options,
     );
   }
-  return new LoginCutError(`Cannot connect to ${address}: ${messageOf(error)}`, options);
+  return new TransportError(`Cannot connect to ${address}: ${messageOf(error)}`, options);
 }
 
 function lossInWords(error: Error | undefined): string {

@@ -43,7 +43,7 @@ export class TransportError extends Error {
 /** The broker is there and does not take the login: asking again would not help. */
 export class LoginRefusedError extends TransportError {}
 
-/** Whoever listens took the connection and ended it before the login was done. */
+/** The broker took the login and ended the connection at once, without a reason. */
 export class LoginCutError extends TransportError {}
 
 /** The broker does not let this login say or hear what it tried, and never will. */

@@ -49,7 +49,7 @@ export interface HostileReport {
 const burst = 500;
 /**
  * The first two attack one sound worker each: in a second dispute a sound one would lose its place
- * itself, as `coordinator/membership.ts` has it.
+ * itself, as `coordinator/membership/disputes.ts` has it.
  */
 const targets: readonly Target[] = [
   { kind: "worker", name: "w0" },

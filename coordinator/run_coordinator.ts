@@ -58,14 +58,10 @@ import {
   vectorsFromArrays,
 } from "./checkpoint_vectors.ts";
 import { diskFileSystem, type FileSystem } from "./file_system.ts";
-import {
-  changeMembership,
-  type FinishReport,
-  initialMembership,
-  type MembershipCommand,
-  type MembershipEvent,
-  type MembershipLimits,
-} from "./membership.ts";
+import type { MembershipCommand } from "./membership/commands.ts";
+import type { MembershipEvent } from "./membership/events.ts";
+import { changeMembership } from "./membership/membership.ts";
+import { type FinishReport, initialMembership, type MembershipLimits } from "./membership/state.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { RunReport } from "./run_report.ts";
 import { bytesOf } from "./safetensors.ts";

@@ -65,8 +65,9 @@ export class NatsServerError extends Error {
 
 /**
  * A connection whose other end takes nothing for this long is cut. A worker on wasm reads nothing while
- * one call computes, so it is what every worker may be silent for (`coordinator/membership.ts`): 10 s,
- * the server's default, would take it for dead. What waits for it meanwhile is bounded by `max_pending`.
+ * one call computes, so it is what every worker may be silent for
+ * (`coordinator/membership/failure_detector.ts`): 10 s, the server's default, would take it for dead.
+ * What waits for it meanwhile is bounded by `max_pending`.
  */
 const writeDeadlineSeconds = 600;
 /** Of the server; who answers none of three is cut, which is not to be sooner than that. */

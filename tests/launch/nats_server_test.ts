@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { patienceMsMax } from "../../coordinator/membership.ts";
+import { patienceMsMax } from "../../coordinator/membership/failure_detector.ts";
 import { startNatsServer } from "../../launch/nats_server.ts";
 import { delay, systemClock } from "../../net/clock.ts";
 import { connectNats } from "../../net/nats_transport.ts";

@@ -15,7 +15,8 @@ export interface Defect {
 }
 
 const coordinator = "coordinator/run_coordinator.ts";
-const membership = "coordinator/membership.ts";
+const joining = "coordinator/membership/joining_and_leaving.ts";
+const generations = "coordinator/membership/generations.ts";
 const journal = "coordinator/journal.ts";
 const sum = "collective/all_reduce.ts";
 const sendStream = "collective/send_stream.ts";
@@ -120,7 +121,7 @@ export const defects: readonly Defect[] = [
   },
   {
     what: "silence is not noticed",
-    file: membership,
+    file: "coordinator/membership/failure_detector.ts",
     from: "nowMs - member.lastSeenMs > patienceMs(state, member.where)",
     to: "nowMs - member.lastSeenMs > Infinity",
     unseen:
@@ -129,19 +130,19 @@ export const defects: readonly Defect[] = [
   },
   {
     what: "an end reported before a rollback still counts",
-    file: membership,
+    file: generations,
     from: "members: state.members.map((member) => ({ ...member, finished: null })),",
     to: "",
   },
   {
     what: "a worker that comes back is a member twice",
-    file: membership,
+    file: joining,
     from: '? lose(state, [{ worker, reason: "lost its connection and came back" }], nowMs)',
     to: "? same(state)",
   },
   {
     what: "a join that comes late makes a ready worker a newcomer",
-    file: membership,
+    file: joining,
     from: "if (twin && attempt < twin.attempt) return same(state);",
     to: "",
     unseen:
@@ -149,19 +150,19 @@ export const defects: readonly Defect[] = [
   },
   {
     what: "generations are counted anew",
-    file: membership,
+    file: generations,
     from: "const generation = state.generation + 1;",
     to: "const generation = state.restarts + 1;",
   },
   {
     what: "who leaves takes part for ever",
-    file: membership,
+    file: generations,
     from: "member.ready && !member.leaving",
     to: "member.ready",
   },
   {
     what: "a run is over when its first worker says so",
-    file: membership,
+    file: "coordinator/membership/ending.ts",
     from: "if (members.some((member) => !member.finished)) return same(state);",
     to: "if (members.every((member) => !member.finished)) return same(state);",
   },

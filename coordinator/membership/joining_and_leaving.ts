@@ -1,0 +1,109 @@
+/**
+ * Who comes and who goes on purpose, and how a snapshot takes in the one and lets go the other. A
+ * worker joins by its name, and takes part once it is ready and found to be like the others.
+ */
+import { nameIsTaken } from "../../net/messages.ts";
+import { fail, type MembershipChange, refuse, same } from "./commands.ts";
+import type { MembershipEvent } from "./events.ts";
+import { candidates, lose, regroup } from "./generations.ts";
+import { isBack, startIfEnough } from "./rendezvous.ts";
+import { type Member, type MembershipState, type ReadyReport, updateMember } from "./state.ts";
+
+export function join(
+  state: MembershipState,
+  { worker, where, attempt = 0 }: Extract<MembershipEvent, { type: "join" }>,
+  nowMs: number,
+): MembershipChange {
+  const twin = state.members.find((member) => member.id === worker);
+  if (twin && twin.where !== where) {
+    return refuse(state, worker, nameIsTaken(worker, twin.where));
+  }
+  // The worker has joined again since.
+  if (twin && attempt < twin.attempt) return same(state);
+  // The same process again: it had lost its connection, and with it its part of the generation.
+  const before = twin
+    ? lose(state, [{ worker, reason: "lost its connection and came back" }], nowMs)
+    : same(state);
+  const member: Member = {
+    id: worker,
+    where,
+    attempt,
+    lastSeenMs: nowMs,
+    lastHeardMs: nowMs,
+    ready: null,
+    finished: null,
+    leaving: false,
+  };
+  return {
+    state: { ...before.state, members: [...before.state.members, member] },
+    commands: [...before.commands, { type: "accept", worker }],
+  };
+}
+
+export function ready(
+  before: MembershipState,
+  worker: string,
+  report: ReadyReport,
+  nowMs: number,
+): MembershipChange {
+  // Once is enough; what it runs on cannot change without a new process.
+  if (before.active.includes(worker)) {
+    return same(updateMember(before, worker, { lastSeenMs: nowMs }));
+  }
+  const first = before.members.find((member) => member.ready && member.id !== worker);
+  const agreed = before.agreed ?? first?.ready ?? report;
+  for (const field of agreedFields) {
+    const [found, wanted] = [report[field], agreed[field]];
+    if (found === wanted) continue;
+    const others = first ? `worker "${first.id}" has` : "the run began with";
+    const message = `worker "${worker}" has ${fieldNames[field]} ${found}, ${others} ` +
+      `${wanted}; equal weights on every worker need them equal`;
+    // A newcomer that does not fit must not end a run that is well.
+    if (before.begun) {
+      return {
+        state: { ...before, members: before.members.filter((member) => member.id !== worker) },
+        commands: [{ type: "refuse", worker, reason: message }],
+      };
+    }
+    return fail(before, `Cannot start: ${message}`);
+  }
+  const state = {
+    ...updateMember(before, worker, { ready: report, lastSeenMs: nowMs, lastHeardMs: nowMs }),
+    cameBackMs: before.cameBackMs ?? (isBack(before, worker) ? nowMs : null),
+  };
+  return state.phase === "gathering" ? startIfEnough(state) : same(state);
+}
+
+const fieldNames = {
+  engine: "engine",
+  engineVersion: "engine version",
+  precision: "precision",
+  modelSource: "source of the model's module",
+  parameterCount: "parameter count",
+  fingerprint: "model and data fingerprint",
+} as const;
+const agreedFields = Object.keys(fieldNames) as (keyof typeof fieldNames)[];
+
+export function leave(state: MembershipState, worker: string, nowMs: number): MembershipChange {
+  const leaving = updateMember(state, worker, { leaving: true });
+  if (state.active.includes(worker)) return same(leaving);
+  return lose(leaving, [{ worker, reason: "it left" }], nowMs);
+}
+
+/** Opens a generation with those who wait and without those who leave, if there are any. */
+export function takeIn(state: MembershipState, nowMs: number): MembershipChange {
+  // A run that is to stop ends with those who are there.
+  if (state.phase !== "running" || state.stopRequested) return same(state);
+  const wanted = candidates(state);
+  const changes = wanted.length !== state.active.length ||
+    wanted.some((worker) => !state.active.includes(worker));
+  if (!changes) return same(state);
+  const leavers = state.members.filter((member) => member.leaving).map(({ id }) => id);
+  const rest = { ...state, members: state.members.filter((member) => !member.leaving) };
+  const joined = wanted.filter((worker) => !state.active.includes(worker));
+  const sentence = [
+    ...joined.map((worker) => `Worker "${worker}" joined`),
+    ...leavers.map((worker) => `Worker "${worker}" left`),
+  ].join("; ");
+  return regroup(rest, sentence, nowMs);
+}

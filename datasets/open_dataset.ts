@@ -1,5 +1,5 @@
 /** Datasets by name: the one place that knows them all, and the options of each. */
-import { type Options, type OptionSpec, resolveOptions } from "../net/options.ts";
+import { OptionError, type Options, type OptionSpec, resolveOptions } from "../net/options.ts";
 import { type DatasetName, datasetNames } from "../net/run_configuration.ts";
 import { augmented } from "./augmentation.ts";
 import { bouncingBalls } from "./bouncing_balls.ts";
@@ -27,6 +27,8 @@ interface DatasetDefinition {
   readonly options: readonly OptionSpec[];
   /** What `--data` has to name, where the dataset is nothing without it. */
   readonly needs?: string;
+  /** Why its sequences are never flipped or rotated, where that would make their answers wrong. */
+  readonly keptUpright?: string;
   /** @param own every declared option */
   open(options: DatasetOptions, own: Options, seed: number): Promise<Dataset> | Dataset;
 }
@@ -143,6 +145,8 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         meaning: "videos of a class differ in height and form, or, as published, by noise alone",
       },
     ],
+    keptUpright:
+      "they would make an ascending point a descending one, whose answer stays ascending",
     open: (options, own, seed) =>
       movingPoints({
         ...options,
@@ -224,8 +228,17 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
  * @throws {OptionError} for one that it does not have, or a value out of range
  */
 export function datasetOptions({ name, options = {} }: Pick<DatasetOptions, "name" | "options">) {
-  const specs = [...definitions[name as DatasetName].options, ...augmentation];
-  return resolveOptions(specs, options, `--dataset ${name}`);
+  const { options: own, keptUpright } = definitions[name as DatasetName];
+  if (keptUpright === undefined) {
+    return resolveOptions([...own, ...augmentation], options, `--dataset ${name}`);
+  }
+  const turn = augmentation.find((spec) => Object.hasOwn(options, spec.name))?.name;
+  if (turn !== undefined) {
+    throw new OptionError(
+      `Cannot use ${turn} with --dataset ${name}: ${keptUpright}; leave it out`,
+    );
+  }
+  return resolveOptions(own, options, `--dataset ${name}`);
 }
 
 /** Files and folders that the dataset is read from. */
@@ -257,6 +270,6 @@ export async function openDataset(options: DatasetOptions, seed: number): Promis
   }
   const own = datasetOptions(options);
   const dataset = await open(options, own, seed);
-  const changes = { flips: own.flips as boolean, rotations: own.rotations as boolean };
+  const changes = { flips: own.flips === true, rotations: own.rotations === true };
   return augmented(dataset, changes, seed);
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { augmented } from "../../datasets/augmentation.ts";
 import type { Dataset, ReadRequest } from "../../datasets/dataset.ts";
+import { datasetOptions, openDataset } from "../../datasets/open_dataset.ts";
+import { defaultRun } from "../../launch/run_flags.ts";
 
 /** Frames whose pixels are all different: 2x2, value 4 * frame + pixel. */
 const counting: Dataset = {
@@ -71,4 +73,19 @@ Deno.test("augmented() leaves validation and test alone, and cannot rotate what 
   const wide = { ...counting, frameShape: [2, 4, 1] } as const;
   assert.throws(() => augmented(wide, { flips: false, rotations: true }, 1), /2x4 by quarter/);
   assert.equal(augmented(counting, { flips: false, rotations: false }, 1), counting);
+});
+
+Deno.test("openDataset() flips no moving points, whose answers tell up from down", async () => {
+  const name = "moving-points";
+  for (const turn of ["flips", "rotations"]) {
+    await assert.rejects(
+      openDataset({ ...defaultRun.dataset, name, options: { [turn]: true } }, 1),
+      new RegExp(`Cannot use ${turn} with --dataset moving-points: .*ascending.*; leave it out`),
+    );
+  }
+  assert.deepEqual(Object.keys(datasetOptions({ name })), ["rows", "columns", "courses"]);
+  assert.throws(
+    () => datasetOptions({ name, options: { flip: true } }),
+    ({ message }: Error) => /choose from rows/.test(message) && !message.includes("flips"),
+  );
 });

@@ -2,9 +2,11 @@
  * Videos as folders of PNG frames, as KITTI, KTH and others are kept or extracted: each folder that
  * holds pictures is a sequence, its frames in the order of their names (2 before 10). Top folders
  * named train, validation (val) and test are the splits; without them the first 80 % of the
- * sequences train. With classes, the folder above a sequence is its class.
+ * sequences train. With classes, the folder above a sequence is its class, and without folders of
+ * the splits the first 80 % of each class train.
  */
 import { type Dataset, DatasetError } from "./dataset.ts";
+import { dividedByClass } from "./divided_by_class.ts";
 import { checkPicture } from "./picture_file.ts";
 import { dividedByFolders, listPictureFolders, splitOfFolder } from "./picture_folders.ts";
 import {
@@ -48,14 +50,18 @@ export async function openFrameFolder(options: FrameFolderOptions): Promise<Data
       })
     );
   }
-  const divided = divide(videos, path);
   const named = (some: readonly Video[]): readonly Video[] =>
     classes ? some.map((each) => ({ ...each, className: classOf(each.folder, path) })) : some;
-  const sequences = {
-    train: named(divided.train),
-    validation: named(divided.validation),
-    test: named(divided.test),
-  };
+  const byFolders = dividedByFolders(videos, path);
+  const sequences = byFolders
+    ? {
+      train: named(byFolders.train),
+      validation: named(byFolders.validation),
+      test: named(byFolders.test),
+    }
+    : classes
+    ? dividedByClass(named(videos), "videos", path)
+    : dividedInOrder(videos, path);
   return pictureSequences("Frames", options, sequences, failures);
 }
 
@@ -79,9 +85,7 @@ async function wholeParts(
   return parts.filter((frames) => frames.length > 0);
 }
 
-function divide(videos: readonly Video[], path: string) {
-  const divided = dividedByFolders(videos, path);
-  if (divided) return divided;
+function dividedInOrder(videos: readonly Video[], path: string) {
   const ranges = splitRanges(videos.length, `the folders of frames in "${path}"`);
   return {
     train: videos.slice(...ranges.train),

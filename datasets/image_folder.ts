@@ -4,7 +4,8 @@
  * are the splits; without them the first 80 % of each class train, in the order of their names, so
  * that every class is in every split.
  */
-import { type Dataset, DatasetError, type Split } from "./dataset.ts";
+import { type Dataset, DatasetError } from "./dataset.ts";
+import { classesInTurn, dividedByClass } from "./divided_by_class.ts";
 import { checkPicture } from "./picture_file.ts";
 import {
   dividedByFolders,
@@ -18,7 +19,6 @@ import {
   type PictureSequencesOptions,
 } from "./picture_sequences.ts";
 import type { ImageSize } from "./resample.ts";
-import { splitRanges } from "./split_ranges.ts";
 
 /** Files that are looked at together: there may be tens of thousands. */
 const checkedTogether = 64;
@@ -65,7 +65,15 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
         (options.classes ? "" : ", as around other images; move it into one"),
     );
   }
-  return pictureSequences("Single images", options, divide(images, path), failures);
+  const divided = dividedByFolders(images, path);
+  const sequences = divided
+    ? {
+      train: classesInTurn(divided.train),
+      validation: classesInTurn(divided.validation),
+      test: classesInTurn(divided.test),
+    }
+    : dividedByClass(images, "images", path);
+  return pictureSequences("Single images", options, sequences, failures);
 }
 
 /** The images that can be decoded, as far as that can be told without doing it. */
@@ -116,36 +124,4 @@ function checkSameSize(
 function classOf(folder: string): string | undefined {
   const own = splitOfFolder(folder) ? folder.split("/").slice(1).join("/") : folder;
   return own === "" ? undefined : own;
-}
-
-function divide(images: readonly Image[], path: string): Readonly<Record<Split, Image[]>> {
-  const divided = dividedByFolders(images, path);
-  const parts: Record<Split, Image[][]> = { train: [], validation: [], test: [] };
-  const splits = Object.keys(parts) as Split[];
-  if (divided) {
-    for (const split of splits) parts[split] = byClass(divided[split]);
-  } else {
-    for (const ofClass of byClass(images)) {
-      const { className } = ofClass[0];
-      const of = className === undefined ? "" : `of class "${className}" `;
-      const ranges = splitRanges(ofClass.length, `the images ${of}in "${path}"`);
-      for (const split of splits) parts[split].push(ofClass.slice(...ranges[split]));
-    }
-  }
-  return {
-    train: inTurn(parts.train),
-    validation: inTurn(parts.validation),
-    test: inTurn(parts.test),
-  };
-}
-
-function byClass(images: readonly Image[]): Image[][] {
-  return [...Map.groupBy(images, ({ className }) => className).values()];
-}
-
-/** One of each class after the other, so that the first few show them all. */
-function inTurn(classes: readonly (readonly Image[])[]): Image[] {
-  const most = classes.reduce((most, { length }) => Math.max(most, length), 0);
-  return Array.from({ length: most }, (_, index) => index)
-    .flatMap((index) => classes.flatMap((images) => images.slice(index, index + 1)));
 }

@@ -104,6 +104,34 @@ Deno.test("openFrameFolder() takes splits and classes from the folders' names", 
   });
 });
 
+Deno.test("openFrameFolder() splits the videos of each class on its own", async () => {
+  const videos = Object.fromEntries(
+    [["boxing", 4], ["walking", 3], ["waving", 11]].flatMap(([name, count]) =>
+      Array.from({ length: count as number }, (_, i) => [`${name}/v${i + 1}`, [i]])
+    ),
+  );
+  await withVideos(videos, async (path) => {
+    const [train, validation, test] = (await idsOf(path, { classes: true }))
+      .map((entries) => entries.map(({ id }) => id));
+    assert.deepEqual(train.slice(0, 5), [
+      ...["boxing/v1", "walking/v1", "waving/v1"],
+      ...["boxing/v2", "waving/v2"],
+    ]);
+    assert.equal(train.length, 2 + 1 + 9);
+    assert.deepEqual(validation, ["boxing/v3", "walking/v2", "waving/v10"]);
+    assert.deepEqual(test, ["boxing/v4", "walking/v3", "waving/v11"]);
+    // Without classes the folders are only where videos lie.
+    const [, , last] = await idsOf(path);
+    assert.deepEqual(last, [{ id: "waving/v11", frames: 1 }]);
+  });
+  await withVideos({ "a/1": [1], "a/2": [2], "a/3": [3], "b/1": [4], "b/2": [5] }, async (path) => {
+    await assert.rejects(
+      idsOf(path, { classes: true }),
+      /videos of class "b" in .* found 2, at least 3/,
+    );
+  });
+});
+
 Deno.test("openFrameFolder() stops at a broken file, or goes on around it", async () => {
   await withVideos({ a: [1, 2, 3, 4, 5], b: [1], c: [1] }, async (path) => {
     const bytes = await Deno.readFile(`${path}/a/3.png`);

@@ -1,6 +1,6 @@
 /** Any sequences as one NumPy array, and the answers to them as another where there are some. */
 import { type Dataset, type ReadRequest, type SequenceEntry, type Split } from "./dataset.ts";
-import { type NpyFrames, openNpyFrames } from "./npy_frames.ts";
+import { type FloatRange, type NpyFrames, openNpyFrames } from "./npy_frames.ts";
 import { type NpyTargets, openNpyTargets } from "./npy_targets.ts";
 import { requestedEntry } from "./requested_entry.ts";
 import { fileRanges, type FileSplit } from "./split_ranges.ts";
@@ -16,17 +16,19 @@ export interface NpyDatasetOptions {
    * all of them test. @default {"parts"}
    */
   readonly fileSplit?: FileSplit;
+  /** Of float32 values of frames, and of answers that are images. @default {"unit"} */
+  readonly range?: FloatRange;
 }
 
 /** @throws {DatasetError} if a file is malformed or its shape is another one */
 export async function openNpyDataset(options: NpyDatasetOptions): Promise<Dataset> {
-  const { path, targetPath, classes = 0, fileSplit = "parts" } = options;
-  const frames = await openNpyFrames(path);
+  const { path, targetPath, classes = 0, fileSplit = "parts", range = "unit" } = options;
+  const frames = await openNpyFrames(path, range);
   let targets: NpyTargets | undefined;
   try {
     targets = targetPath === undefined
       ? undefined
-      : await openNpyTargets(targetPath, classes, frames);
+      : await openNpyTargets(targetPath, { classes, range }, frames);
     return datasetOf(frames, fileSplit, targets, targetPath);
   } catch (error) {
     frames.close();

@@ -1,11 +1,21 @@
 /**
  * Frames as one NumPy array: (sequences, frames, rows, columns) or with channels last, of uint8 (255
- * is 1), float32 (taken as it is) or bool. They are read when they are asked for, so the file may be
+ * is 1), float32 or bool. They are read when they are asked for, so the file may be
  * larger than the memory.
  */
 import { DatasetError, type FrameShape } from "./dataset.ts";
 import { greyValues } from "./grey_values.ts";
 import { npyTypes, openNpy } from "./npy.ts";
+
+/**
+ * Which floats are taken: those in [0, 1] alone, which PSNR, SSIM and cross-entropy take for granted
+ * and would score wrong without a word, or any, as where data is standardized.
+ */
+export type FloatRange = "unit" | "any";
+export const floatRanges: readonly FloatRange[] = ["unit", "any"];
+
+/** Of float32, for what rounding leaves of resized frames beyond 0 and 1. */
+const unitTolerance = 1e-5;
 
 export interface NpyFrames {
   readonly path: string;
@@ -15,14 +25,15 @@ export interface NpyFrames {
   readonly frameShape: FrameShape;
   /**
    * [frames, rows, columns, channels]
-   * @throws {DatasetError} where the file has become shorter or holds what is no number
+   * @throws {DatasetError} where the file has become shorter or holds what is no number, or one out
+   *   of range
    */
   read(sequence: number, offset: number, frames: number): Promise<Float32Array>;
   close(): void;
 }
 
 /** @throws {DatasetError} if the file is malformed or its shape is another one */
-export async function openNpyFrames(path: string): Promise<NpyFrames> {
+export async function openNpyFrames(path: string, range: FloatRange): Promise<NpyFrames> {
   const file = await openNpy(path, ["|u1", "<f4", "|b1"]);
   const [sequences, frames, rows, columns, channels = 1] = file.shape;
   if (file.shape.length < 4 || file.shape.length > 5 || file.shape.includes(0)) {
@@ -42,15 +53,25 @@ export async function openNpyFrames(path: string): Promise<NpyFrames> {
       if (file.type === "|b1") return Float32Array.from(bytes);
       // Aligned, because the bytes have a buffer of their own.
       const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
-      const wrong = values.findIndex((value) => !Number.isFinite(value));
+      const wrong = values.findIndex((value) => !isUsable(value, range));
       if (wrong >= 0) {
         throw new DatasetError(
           `Cannot use "${path}": sequence ${sequence} holds ${values[wrong]} in its frame ` +
-            `${offset + Math.floor((wrong * 4) / frameBytes)}`,
+            `${offset + Math.floor((wrong * 4) / frameBytes)}` +
+            (Number.isFinite(values[wrong]) ? outOfRange : ""),
         );
       }
       return values;
     },
     close: () => file.close(),
   };
+}
+
+const outOfRange = ", expected values in [0, 1], as losses and scores take them; divide grey " +
+  "levels by 255 or save them as uint8, or have any values taken as they are with " +
+  "--dataset-options range=any";
+
+function isUsable(value: number, range: FloatRange): boolean {
+  if (range === "any") return Number.isFinite(value);
+  return value >= -unitTolerance && value <= 1 + unitTolerance;
 }

@@ -5,7 +5,7 @@
  */
 import { DatasetError } from "./dataset.ts";
 import { type NpyFile, type NpyType, npyTypes, openNpy } from "./npy.ts";
-import { type NpyFrames, openNpyFrames } from "./npy_frames.ts";
+import { type FloatRange, type NpyFrames, openNpyFrames } from "./npy_frames.ts";
 
 export interface NpyTargets {
   readonly targetShape: readonly number[];
@@ -16,20 +16,32 @@ export interface NpyTargets {
   close(): void;
 }
 
+export interface NpyTargetsOptions {
+  /** How many there are; 0 for answers that are images. */
+  readonly classes: number;
+  /** Of images. */
+  readonly range: FloatRange;
+}
+
 /**
- * @param classes how many there are; 0 for answers that are images
  * @throws {DatasetError} if the file is malformed or does not fit the frames
  */
 export async function openNpyTargets(
   path: string,
-  classes: number,
+  { classes, range }: NpyTargetsOptions,
   frames: NpyFrames,
 ): Promise<NpyTargets> {
-  return classes === 0 ? await openImages(path, frames) : await openClasses(path, classes, frames);
+  return classes === 0
+    ? await openImages(path, range, frames)
+    : await openClasses(path, classes, frames);
 }
 
-async function openImages(path: string, frames: NpyFrames): Promise<NpyTargets> {
-  const images = await openNpyFrames(path);
+async function openImages(
+  path: string,
+  range: FloatRange,
+  frames: NpyFrames,
+): Promise<NpyTargets> {
+  const images = await openNpyFrames(path, range);
   const found = [images.sequences, images.frames, ...images.frameShape.slice(0, 2)];
   const wanted = [frames.sequences, frames.frames, ...frames.frameShape.slice(0, 2)];
   if (`${found}` !== `${wanted}`) {

@@ -10,6 +10,7 @@ import { openMnistImages } from "./mnist_images.ts";
 import { type MovingMnistOptions, openMovingMnist } from "./moving_mnist.ts";
 import { movingPoints } from "./moving_points.ts";
 import { openNpyDataset } from "./npy_dataset.ts";
+import { type FloatRange, floatRanges } from "./npy_frames.ts";
 import { openRadar, type RadarOptions } from "./radar.ts";
 import { openSevir } from "./sevir.ts";
 import { type FileSplit, fileSplitOption } from "./split_ranges.ts";
@@ -169,10 +170,16 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         max: 65_536,
         meaning: "that the answers number, of each sequence, frame or pixel; 0 for images",
       },
+      {
+        name: "range",
+        default: "unit",
+        choices: floatRanges,
+        meaning: "floats must lie in [0, 1], or may be any, where PSNR, SSIM and bce mean little",
+      },
       fileSplitOption,
     ],
     needs: "an .npy file of sequences",
-    open({ path }, { targets, classes, split }) {
+    open({ path }, { targets, classes, range, split }) {
       if (classes !== 0 && targets === "") {
         throw new DatasetError(
           `Cannot tell ${classes} classes of "${path}": name the file that numbers them with ` +
@@ -184,6 +191,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         targetPath: targets as string || undefined,
         classes: classes as number,
         fileSplit: split as FileSplit,
+        range: range as FloatRange,
       });
     },
   },

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { DatasetError, type Split } from "../../datasets/dataset.ts";
-import { openNpyDataset } from "../../datasets/npy_dataset.ts";
+import { type NpyDatasetOptions, openNpyDataset } from "../../datasets/npy_dataset.ts";
 import { openDataset } from "../../datasets/open_dataset.ts";
 import { defaultRun } from "../../launch/run_flags.ts";
 import { buildModel } from "../../models/build_model.ts";
@@ -13,7 +13,7 @@ const splits: readonly Split[] = ["train", "validation", "test"];
 
 Deno.test("openNpyDataset() reads uint8 and float32, with and without channels", async () => {
   const count = 10 * 4 * 2 * 3;
-  const numbers = Float32Array.from({ length: count * 2 }, (_, i) => i / 7);
+  const numbers = Float32Array.from({ length: count * 2 }, (_, i) => i / 7000);
   const files = {
     "bytes.npy": npyBytes({
       shape: [10, 4, 2, 3],
@@ -72,6 +72,49 @@ Deno.test("openNpyDataset() says what is wrong with shape, type and values", asy
   });
 });
 
+Deno.test("openNpyDataset() takes floats beyond [0, 1] only where it is told so", async () => {
+  const floats = (value: number) => {
+    const values = new Float32Array(3 * 2 * 2 * 2).fill(0.5);
+    values[13] = value;
+    return npyBytes({ shape: [3, 2, 2, 2], dtype: "<f4", data: new Uint8Array(values.buffer) });
+  };
+  const files = {
+    "grey.npy": floats(201),
+    "standardized.npy": floats(-0.25),
+    // As resizing leaves it.
+    "rounded.npy": floats(1.0000002),
+    "nan.npy": floats(NaN),
+  };
+  const second = { split: "validation", epoch: 0, sequence: 0, offset: 1, frames: 1 } as const;
+  await withFolder(files, async (folder) => {
+    const readOf = async (name: string, more: Partial<NpyDatasetOptions> = {}) => {
+      const dataset = await openNpyDataset({ path: `${folder}/${name}.npy`, ...more });
+      try {
+        await dataset.readTargets?.(second);
+        return (await dataset.read(second))[1];
+      } finally {
+        dataset.close();
+      }
+    };
+    const message = (value: string) =>
+      new RegExp(`sequence 1 holds ${value} in its frame 1, expected .*\\[0, 1\\].*range=any$`);
+    await assert.rejects(readOf("grey"), message("201"));
+    await assert.rejects(readOf("standardized"), message("-0.25"));
+    assert.equal(await readOf("grey", { range: "any" }), 201);
+    assert.equal(await readOf("rounded"), Math.fround(1.0000002));
+    // Answers that are images are scored in the same way.
+    const targetPath = `${folder}/grey.npy`;
+    await assert.rejects(readOf("rounded", { targetPath }), /grey\.npy.* holds 201/);
+    await readOf("rounded", { targetPath, range: "any" });
+    await assert.rejects(readOf("nan", { range: "any" }), /holds NaN in its frame 1$/);
+    const { dataset } = defaultRun;
+    const options = { ...dataset, name: "npy", path: `${folder}/grey.npy` };
+    const any = await openDataset({ ...options, options: { range: "any" } }, 1);
+    assert.equal((await any.read(second))[1], 201);
+    any.close();
+  });
+});
+
 /** 5 sequences of 3 frames of 2x2 pixels. */
 const ramp = npyBytes({ shape: [5, 3, 2, 2], data: Uint8Array.from({ length: 60 }, (_, i) => i) });
 const secondOfLast = { split: "test", epoch: 0, sequence: 0, offset: 1, frames: 2 } as const;
@@ -90,7 +133,7 @@ Deno.test("openNpyDataset() takes all sequences for test where it is told so", a
 });
 
 Deno.test("openNpyDataset() answers with the images of another file", async () => {
-  const floats = Float32Array.from({ length: 120 }, (_, i) => i / 3);
+  const floats = Float32Array.from({ length: 120 }, (_, i) => i / 300);
   const files = {
     "frames.npy": ramp,
     "two.npy": npyBytes({

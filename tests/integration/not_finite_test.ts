@@ -14,7 +14,7 @@ const ignore = natsServerMissing;
 const [sequences, frames, side] = [10, 11, 8];
 const small = [
   ...["--dataset", "npy", "--engine", engine, "--filters", "2", "--lanes", "4", "--window", "5"],
-  ...["--snapshot-steps", "3", "--checkpoint-steps", "1"],
+  ...["--dataset-options", "range=any", "--snapshot-steps", "3", "--checkpoint-steps", "1"],
 ];
 
 /** Noise, and in both windows of these training sequences one bright pixel. */

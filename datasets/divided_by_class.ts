@@ -3,7 +3,7 @@
  * of their names, and without it the last 10 % of all sequences would be of the last class alone.
  */
 import type { Split } from "./dataset.ts";
-import { splitRanges } from "./split_ranges.ts";
+import { orAllForTest, splitRanges } from "./split_ranges.ts";
 
 interface Classed {
   readonly className?: string;
@@ -23,7 +23,7 @@ export function dividedByClass<T extends Classed>(
   for (const ofClass of byClass(all)) {
     const { className } = ofClass[0];
     const of = className === undefined ? "" : `of class "${className}" `;
-    const ranges = splitRanges(ofClass.length, `the ${what} ${of}in "${path}"`);
+    const ranges = splitRanges(ofClass.length, `the ${what} ${of}in "${path}"`, orAllForTest);
     for (const split of Object.keys(parts) as Split[]) {
       parts[split].push(...ofClass.slice(...ranges[split]));
     }

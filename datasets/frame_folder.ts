@@ -8,13 +8,18 @@
 import { type Dataset, DatasetError } from "./dataset.ts";
 import { dividedByClass } from "./divided_by_class.ts";
 import { checkPicture } from "./picture_file.ts";
-import { dividedByFolders, listPictureFolders, splitOfFolder } from "./picture_folders.ts";
+import {
+  allForTest,
+  dividedByFolders,
+  listPictureFolders,
+  splitOfFolder,
+} from "./picture_folders.ts";
 import {
   type PictureSequence,
   pictureSequences,
   type PictureSequencesOptions,
 } from "./picture_sequences.ts";
-import { splitRanges } from "./split_ranges.ts";
+import { orAllForTest, splitRanges } from "./split_ranges.ts";
 
 export interface FrameFolderOptions extends PictureSequencesOptions {
   /** Whether the folder above each sequence is its class, to be answered for each frame. */
@@ -52,7 +57,9 @@ export async function openFrameFolder(options: FrameFolderOptions): Promise<Data
   }
   const named = (some: readonly Video[]): readonly Video[] =>
     classes ? some.map((each) => ({ ...each, className: classOf(each.folder, path) })) : some;
-  const byFolders = dividedByFolders(videos, path);
+  const byFolders = options.fileSplit === "test"
+    ? allForTest(videos, path)
+    : dividedByFolders(videos, path);
   const sequences = byFolders
     ? {
       train: named(byFolders.train),
@@ -86,7 +93,7 @@ async function wholeParts(
 }
 
 function dividedInOrder(videos: readonly Video[], path: string) {
-  const ranges = splitRanges(videos.length, `the folders of frames in "${path}"`);
+  const ranges = splitRanges(videos.length, `the folders of frames in "${path}"`, orAllForTest);
   return {
     train: videos.slice(...ranges.train),
     validation: videos.slice(...ranges.validation),

@@ -8,6 +8,7 @@ import { type Dataset, DatasetError } from "./dataset.ts";
 import { classesInTurn, dividedByClass } from "./divided_by_class.ts";
 import { checkPicture } from "./picture_file.ts";
 import {
+  allForTest,
   dividedByFolders,
   listPictureFolders,
   type PictureFolder,
@@ -65,7 +66,9 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
         (options.classes ? "" : ", as around other images; move it into one"),
     );
   }
-  const divided = dividedByFolders(images, path);
+  const divided = options.fileSplit === "test"
+    ? allForTest(images, path)
+    : dividedByFolders(images, path);
   const sequences = divided
     ? {
       train: classesInTurn(divided.train),

@@ -209,10 +209,11 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         default: false,
         meaning: "each PNG is a sequence of one frame; its folder, if it has one, is its class",
       },
+      fileSplitOption,
     ],
     needs: "a folder of folders of PNG frames",
     open({ path, onBadFile }, own) {
-      const { channels, classes, images } = own;
+      const { channels, classes, images, split } = own;
       if (channels !== 1 && channels !== 3) {
         throw new DatasetError(`Cannot read frames of ${channels} channels: give 1 or 3`);
       }
@@ -221,6 +222,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       return open({
         ...{ path: path!, onBadFile, frameSize: size, channels },
         classes: classes as boolean,
+        fileSplit: split as FileSplit,
       });
     },
   },

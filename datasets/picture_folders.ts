@@ -68,3 +68,22 @@ export function dividedByFolders<T extends { readonly name: string; readonly fol
   }
   return { train, validation, test };
 }
+
+/**
+ * All of it for test.
+ * @throws {DatasetError} where some lies in a folder that is named for training or validation
+ */
+export function allForTest<T extends { readonly name: string; readonly folder: string }>(
+  all: readonly T[],
+  root: string,
+): Readonly<Record<Split, readonly T[]>> {
+  const held = all.find(({ folder }) => (splitOfFolder(folder) ?? "test") !== "test");
+  if (held) {
+    throw new DatasetError(
+      `Cannot take all of "${root}" for test: "${held.name}" lies in a folder for ` +
+        `${splitOfFolder(held.folder) === "train" ? "training" : "validation"}; name the folder ` +
+        "of those for test with --data, or leave split=test out",
+    );
+  }
+  return { train: [], validation: [], test: all };
+}

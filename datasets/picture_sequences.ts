@@ -4,6 +4,7 @@ import type { Dataset, ReadRequest, SequenceEntry, Split } from "./dataset.ts";
 import { Decoder } from "./decoder.ts";
 import { naturalOrder } from "./picture_folders.ts";
 import { requestedEntry } from "./requested_entry.ts";
+import type { FileSplit } from "./split_ranges.ts";
 
 const cacheBytesMaxDefault = 256 * 1024 * 1024;
 
@@ -21,6 +22,8 @@ export interface PictureSequencesOptions {
   readonly frameSize: readonly [rows: number, columns: number];
   /** 1 for grey, 3 for colour. */
   readonly channels: 1 | 3;
+  /** Whether sequences are cut into splits, or are all for test. @default {"parts"} */
+  readonly fileSplit?: FileSplit;
   /** Of decoded frames. @default {256 MiB} */
   readonly cacheBytesMax?: number;
 }

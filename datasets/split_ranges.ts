@@ -7,13 +7,14 @@ export type SplitRanges = Readonly<Record<Split, readonly [first: number, end: n
 /**
  * Index ranges of `count` items in a fixed order; validation and test have at least one each.
  * @param what names the items and their origin in the error
+ * @param otherwise ends the error with what else can be done, e.g. `orAllForTest`
  * @throws {DatasetError} if there are fewer than 3 items
  */
-export function splitRanges(count: number, what: string): SplitRanges {
+export function splitRanges(count: number, what: string, otherwise = ""): SplitRanges {
   if (count < 3) {
     throw new DatasetError(
       `Cannot split ${what} into training, validation and test: found ${count}, ` +
-        `at least 3 are needed`,
+        `at least 3 are needed${otherwise}`,
     );
   }
   const held = Math.max(1, Math.floor(count / 10));
@@ -24,15 +25,19 @@ export function splitRanges(count: number, what: string): SplitRanges {
   };
 }
 
-/** What a file of sequences is for: published test sets are not to be cut. */
+/** What a file or folder of sequences is for: published test sets are not to be cut. */
 export type FileSplit = "parts" | "test";
 
 export const fileSplitOption: OptionSpec = {
   name: "split",
   default: "parts",
   choices: ["parts", "test"],
-  meaning: "a file's sequences are cut into training, validation and test, or are all for test",
+  meaning: "recorded sequences are cut into training, validation and test, or are all for test",
 };
+
+/** Of datasets with `fileSplitOption`. */
+export const orAllForTest =
+  ", or give --dataset-options split=test to take them all as test sequences";
 
 /**
  * Index ranges of a file's sequences, and what they are for in words.
@@ -44,7 +49,7 @@ export function fileRanges(
   path: string,
 ): { readonly ranges: SplitRanges; readonly inWords: string } {
   if (fileSplit === "parts") {
-    const ranges = splitRanges(count, `the sequences of "${path}"`);
+    const ranges = splitRanges(count, `the sequences of "${path}"`, orAllForTest);
     const [train, validation, test] = Object.values(ranges).map(([first, end]) => end - first);
     return {
       ranges,

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { DatasetError, type Split } from "../../datasets/dataset.ts";
 import { type FrameFolderOptions, openFrameFolder } from "../../datasets/frame_folder.ts";
+import { openDataset } from "../../datasets/open_dataset.ts";
 import { encodePng } from "../../datasets/png.ts";
+import { defaultRun } from "../../launch/run_flags.ts";
 
 const splits: readonly Split[] = ["train", "validation", "test"];
 const options = { frameSize: [2, 3], channels: 1, classes: false } as const;
@@ -128,6 +130,37 @@ Deno.test("openFrameFolder() splits the videos of each class on its own", async 
     await assert.rejects(
       idsOf(path, { classes: true }),
       /videos of class "b" in .* found 2, at least 3/,
+    );
+  });
+});
+
+Deno.test("openFrameFolder() takes all videos for test where it is told so", async () => {
+  await withVideos({ "drive": [7, 8] }, async (path) => {
+    await assert.rejects(
+      idsOf(path),
+      /found 1, at least 3 are needed, or give --dataset-options split=test to take them all/,
+    );
+    const given = { ...defaultRun.dataset, name: "frames", path };
+    const dataset = await openDataset(
+      { ...given, options: { split: "test", rows: 2, columns: 3 } },
+      1,
+    );
+    const entries = splits.map((split) => dataset.catalogue(split, 0));
+    assert.deepEqual(entries, [[], [], [{ id: "drive", frames: 2 }]]);
+    const read = await dataset.read({ split: "test", epoch: 0, sequence: 0, offset: 1, frames: 1 });
+    assert.deepEqual(read, new Float32Array(6).fill(8 / 255));
+    dataset.close();
+  });
+  const fileSplit = "test";
+  await withVideos({ "test/boxing/a": [1], "test/walking/b": [2] }, async (path) => {
+    const [train, , test] = await idsOf(path, { fileSplit, classes: true });
+    assert.deepEqual([train.length, test.length], [0, 2]);
+  });
+  // Who asks for all would be told scores of what the network has learnt.
+  await withVideos({ "test/a": [1], "train/b": [2] }, async (path) => {
+    await assert.rejects(
+      idsOf(path, { fileSplit }),
+      /Cannot take all of .* "train\/b" lies in a folder for training; name the folder/,
     );
   });
 });

@@ -94,7 +94,10 @@ Deno.test("openImageFolder() takes splits from the folders' names, and images wi
     await assert.rejects(idsOf(path), /class of ".*\/1\.png".*as around other images/);
   });
   await withImages({ "a": range(3), "b": range(2) }, async (path) => {
-    await assert.rejects(idsOf(path), /images of class "b" in .* found 2, at least 3/);
+    await assert.rejects(idsOf(path), /images of class "b" in .* found 2, at least 3.*split=test/);
+    assert.deepEqual(await idsOf(path, { fileSplit: "test" }), [[], [], [
+      ...["a/1.png", "b/1.png", "a/2.png", "b/2.png", "a/3.png"],
+    ]]);
   });
 });
 

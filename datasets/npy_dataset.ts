@@ -16,7 +16,7 @@ export interface NpyDatasetOptions {
    * all of them test. @default {"parts"}
    */
   readonly fileSplit?: FileSplit;
-  /** Of float32 values of frames, and of answers that are images. @default {"unit"} */
+  /** Of floats in frames, and in answers that are images. @default {"unit"} */
   readonly range?: FloatRange;
 }
 

@@ -1,11 +1,11 @@
 /**
  * Frames as one NumPy array: (sequences, frames, rows, columns) or with channels last, of uint8 (255
- * is 1), float32 or bool. They are read when they are asked for, so the file may be
+ * is 1), uint16 (65535 is 1), float16, float32, float64 or bool. They are read when they are asked for, so the file may be
  * larger than the memory.
  */
 import { DatasetError, type FrameShape } from "./dataset.ts";
-import { greyValues } from "./grey_values.ts";
 import { npyTypes, openNpy } from "./npy.ts";
+import { npyValues, npyValueTypes } from "./npy_values.ts";
 
 /**
  * Which floats are taken: those in [0, 1] alone, which PSNR, SSIM and cross-entropy take for granted
@@ -14,7 +14,7 @@ import { npyTypes, openNpy } from "./npy.ts";
 export type FloatRange = "unit" | "any";
 export const floatRanges: readonly FloatRange[] = ["unit", "any"];
 
-/** Of float32, for what rounding leaves of resized frames beyond 0 and 1. */
+/** For what rounding leaves of resized frames beyond 0 and 1. */
 const unitTolerance = 1e-5;
 
 export interface NpyFrames {
@@ -32,32 +32,37 @@ export interface NpyFrames {
   close(): void;
 }
 
-/** @throws {DatasetError} if the file is malformed or its shape is another one */
-export async function openNpyFrames(path: string, range: FloatRange): Promise<NpyFrames> {
-  const file = await openNpy(path, ["|u1", "<f4", "|b1"]);
+/**
+ * @param otherwise ends the error about another type or shape with what else can be done
+ * @throws {DatasetError} if the file is malformed or its shape is another one
+ */
+export async function openNpyFrames(
+  path: string,
+  range: FloatRange,
+  otherwise = "",
+): Promise<NpyFrames> {
+  const file = await openNpy(path, npyValueTypes, otherwise);
   const [sequences, frames, rows, columns, channels = 1] = file.shape;
   if (file.shape.length < 4 || file.shape.length > 5 || file.shape.includes(0)) {
     file.close();
     throw new DatasetError(
       `Cannot read sequences from "${path}": expected shape (sequences, frames, rows, columns) or ` +
-        `with channels, found (${file.shape.join(", ")})`,
+        `with channels, found (${file.shape.join(", ")})${otherwise}`,
     );
   }
-  const frameBytes = rows * columns * channels * npyTypes[file.type];
+  const frameSize = rows * columns * channels;
+  const frameBytes = frameSize * npyTypes[file.type];
   return {
     ...{ path, sequences, frames, frameShape: [rows, columns, channels] },
     async read(sequence, offset, count) {
       const start = (sequence * frames + offset) * frameBytes;
       const bytes = await file.read(start, count * frameBytes);
-      if (file.type === "|u1") return greyValues(bytes);
-      if (file.type === "|b1") return Float32Array.from(bytes);
-      // Aligned, because the bytes have a buffer of their own.
-      const values = new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+      const values = npyValues(file.type, bytes);
       const wrong = values.findIndex((value) => !isUsable(value, range));
       if (wrong >= 0) {
         throw new DatasetError(
           `Cannot use "${path}": sequence ${sequence} holds ${values[wrong]} in its frame ` +
-            `${offset + Math.floor((wrong * 4) / frameBytes)}` +
+            `${offset + Math.floor(wrong / frameSize)}` +
             (Number.isFinite(values[wrong]) ? outOfRange : ""),
         );
       }

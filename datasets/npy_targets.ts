@@ -41,7 +41,11 @@ async function openImages(
   range: FloatRange,
   frames: NpyFrames,
 ): Promise<NpyTargets> {
-  const images = await openNpyFrames(path, range);
+  const images = await openNpyFrames(
+    path,
+    range,
+    "; where the answers are classes, say how many with --dataset-options classes=N",
+  );
   const found = [images.sequences, images.frames, ...images.frameShape.slice(0, 2)];
   const wanted = [frames.sequences, frames.frames, ...frames.frameShape.slice(0, 2)];
   if (`${found}` !== `${wanted}`) {

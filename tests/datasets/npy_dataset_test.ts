@@ -49,7 +49,7 @@ Deno.test("openNpyDataset() says what is wrong with shape, type and values", asy
   const files = {
     "flat.npy": npyBytes({ shape: [6, 4], data: new Uint8Array(24) }),
     "two.npy": npyBytes({ shape: [2, 1, 2, 2], data: new Uint8Array(8) }),
-    "doubles.npy": npyBytes({ shape: [3, 1, 1, 1], dtype: "<f8", data: new Uint8Array(24) }),
+    "complex.npy": npyBytes({ shape: [3, 1, 1, 1], dtype: "<c8", data: new Uint8Array(24) }),
     "nan.npy": npyBytes({ shape: [3, 2, 2, 2], dtype: "<f4", data: new Uint8Array(bad.buffer) }),
   };
   await withFolder(files, async (folder) => {
@@ -62,7 +62,7 @@ Deno.test("openNpyDataset() says what is wrong with shape, type and values", asy
       );
     await refused("flat.npy", /expected shape \(sequences, frames.*found \(6, 4\)/);
     await refused("two.npy", /found 2, at least 3/);
-    await refused("doubles.npy", /expected '\|u1' \(uint8\) or '<f4' \(float32\)/);
+    await refused("complex.npy", /expected '\|u1' \(uint8\) or .* or '<f4' \(float32\).*<c8.*\}$/);
     const dataset = await openNpyDataset({ path: `${folder}/nan.npy` });
     await assert.rejects(
       dataset.read({ split: "validation", epoch: 0, sequence: 0, offset: 0, frames: 2 }),
@@ -113,6 +113,78 @@ Deno.test("openNpyDataset() takes floats beyond [0, 1] only where it is told so"
     assert.equal((await any.read(second))[1], 201);
     any.close();
   });
+});
+
+const ofNumPy = (name: string) =>
+  new URL(`../fixtures/datasets/npy/${name}.npy`, import.meta.url).pathname;
+
+Deno.test("openNpyDataset() reads floats and whole numbers as NumPy writes them", async () => {
+  const shares = Float32Array.from({ length: 48 }, (_, i) => i / 64);
+  // The extremes of float16's subnormal numbers, as make_npy.py puts them.
+  const halves = Float32Array.from(shares);
+  halves.set([2 ** -24, 1023 * 2 ** -24, -0], 1);
+  const expected = {
+    float64: shares,
+    float32: shares,
+    float16: halves,
+    uint16: Float32Array.from({ length: 48 }, (_, i) => (1000 * i) / 65_535),
+  };
+  for (const [name, values] of Object.entries(expected)) {
+    const dataset = await openNpyDataset({ path: ofNumPy(name) });
+    assert.deepEqual(dataset.frameShape, [2, 4, 1]);
+    for (const [index, split] of splits.entries()) {
+      const read = await dataset.read({ split, epoch: 0, sequence: 0, offset: 0, frames: 2 });
+      assert.deepEqual(read, values.slice(16 * index, 16 * (index + 1)), `${name}, ${split}`);
+    }
+    dataset.close();
+  }
+  const halfFloats = {
+    "infinite.npy": npyBytes({
+      ...{ shape: [3, 1, 1, 1], dtype: "<f2" },
+      data: new Uint8Array(Uint16Array.of(0x3c00, 0xfc00, 0x7e01).buffer),
+    }),
+  };
+  await withFolder(halfFloats, async (folder) => {
+    const dataset = await openNpyDataset({ path: `${folder}/infinite.npy` });
+    const one = { epoch: 0, sequence: 0, offset: 0, frames: 1 } as const;
+    assert.deepEqual([...await dataset.read({ ...one, split: "train" })], [1]);
+    await assert.rejects(dataset.read({ ...one, split: "validation" }), /holds -Infinity/);
+    await assert.rejects(dataset.read({ ...one, split: "test" }), /holds NaN/);
+    dataset.close();
+  });
+});
+
+Deno.test("openNpyDataset() says what mends an array of NumPy's that it does not read", async () => {
+  const path = ofNumPy("float32");
+  await assert.rejects(openNpyDataset({ path: ofNumPy("big_endian") }), {
+    message: /'>f4'.*; save a\.astype\("float32"\)$/,
+  });
+  await assert.rejects(openNpyDataset({ path: ofNumPy("fortran") }), {
+    message: /'fortran_order': True.*; save numpy\.ascontiguousarray\(a\)$/,
+  });
+  await assert.rejects(openNpyDataset({ path: ofNumPy("int64") }), {
+    message: /'<i8'.*; save a\.astype\("uint8"\) where its values are from 0 to 255$/,
+  });
+  // Labels without the number of their classes.
+  await assert.rejects(openNpyDataset({ path, targetPath: ofNumPy("labels") }), {
+    message: /; where the answers are classes, say how many with --dataset-options classes=N$/,
+  });
+  const files = {
+    "labels.npy": npyBytes({ shape: [3], data: Uint8Array.of(0, 2, 1) }),
+    "both.npy": npyBytes({ shape: [3], dtype: ">u4", fortran: true, data: new Uint8Array(12) }),
+  };
+  await withFolder(files, async (folder) => {
+    await assert.rejects(openNpyDataset({ path, targetPath: `${folder}/labels.npy` }), {
+      message: /found \(3\); where the answers are classes, .*classes=N$/,
+    });
+    await assert.rejects(openNpyDataset({ path, targetPath: `${folder}/both.npy`, classes: 3 }), {
+      message: /; save numpy\.ascontiguousarray\(a\.astype\("int32"\)\)$/,
+    });
+  });
+  const dataset = await openNpyDataset({ path, targetPath: ofNumPy("labels"), classes: 3 });
+  const last = { split: "test", epoch: 0, sequence: 0, offset: 0, frames: 1 } as const;
+  assert.deepEqual([...await dataset.readTargets!(last)], [0, 1, 0]);
+  dataset.close();
 });
 
 /** 5 sequences of 3 frames of 2x2 pixels. */

@@ -30,18 +30,28 @@ export async function openMnistImages(options: MnistImagesOptions): Promise<Data
     );
   }
   const digits = await openLabelledDigits(path);
-  const chosen = (split: Split, most: number) => {
+  const ofClasses = (split: Split) => {
     const items: number[] = [];
-    for (let item = 0; item < digits.count(split) && items.length < most; item++) {
+    for (let item = 0; item < digits.count(split); item++) {
       if (classes.includes(digits.label(split, item))) items.push(item);
     }
     return items;
   };
-  const items = {
-    train: chosen("train", options.sequences),
-    validation: chosen("validation", options.validationSequences),
-    test: chosen("test", options.testSequences),
+  const there = {
+    train: ofClasses("train"),
+    validation: ofClasses("validation"),
+    test: ofClasses("test"),
   };
+  const items = {
+    train: there.train.slice(0, options.sequences),
+    validation: there.validation.slice(0, options.validationSequences),
+    test: there.test.slice(0, options.testSequences),
+  };
+  // A part of them is told as one.
+  const inWords = (split: Split) =>
+    items[split].length === there[split].length
+      ? `${items[split].length}`
+      : `${items[split].length} of ${there[split].length}`;
   const entriesOf = (split: Split): SequenceEntry[] =>
     items[split].map((item) => ({
       id: `${split}/${String(item).padStart(6, "0")}-digit-${digits.label(split, item)}`,
@@ -55,8 +65,8 @@ export async function openMnistImages(options: MnistImagesOptions): Promise<Data
   return {
     name: "mnist",
     frameShape: [digitSize, digitSize, 1],
-    description: `MNIST digits ${classes.join(", ")} of ${digits.source}: ${items.train.length} ` +
-      `for training, ${items.validation.length} for validation, ${items.test.length} for test`,
+    description: `MNIST digits ${classes.join(", ")} of ${digits.source}: ${inWords("train")} ` +
+      `for training, ${inWords("validation")} for validation, ${inWords("test")} for test`,
     unit: "white",
     targetShape: [classes.length],
     classes: classes.map(String),

@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import {
   checkRunConfiguration,
+  type DatasetConfiguration,
   datasetNames,
   isModelFile,
   lossNames,
@@ -76,24 +77,24 @@ export const runFlags = {
     value: "N",
     min: 1,
     max: 10_000_000,
-    help: "generated training sequences for each epoch",
-    defaultText: "240",
+    help: "generated training sequences for each epoch, or the first digits of mnist",
+    defaultText: "240, all of mnist",
   },
   "validation-sequences": {
     kind: "integer",
     value: "N",
     min: 1,
     max: 1_000_000,
-    help: "generated validation sequences",
-    defaultText: "24",
+    help: "generated validation sequences, or the first digits of mnist",
+    defaultText: "24, all of mnist",
   },
   "test-sequences": {
     kind: "integer",
     value: "N",
     min: 1,
     max: 1_000_000,
-    help: "generated test sequences",
-    defaultText: "24",
+    help: "generated test sequences, or the first digits of mnist",
+    defaultText: "24, all of mnist",
   },
   endless: { kind: "switch", help: "new generated training sequences every epoch" },
   "dataset-options": {
@@ -376,6 +377,10 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
   const sequenceFrames = read("sequence-frames", base.dataset.sequenceFrames);
   // Options are of one dataset and one model: of others they mean nothing.
   const dataset = read("dataset", base.dataset.name);
+  // A number of sequences to generate is none of the digits that there are, and the other way round.
+  const counts = takesDigits(dataset) === takesDigits(base.dataset.name)
+    ? base.dataset
+    : defaultCounts(dataset);
   const model = modelName(read("model", base.model.name));
   const found = given["model-source"] as string | undefined;
   // A file may have been moved, where its source tells that it is the same.
@@ -395,9 +400,9 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
           ? base.dataset.sequenceFramesMin
           : sequenceFrames,
       ),
-      sequences: read("sequences", base.dataset.sequences),
-      validationSequences: read("validation-sequences", base.dataset.validationSequences),
-      testSequences: read("test-sequences", base.dataset.testSequences),
+      sequences: read("sequences", counts.sequences),
+      validationSequences: read("validation-sequences", counts.validationSequences),
+      testSequences: read("test-sequences", counts.testSequences),
       endless: read("endless", base.dataset.endless),
       onBadFile: read("on-bad-file", base.dataset.onBadFile),
       options: read("dataset-options", dataset === base.dataset.name ? base.dataset.options : {}),
@@ -458,6 +463,21 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
 /** A module's path holds wherever its workers are started. */
 function modelName(name: string): string {
   return isModelFile(name) ? resolve(name) : name;
+}
+
+/** Whether its sequences are the first of those that there are, rather than generated. */
+function takesDigits(dataset: string): boolean {
+  return dataset === "mnist";
+}
+
+/** What is generated has no end, so that it needs a number; of what there is, all is taken. */
+function defaultCounts(
+  dataset: string,
+): Pick<DatasetConfiguration, "sequences" | "validationSequences" | "testSequences"> {
+  if (!takesDigits(dataset)) return defaultRun.dataset;
+  // More than any folder of digits has.
+  const all = 1_000_000;
+  return { sequences: all, validationSequences: all, testSequences: all };
 }
 
 /** Many small shards let many workers share them; more than a dozen cost calls without need. */

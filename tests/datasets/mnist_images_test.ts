@@ -41,6 +41,11 @@ Deno.test("openMnistImages() takes the chosen digits, one frame each, one-hot an
   );
 });
 
+Deno.test("openMnistImages() says of how many digits it takes a part", async () => {
+  const { description } = await openMnistImages({ ...options, sequences: 240 });
+  assert.match(description, /: 240 of \d{5} for training, 100 of \d{4} for validation, 2985 for/);
+});
+
 Deno.test("openMnistImages() refuses what is no digit", async () => {
   await assert.rejects(openMnistImages({ ...options, classes: [1, 12] }), /digits 1, 12/);
   await assert.rejects(openMnistImages({ ...options, classes: [1, 1] }), DatasetError);

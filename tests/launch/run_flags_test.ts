@@ -110,6 +110,20 @@ Deno.test("configureRun on a resume keeps what the run was made with", () => {
   ]);
 });
 
+Deno.test("configureRun takes all digits of mnist, as many as are given, or as many as the run did", () => {
+  const counts = ({ dataset }: RunConfiguration) => [
+    ...[dataset.sequences, dataset.validationSequences, dataset.testSequences],
+  ];
+  const whole = configure("--dataset mnist");
+  assert.ok(counts(whole).every((count) => count >= 60_000), `${counts(whole)}`);
+  const some = configure("--dataset mnist --sequences 240 --test-sequences 9");
+  assert.deepEqual([some.dataset.sequences, some.dataset.testSequences], [240, 9]);
+  assert.deepEqual(configure("", some), some);
+  assert.deepEqual(counts(configure("--dataset moving-mnist", whole)), counts(defaultRun));
+  const many = configure("--sequences 77");
+  assert.equal(configure("--dataset bouncing-balls", many).dataset.sequences, 77);
+});
+
 Deno.test("configureRun: --steps and --epochs replace each other, or both hold", () => {
   const ends = (args: string, base = defaultRun) => {
     const { epochs, steps } = configure(args, base);

@@ -15,10 +15,12 @@ import {
   splitOfFolder,
 } from "./picture_folders.ts";
 import {
+  type PictureFindings,
   type PictureSequence,
   pictureSequences,
   type PictureSequencesOptions,
 } from "./picture_sequences.ts";
+import type { ImageSize } from "./resample.ts";
 import { orAllForTest, splitRanges } from "./split_ranges.ts";
 
 export interface FrameFolderOptions extends PictureSequencesOptions {
@@ -33,6 +35,11 @@ interface Video extends PictureSequence {
   readonly folder: string;
 }
 
+interface Findings extends PictureFindings {
+  readonly sizes: ImageSize[];
+  readonly failures: string[];
+}
+
 /** @throws {DatasetError} if there are no pictures, or one is broken, or sequences lack a class */
 export async function openFrameFolder(options: FrameFolderOptions): Promise<Dataset> {
   const { path, classes, onBadFile = "stop" } = options;
@@ -43,10 +50,10 @@ export async function openFrameFolder(options: FrameFolderOptions): Promise<Data
         "video into a folder of its own",
     );
   }
-  const failures: string[] = [];
+  const findings: Findings = { sizes: [], failures: [] };
   const videos: Video[] = [];
   for (const { folder, files } of found) {
-    const parts = await wholeParts(files, onBadFile, failures);
+    const parts = await wholeParts(files, onBadFile, findings);
     const name = folder === "" ? "." : folder;
     parts.forEach((frames, index) =>
       videos.push({
@@ -69,19 +76,19 @@ export async function openFrameFolder(options: FrameFolderOptions): Promise<Data
     : classes
     ? dividedByClass(named(videos), "videos", path)
     : dividedInOrder(videos, path);
-  return pictureSequences("Frames", options, sequences, failures);
+  return pictureSequences("Frames", options, sequences, findings);
 }
 
 /** All of a video's frames, or the parts that broken files leave of it. */
 async function wholeParts(
   files: readonly string[],
   onBadFile: "stop" | "skip",
-  failures: string[],
+  { sizes, failures }: Findings,
 ): Promise<string[][]> {
   const parts: string[][] = [[]];
   for (const file of files) {
     try {
-      await checkPicture(file);
+      sizes.push(await checkPicture(file));
       parts.at(-1)!.push(file);
     } catch (error) {
       if (onBadFile === "stop" || !(error instanceof DatasetError)) throw error;

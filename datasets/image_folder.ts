@@ -44,7 +44,7 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
   const { path, onBadFile = "stop" } = options;
   const failures: string[] = [];
   const found = await listPictureFolders(path);
-  const whole = await wholeImages(found, onBadFile, failures);
+  const { whole, size } = await wholeImages(found, onBadFile, failures);
   const images = whole.flatMap(({ folder, files }): Image[] =>
     files.map((file) => ({
       folder,
@@ -76,15 +76,17 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
       test: classesInTurn(divided.test),
     }
     : dividedByClass(images, "images", path);
-  return pictureSequences("Single images", options, sequences, failures);
+  return pictureSequences("Single images", options, sequences, {
+    ...{ sizes: size ? [size] : [], failures },
+  });
 }
 
-/** The images that can be decoded, as far as that can be told without doing it. */
+/** The images that can be decoded, as far as that can be told without doing it, and their size. */
 async function wholeImages(
   folders: readonly PictureFolder[],
   onBadFile: "stop" | "skip",
   failures: string[],
-): Promise<PictureFolder[]> {
+): Promise<{ readonly whole: readonly PictureFolder[]; readonly size?: ImageSize }> {
   let first: { readonly file: string; readonly size: ImageSize } | undefined;
   const whole: PictureFolder[] = [];
   for (const { folder, files } of folders) {
@@ -108,7 +110,7 @@ async function wholeImages(
     }
     whole.push({ folder, files: left });
   }
-  return whole;
+  return { whole, size: first?.size };
 }
 
 function checkSameSize(

@@ -3,6 +3,7 @@ import { ByteLimitedCache } from "./byte_limited_cache.ts";
 import type { Dataset, ReadRequest, SequenceEntry, Split } from "./dataset.ts";
 import { Decoder } from "./decoder.ts";
 import { naturalOrder } from "./picture_folders.ts";
+import type { ImageSize } from "./resample.ts";
 import { requestedEntry } from "./requested_entry.ts";
 import type { FileSplit } from "./split_ranges.ts";
 
@@ -28,15 +29,22 @@ export interface PictureSequencesOptions {
   readonly cacheBytesMax?: number;
 }
 
+/** What was found in the files when they were checked. */
+export interface PictureFindings {
+  /** Rows and columns of each that is whole. */
+  readonly sizes: readonly ImageSize[];
+  /** Sentences about those that were left out. */
+  readonly failures: readonly string[];
+}
+
 /**
  * @param title begins the description, e.g. "Frames"
- * @param failures sentences about the files that were left out
  */
 export function pictureSequences(
   title: string,
   options: PictureSequencesOptions,
   sequences: Readonly<Record<Split, readonly PictureSequence[]>>,
-  failures: readonly string[],
+  { sizes, failures }: PictureFindings,
 ): Dataset {
   const { path, frameSize: [rows, columns], channels } = options;
   const decoder = new Decoder();
@@ -54,6 +62,7 @@ export function pictureSequences(
   const names = [...sequences.train, ...sequences.validation, ...sequences.test]
     .flatMap(({ className }) => className === undefined ? [] : [className]);
   const classes = names.length > 0 ? [...new Set(names)].sort(naturalOrder.compare) : undefined;
+  const resizing = resizedFrom(sizes, [rows, columns]);
   const left = failures.length === 0
     ? ""
     : `; left out ${failures.length} files that are no whole PNG, e.g.: ${
@@ -62,7 +71,8 @@ export function pictureSequences(
   return {
     name: "frames",
     frameShape: [rows, columns, channels],
-    description: `${title} from ${path}, ${rows}x${columns}, ${catalogue.train.length} sequences ` +
+    description:
+      `${title} from ${path}, ${rows}x${columns}${resizing}, ${catalogue.train.length} sequences ` +
       `for training, ${catalogue.validation.length} for validation, ${catalogue.test.length} for ` +
       `test${classes ? `, ${classes.length} classes` : ""}${left}`,
     unit: "white",
@@ -88,4 +98,12 @@ export function pictureSequences(
     }),
     close: () => decoder.close(),
   };
+}
+
+/** " resized from 375x1242", which makes a square of it; empty where all are of the wanted size. */
+function resizedFrom(sizes: readonly ImageSize[], wanted: ImageSize): string {
+  const [first, second, ...more] = new Set(sizes.map((size) => size.join("x")));
+  if (first === undefined || (second === undefined && first === wanted.join("x"))) return "";
+  if (second === undefined) return ` resized from ${first}`;
+  return ` resized from ${more.length + 2} sizes such as ${first} and ${second}`;
 }

@@ -165,6 +165,21 @@ Deno.test("openFrameFolder() takes all videos for test where it is told so", asy
   });
 });
 
+Deno.test("openFrameFolder() says which sizes it resizes", async () => {
+  const described = async (path: string, frameSize: readonly [number, number] = [4, 4]) => {
+    const dataset = await openFrameFolder({ ...options, path, frameSize });
+    dataset.close();
+    return dataset.description;
+  };
+  await withVideos({ a: [1, 2], b: [3], c: [4] }, async (path) => {
+    assert.match(await described(path), /, 4x4 resized from 2x3, 1 sequences for training/);
+    assert.match(await described(path, [2, 3]), /, 2x3, 1 sequences for training/);
+    const wide = encodePng({ width: 5, height: 2, channels: 1, data: new Uint8Array(10) });
+    await Deno.writeFile(`${path}/c/2.png`, wide);
+    assert.match(await described(path), /, 4x4 resized from 2 sizes such as 2x3 and 2x5, 1 seq/);
+  });
+});
+
 Deno.test("openFrameFolder() stops at a broken file, or goes on around it", async () => {
   await withVideos({ a: [1, 2, 3, 4, 5], b: [1], c: [1] }, async (path) => {
     const bytes = await Deno.readFile(`${path}/a/3.png`);

@@ -87,6 +87,8 @@ Deno.test("openImageFolder() takes splits from the folders' names, and images wi
   await withImages({ ".": range(3) }, async (path) => {
     const dataset = await opened(path);
     assert.deepEqual([dataset.classes, dataset.targetShape], [undefined, undefined]);
+    const { description } = await opened(path, { frameSize: [4, 4] });
+    assert.match(description, /^Single images .*, 4x4 resized from 2x3, 1 sequences/);
     assert.deepEqual(await idsOf(path), [["1.png"], ["2.png"], ["3.png"]]);
     await assert.rejects(idsOf(path, { classes: true }), /class of ".*\/1\.png"/);
   });

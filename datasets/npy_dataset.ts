@@ -67,7 +67,7 @@ function datasetOf(
     frameShape,
     description: `${sequences} sequences of ${frames} frames of ${frameShape.join("x")} ` +
       `from ${path}, ${inWords}` +
-      (targets ? `, with answers of ${targets.targetShape.join("x")} from ${targetPath}` : ""),
+      (targets ? `, with the answers of ${targetPath}, ${targets.inWords}` : ""),
     unit: "1",
     catalogue: (split) => catalogue[split],
     read: readFrom(file),

@@ -8,6 +8,8 @@ import { type NpyFile, type NpyType, npyTypes, openNpy } from "./npy.ts";
 import { type FloatRange, type NpyFrames, openNpyFrames } from "./npy_frames.ts";
 
 export interface NpyTargets {
+  /** For descriptions: "images of 64x64x1", or "one of 3 classes for each sequence". */
+  readonly inWords: string;
   readonly targetShape: readonly number[];
   /** Where answers are classes. */
   readonly classes?: readonly string[];
@@ -55,7 +57,8 @@ async function openImages(
         `sequences, frames, rows and columns, found (${found.join(", ")})`,
     );
   }
-  return { ...images, targetShape: images.frameShape };
+  const { frameShape } = images;
+  return { ...images, targetShape: frameShape, inWords: `images of ${frameShape.join("x")}` };
 }
 
 const indexTypes: readonly NpyType[] = ["|u1", "<i4", "<i8"];
@@ -75,7 +78,9 @@ async function openClasses(path: string, classes: number, frames: NpyFrames): Pr
   }
   const perFrame = axes === 4 ? sides[0] * sides[1] : 1;
   const itemBytes = npyTypes[file.type];
+  const each = axes === 1 ? "sequence" : axes === 2 ? "frame" : "pixel";
   return {
+    inWords: `one of ${classes} classes for each ${each}`,
     targetShape: [...(axes === 4 ? sides : []), classes],
     classes: Array.from({ length: classes }, (_, index) => `${index}`),
     async read(sequence, offset, count) {
@@ -88,8 +93,9 @@ async function openClasses(path: string, classes: number, frames: NpyFrames): Pr
         const index = indices[place % items];
         if (index < 0 || index >= classes) {
           throw new DatasetError(
-            `Cannot use "${path}": sequence ${sequence} has class ${index} in its frame ` +
-              `${offset + Math.floor(place / perFrame)}, expected 0 to ${classes - 1}; raise ` +
+            `Cannot use "${path}": sequence ${sequence} has class ${index}` +
+              (axes === 1 ? "" : ` in its frame ${offset + Math.floor(place / perFrame)}`) +
+              `, expected 0 to ${classes - 1}; raise ` +
               "classes in --dataset-options or correct the file",
           );
         }

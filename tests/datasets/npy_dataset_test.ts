@@ -226,7 +226,7 @@ Deno.test("openNpyDataset() answers with the images of another file", async () =
     assert.deepEqual([two.targetShape, two.classes], [[2, 2, 2], undefined]);
     // The last of five sequences.
     assert.deepEqual(await two.readTargets!(secondOfLast), floats.slice((4 * 3 + 1) * 8));
-    assert.match(two.description, /answers of 2x2x2 from .*two\.npy/);
+    assert.match(two.description, /, with the answers of .*two\.npy, images of 2x2x2$/);
     two.close();
     const mask = await openNpyDataset({ path, targetPath: `${folder}/mask.npy` });
     assert.deepEqual([...await mask.readTargets!(secondOfLast)], [0, 1, 0, 1, 0, 1, 0, 1]);
@@ -271,8 +271,16 @@ Deno.test("openNpyDataset() answers with classes of sequences, frames and pixels
       const dataset = await opened(name);
       assert.deepEqual([dataset.targetShape, dataset.classes], [shape, ["0", "1", "2"]]);
       assert.deepEqual([...await dataset.readTargets!(secondOfLast)], oneHot(indices), name);
+      const each = { sequences: "sequence", per_frame: "frame", pixels: "pixel" }[name];
+      assert.match(dataset.description, new RegExp(`\\.npy, one of 3 classes for each ${each}$`));
       dataset.close();
     }
+    const few = await opened("sequences", 2);
+    await assert.rejects(
+      few.readTargets!(secondOfLast),
+      /sequence 4 has class 2, expected 0 to 1; raise classes/,
+    );
+    few.close();
     const narrow = await opened("pixels", 2);
     await assert.rejects(
       narrow.readTargets!(secondOfLast),

@@ -219,13 +219,17 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
   },
 };
 
+/** What a dataset declares, augmentation included. */
+export function datasetOptionSpecs(name: DatasetName): readonly OptionSpec[] {
+  return [...definitions[name].options, ...augmentation];
+}
+
 /**
  * All options of a dataset, those that are not given with their defaults.
  * @throws {OptionError} for one that it does not have, or a value out of range
  */
 export function datasetOptions({ name, options = {} }: Pick<DatasetOptions, "name" | "options">) {
-  const specs = [...definitions[name as DatasetName].options, ...augmentation];
-  return resolveOptions(specs, options, `--dataset ${name}`);
+  return resolveOptions(datasetOptionSpecs(name as DatasetName), options, `--dataset ${name}`);
 }
 
 /** Files and folders that the dataset is read from. */

@@ -233,22 +233,25 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
   },
 };
 
+/** What a dataset declares, augmentation included where it has any. */
+export function datasetOptionSpecs(name: DatasetName): readonly OptionSpec[] {
+  const { options, keptUpright } = definitions[name];
+  return keptUpright === undefined ? [...options, ...augmentation] : options;
+}
+
 /**
  * All options of a dataset, those that are not given with their defaults.
  * @throws {OptionError} for one that it does not have, or a value out of range
  */
 export function datasetOptions({ name, options = {} }: Pick<DatasetOptions, "name" | "options">) {
-  const { options: own, keptUpright } = definitions[name as DatasetName];
-  if (keptUpright === undefined) {
-    return resolveOptions([...own, ...augmentation], options, `--dataset ${name}`);
-  }
+  const { keptUpright } = definitions[name as DatasetName];
   const turn = augmentation.find((spec) => Object.hasOwn(options, spec.name))?.name;
-  if (turn !== undefined) {
+  if (keptUpright !== undefined && turn !== undefined) {
     throw new OptionError(
       `Cannot use ${turn} with --dataset ${name}: ${keptUpright}; leave it out`,
     );
   }
-  return resolveOptions(own, options, `--dataset ${name}`);
+  return resolveOptions(datasetOptionSpecs(name as DatasetName), options, `--dataset ${name}`);
 }
 
 /** Files and folders that the dataset is read from. */

@@ -8,7 +8,7 @@
  * scheduling, Graham 1969), so that lanes end together and few frames are padding.
  */
 import { random } from "../net/random.ts";
-import type { SequenceEntry } from "./dataset.ts";
+import type { SequenceEntry, Split } from "./dataset.ts";
 import { atOnce, inTurns, pieceItems, type Pieces } from "./pieces.ts";
 import { validPredictions, windowCount, type WindowShape } from "./window_shape.ts";
 
@@ -73,6 +73,40 @@ export async function planEpochInTurns(
   return await inTurns(planInPieces(options), pause);
 }
 
+/**
+ * Whether an epoch can be planned, without planning it: a split that is needed only after hours of
+ * training is looked at before them.
+ * @throws {RangeError} if there is not one window in all sequences, or not one sequence
+ */
+export function requireWindows(
+  sequences: readonly SequenceEntry[],
+  window: WindowShape,
+  split: Split,
+): void {
+  if (sequences.some(({ frames }) => windowCount(frames, window) > 0)) return;
+  throw nothingToPlay(sequences, window, split);
+}
+
+function nothingToPlay(
+  sequences: readonly SequenceEntry[],
+  window: WindowShape,
+  split?: Split,
+): RangeError {
+  const cannot = `Cannot plan an epoch${split === undefined ? "" : ` of the ${split} split`}`;
+  if (sequences.length === 0) {
+    return new RangeError(
+      `${cannot}: there are no sequences in ${split === undefined ? "this split" : "it"}; choose ` +
+        "another split or other data",
+    );
+  }
+  const longest = sequences.reduce((most, { frames }) => Math.max(most, frames), 0);
+  return new RangeError(
+    `${cannot}: none of ${sequences.length} sequences has the ` +
+      `${window.frames - window.predictions + 1} frames that one window needs, the longest has ` +
+      `${longest}; use longer sequences or a shorter window`,
+  );
+}
+
 /** What a lane plays, in order, and the step at which each sequence begins. */
 interface Playlist {
   readonly sequences: readonly number[];
@@ -82,18 +116,12 @@ interface Playlist {
 
 function* planInPieces(options: PlanOptions): Pieces<Plan> {
   const { sequences, window, lanes } = options;
-  if (sequences.length === 0) {
-    throw new RangeError(
-      "Cannot plan an epoch: there are no sequences in this split; choose another split or other data",
-    );
-  }
+  if (sequences.length === 0) throw nothingToPlay(sequences, window);
   const windows = new Int32Array(sequences.length);
   const playable: number[] = [];
-  let longest = 0;
   let predicted = 0;
   let left = pieceItems;
   for (const [index, { frames }] of sequences.entries()) {
-    longest = Math.max(longest, frames);
     windows[index] = windowCount(frames, window);
     if (windows[index] > 0) playable.push(index);
     for (let each = 0; each < windows[index]; each++) {
@@ -104,13 +132,7 @@ function* planInPieces(options: PlanOptions): Pieces<Plan> {
     yield;
     left = pieceItems;
   }
-  if (playable.length === 0) {
-    throw new RangeError(
-      `Cannot plan an epoch: none of ${sequences.length} sequences has the ` +
-        `${window.frames - window.predictions + 1} frames that one window needs, the longest has ` +
-        `${longest}; use longer sequences or a shorter window`,
-    );
-  }
+  if (playable.length === 0) throw nothingToPlay(sequences, window);
   const playlists: Playlist[] = [];
   for (const dealt of yield* deal(playable, windows, options)) {
     playlists.push(yield* schedule(dealt, windows));

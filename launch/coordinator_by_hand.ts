@@ -16,6 +16,7 @@ import { flagArgs, type FlagTable, type GivenFlags, helpText, UsageError } from 
 import { type LastingBroker, startLastingBroker } from "./lasting_broker.ts";
 import { runLocalCluster } from "./local_cluster.ts";
 import type { NatsServerOptions } from "./nats_server.ts";
+import { optionsHelp } from "./options_help.ts";
 import { discardUnstarted, lockRunFolder } from "./run_lock.ts";
 import { readFlags, requestRun, resolveRun } from "./run_options.ts";
 import { setUp } from "./setup.ts";
@@ -46,6 +47,7 @@ if (import.meta.main) {
     const given = await readFlags(Deno.args, byHandFlags);
     if (given.help) {
       console.log(helpText("Usage: deno task coordinator --workers N [flags]", byHandFlags));
+      console.log(await optionsHelp(given));
       return exitCodes.done;
     }
     return await coordinateByHand(given);

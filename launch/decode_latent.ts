@@ -31,22 +31,26 @@ export const decodeFlags = {
 /** Frames whose latent points say where a grid of them lies. */
 const surveyedMax = 500;
 
+/** Draws what was asked for into a folder that is there; returns the paths of what it wrote. */
+export type LatentDecoder = (
+  place: { readonly out: string; readonly title: string },
+) => Promise<string[]>;
+
 /**
+ * Looks at the flags before anything is written.
  * @param predictor of the same model, for the latent points of the split
- * @returns paths of what was written into `out`
  * @throws {UsageError} where the model decodes nothing, or points of another length
  */
-export async function decodeLatent(
+export async function prepareDecoding(
   given: GivenFlags,
   trained: TrainedModel,
   predictor: SequencePredictor,
-  { out, title }: { readonly out: string; readonly title: string },
-): Promise<string[]> {
+): Promise<LatentDecoder> {
   const point = given.decode as readonly number[] | undefined;
   const side = given["decode-grid"] as number | undefined;
-  if (point === undefined && side === undefined) return [];
+  if (point === undefined && side === undefined) return () => Promise.resolve([]);
   const flag = point === undefined ? "--decode-grid" : "--decode";
-  const { model, dataset, engine, parameters } = trained;
+  const { model } = trained;
   if (!model.decode) {
     throw new UsageError(
       `Cannot use ${flag} with ${model.name}: it draws no single image from a latent point; only ` +
@@ -61,6 +65,20 @@ export async function decodeLatent(
         `${dimensions}; give as many with --decode`,
     );
   }
+  return ({ out, title }) => decodeLatent(trained, surveyed, { point, side, out, title });
+}
+
+async function decodeLatent(
+  { model, dataset, engine, parameters }: TrainedModel,
+  surveyed: readonly Float32Array[],
+  { point, side, out, title }: {
+    readonly point?: readonly number[];
+    readonly side?: number;
+    readonly out: string;
+    readonly title: string;
+  },
+): Promise<string[]> {
+  const dimensions = point?.length ?? surveyed[0].length;
   const decode = engine.compile("decode", ([flat, points]) => [
     model.decode!(splitParameters(model, flat), points),
   ]);

@@ -3,6 +3,8 @@
  * each a process of its own in its own session, so that Ctrl-C in the terminal reaches this process alone. Standard input of each is
  * a pipe from here, so that none outlives this process.
  */
+import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
+import { diskFileSystem } from "../coordinator/file_system.ts";
 import { type Clock, delay } from "../net/clock.ts";
 import { type Login, workerNameOf } from "./broker_permissions.ts";
 import type { Connection } from "./connection_file.ts";
@@ -200,7 +202,8 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       if (!mayRestart()) throw new Error(how + hint);
       console.error(`${how}; starting it again`);
       coordinator.orders.close().catch(() => {});
-      coordinator = startCoordinator(hint !== "");
+      const checkpoints = await listCheckpoints(diskFileSystem, `${options.out}/checkpoints`);
+      coordinator = startCoordinator(checkpoints.length > 0);
       if (living === 0 && options.workers > 0) order({});
     }
   } finally {

@@ -10,7 +10,7 @@ import type { Rollout } from "../worker/rollout.ts";
 import type { SequencePredictor, SequenceSpan } from "../worker/sequence_predictor.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
 import { sizeOf } from "../worker/window_batch.ts";
-import { decodeFlags, decodeLatent } from "./decode_latent.ts";
+import { decodeFlags, prepareDecoding } from "./decode_latent.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
 import {
@@ -90,6 +90,7 @@ async function predict(given: GivenFlags): Promise<number> {
     predictor = await openPredictor(trained, chosen[0]);
     rollout = lengths && await openRollout(trained, lengths, chosen[0]);
     const readFrames = given.window as number | undefined ?? configuration.windowFrames;
+    const decode = await prepareDecoding(given, trained, predictor);
     const out = given.out as string | undefined ?? besideRun(trained.path, "predictions");
     await Deno.mkdir(out, { recursive: true });
     const title = `${dataset.name}, ${modelTitle(configuration.model.name)}, step ${step}`;
@@ -128,7 +129,7 @@ async function predict(given: GivenFlags): Promise<number> {
     }
     const pictures = [
       ...(look ? await drawSequences({ title, ...look }, drawn, `${out}/${split}.png`) : []),
-      ...await decodeLatent(given, trained, predictor, { out, title }),
+      ...await decode({ out, title }),
     ];
     for (const picture of pictures) console.error(`Picture: ${picture}`);
     if (given.json) {

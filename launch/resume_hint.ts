@@ -4,11 +4,14 @@ import { diskFileSystem } from "../coordinator/file_system.ts";
 import { readRunConfiguration } from "../net/configuration_schema.ts";
 import { modelFlag } from "./named_model.ts";
 
-/** "; go on from step 12 with --resume --out DIR", or nothing where there is no checkpoint. */
+/**
+ * "; go on from step 12 with --resume --out DIR", or nothing where none holds a step: its
+ * first weights are drawn again, and resuming does not get over what kept a run from its first step.
+ */
 export async function resumeHint(out: string): Promise<string> {
   try {
     const [newest] = await listCheckpoints(diskFileSystem, `${out}/checkpoints`);
-    return newest === undefined
+    return newest === undefined || newest.step === 0
       ? ""
       : `; go on from step ${newest.step} with --resume --out ${out}${await modelOf(out)}`;
   } catch {

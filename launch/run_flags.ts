@@ -100,7 +100,7 @@ export const runFlags = {
   "dataset-options": {
     kind: "options",
     value: "NAME=VALUE,...",
-    help: "options of the dataset; a wrong one is answered with those it has",
+    help: "options of the dataset; --dataset NAME --help lists them",
     defaultText: "the dataset's own",
   },
   model: {
@@ -114,7 +114,7 @@ export const runFlags = {
   "model-options": {
     kind: "options",
     value: "NAME=VALUE,...",
-    help: "options of the network; a wrong one is answered with those it has",
+    help: "options of the network; --model NAME --help lists them",
     defaultText: "the network's own",
   },
   filters: {

@@ -2,6 +2,9 @@
  * One process at a time works in a run's folder: a second one would mix its checkpoints into the
  * first one's. The lock is on the folder itself, leaves no file, and goes with its holder.
  */
+import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
+import { diskFileSystem } from "../coordinator/file_system.ts";
+import { readMetrics } from "../report/metrics_log.ts";
 import { eventFilePrefix } from "../report/tensorboard/event_file.ts";
 
 /**
@@ -28,13 +31,19 @@ export async function lockRunFolder(out: string): Promise<Disposable> {
 }
 
 /**
- * Removes a new run's folder if its run never got as far as a checkpoint. Only files that a run
- * writes before its first one are removed; anything else keeps the folder.
+ * Removes a new run's folder if its run never got as far as a step: a checkpoint of its first weights
+ * says nothing that the same command would not draw again, and is in the way of a corrected one.
+ * Only what a run writes before is removed; anything else keeps the folder.
  */
 export async function discardUnstarted(out: string): Promise<void> {
+  const checkpoints = `${out}/checkpoints`;
   try {
+    const [newest] = await listCheckpoints(diskFileSystem, checkpoints);
+    const isUntrained = newest?.step === 0 &&
+      (await readMetrics(`${out}/metrics.jsonl`)).every(({ step }) => step === 0);
+    if (isUntrained) await Deno.remove(newest.path, { recursive: true });
     // Fails, and ends this, where there is anything in it.
-    await Deno.remove(`${out}/checkpoints`);
+    await Deno.remove(checkpoints);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) return;
   }

@@ -18,6 +18,7 @@ import { onInterrupt } from "./interrupts.ts";
 import { workerLogins } from "./broker_permissions.ts";
 import { runLocalCluster } from "./local_cluster.ts";
 import { startLastingBroker } from "./lasting_broker.ts";
+import { optionsHelp } from "./options_help.ts";
 import { discardUnstarted } from "./run_lock.ts";
 import {
   commandFlags,
@@ -34,6 +35,7 @@ if (import.meta.main) {
     const given = await readFlags(Deno.args, commandFlags);
     if (given.help) {
       console.log(helpText("Usage: deno task train [flags]", commandFlags));
+      console.log(await optionsHelp(given));
       return exitCodes.done;
     }
     return await train(given);

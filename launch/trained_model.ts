@@ -18,6 +18,7 @@ import { readRunConfiguration } from "../net/configuration_schema.ts";
 import { OptionError, type Options } from "../net/options.ts";
 import {
   type DatasetConfiguration,
+  type DatasetName,
   isModelFile,
   type LossName,
   type RunConfiguration,
@@ -46,6 +47,11 @@ export const trainedFlags = {
     help: "which sequences",
     defaultText: "test",
   },
+  dataset: {
+    ...runFlags.dataset,
+    help: "what --data holds, where the run was trained on something else",
+    defaultText: "the run's",
+  },
   data: { ...runFlags.data, defaultText: "what the run was trained with" },
   "dataset-options": { ...runFlags["dataset-options"], defaultText: "the run's" },
   digits: { ...runFlags.digits, defaultText: "the run's" },
@@ -72,9 +78,11 @@ export interface TrainedOptions {
   readonly best?: boolean;
   /** @default {"test"} */
   readonly split?: Split;
+  /** Another dataset than the run was trained on, with none of its options. */
+  readonly dataset?: DatasetName;
   /** Other data than the run was trained with. */
   readonly data?: string;
-  /** What differs from the run's. */
+  /** What differs from the run's; all that there is of another dataset. */
   readonly datasetOptions?: Options;
   /** Of a generated dataset: other digits, lengths and numbers of sequences than the run's. */
   readonly digits?: number;
@@ -115,6 +123,7 @@ export async function trainedOptions(given: GivenFlags): Promise<TrainedOptions>
     run: given.run as string | undefined ?? await newestRun(),
     best: given.best === true,
     split: given.split as Split | undefined,
+    dataset: given.dataset as DatasetName | undefined,
     data: given.data as string | undefined,
     datasetOptions: given["dataset-options"] as Options | undefined,
     digits: given.digits as number | undefined,
@@ -181,16 +190,18 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
 }
 
 function otherData(saved: DatasetConfiguration, options: TrainedOptions): DatasetConfiguration {
-  const { data, datasetOptions, digits, sequenceFrames, testSequences } = options;
+  const { dataset, data, datasetOptions, digits, sequenceFrames, testSequences } = options;
+  const isOther = dataset !== undefined && dataset !== saved.name;
   return {
     ...saved,
-    path: data ?? saved.path,
+    name: dataset ?? saved.name,
+    path: data ?? (isOther ? null : saved.path),
     digits: digits ?? saved.digits,
     sequenceFrames: sequenceFrames ?? saved.sequenceFrames,
     // Of one length, where a length is asked for.
     sequenceFramesMin: sequenceFrames ?? saved.sequenceFramesMin,
     testSequences: testSequences ?? saved.testSequences,
-    options: { ...saved.options, ...datasetOptions },
+    options: { ...(isOther ? {} : saved.options), ...datasetOptions },
   };
 }
 

@@ -109,13 +109,13 @@ export function contingencyScores(counts: ContingencyCounts): ContingencyScores 
 }
 
 /**
- * The mean CSI over thresholds, as SEVIR's CSI-M is over `sevirThresholds`,
- * of those thresholds that either side reaches.
+ * The mean CSI over thresholds, as SEVIR's CSI-M is over `sevirThresholds`, of those thresholds that
+ * the truth reaches: the same ones for every forecast of it, so that their means can be compared.
  */
 export function meanCriticalSuccess(tables: readonly ContingencyCounts[]): number | null {
-  const values = tables.map((counts) => contingencyScores(counts).csi).filter((csi) =>
-    csi !== null
-  );
+  const values = tables
+    .filter(({ hits, misses }) => hits + misses > 0)
+    .map(({ hits, misses, falseAlarms }) => hits / (hits + misses + falseAlarms));
   return quotient(values.reduce((sum, csi) => sum + csi, 0), values.length);
 }
 

@@ -11,6 +11,19 @@ import type { ModelOutput } from "./model.ts";
 /** Minimized where neither the run nor the model names another. */
 export const defaultLoss: LossName = "mse";
 
+/**
+ * @throws {RangeError} where the loss is of classes and there are none along the answers' last axis:
+ * the softmax of a single number is 1, which is never wrong
+ */
+export function requireLossFits(loss: LossName, outputShape: readonly number[]): void {
+  const classes = outputShape.at(-1) ?? 1;
+  if (loss !== "cross-entropy" || classes > 1) return;
+  throw new RangeError(
+    `Cannot use the loss cross-entropy for answers of shape [${outputShape.join(", ")}]: it ` +
+      "compares classes along the last axis, and there is 1; give --loss bce for values in [0, 1]",
+  );
+}
+
 /** How far the cross-entropies keep predictions from 0 and 1, as Keras. */
 const CLIP_EPSILON = 1e-7;
 

@@ -1,6 +1,7 @@
 /** Opens what a run's configuration names: engine, dataset, model, optimizer. */
 import type { Dataset } from "../datasets/dataset.ts";
 import { openDataset } from "../datasets/open_dataset.ts";
+import { requireWindows } from "../datasets/plan.ts";
 import { atStride } from "../datasets/window_shape.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open_engine.ts";
@@ -40,6 +41,8 @@ export async function openRun(
     const { model: named, windowFrames } = configuration;
     const built = buildModel(named, dataset, windowFrames, definition);
     const model = { ...built, window: atStride(built.window, configuration.windowStride) };
+    requireWindows(dataset.catalogue("train", 0), model.window, "train");
+    requireWindows(dataset.catalogue("validation", 0), model.window, "validation");
     const loss = configuration.loss ?? model.loss ?? defaultLoss;
     const hasTargets = dataset.targetShape !== undefined;
     const optimizer = buildOptimizer(configuration.optimizer);

@@ -8,7 +8,13 @@
 import type { CompiledFunction, Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import { checkOutput } from "../models/check_model.ts";
-import { correctSum, errorsPerPrediction, lossSum, trainingLossSum } from "../models/losses.ts";
+import {
+  correctSum,
+  errorsPerPrediction,
+  lossSum,
+  requireLossFits,
+  trainingLossSum,
+} from "../models/losses.ts";
 import type { Model, ModelInputs } from "../models/model.ts";
 import type { Optimizer, UpdateScalars } from "../models/optimizers/optimizer.ts";
 import type { LossName } from "../net/run_configuration.ts";
@@ -107,6 +113,7 @@ const noPause = () => Promise.resolve();
 export function createStepFunctions(options: StepOptions): StepFunctions {
   const { engine, model, loss, optimizer, mode, pause = noPause } = options;
   const { hasTargets = false, isDetailed = false } = options;
+  requireLossFits(loss, model.outputShape);
   const stateCount = model.state.length;
   const evaluated: EvaluatedSum[] = [
     "lossSum",

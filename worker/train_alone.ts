@@ -4,6 +4,7 @@
  */
 import { createAllReduce } from "../collective/all_reduce.ts";
 import type { Dataset } from "../datasets/dataset.ts";
+import { requireWindows } from "../datasets/plan.ts";
 import type { Engine } from "../engine/engine.ts";
 import { defaultLoss } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
@@ -84,6 +85,8 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
     imageSteps: null,
   };
   const { window } = model;
+  requireWindows(dataset.catalogue("train", 0), window, "train");
+  requireWindows(dataset.catalogue("validation", 0), window, "validation");
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);
   const broker = createMemoryBroker({ clock: systemClock });
   const allReduce = createAllReduce({

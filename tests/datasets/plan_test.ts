@@ -5,6 +5,7 @@ import {
   planEpoch,
   planEpochInTurns,
   type PlanOptions,
+  requireWindows,
   type WindowTask,
 } from "../../datasets/plan.ts";
 import { validPredictions, windowCount, type WindowShape } from "../../datasets/window_shape.ts";
@@ -274,6 +275,19 @@ Deno.test("planEpoch gives one lane all, and leaves lanes beyond the sequences e
   assert.deepEqual(four.tasks(0).map(({ sequence }) => sequence), [0, 1, -1, -1]);
   assert.deepEqual(four.tasks(1).map(({ sequence }) => sequence), [0, -1, -1, -1]);
   assert.deepEqual([four.weightSum(0), four.weightSum(1)], [5, 2]);
+});
+
+Deno.test("requireWindows() says of a split what planEpoch would, without planning it", () => {
+  const window = { frames: 11, advance: 10, predictions: 10, carriesState: true };
+  requireWindows(catalogue([1, 2]), window, "validation");
+  assert.throws(
+    () => requireWindows(catalogue([1, 0]), window, "validation"),
+    /^RangeError: Cannot plan an epoch of the validation split: none of 2 .* the longest has 1; use/,
+  );
+  assert.throws(
+    () => requireWindows([], window, "test"),
+    /^RangeError: Cannot plan an epoch of the test split: there are no sequences in it; choose/,
+  );
 });
 
 Deno.test("planEpoch says what one window needs where no sequence has it", () => {

@@ -140,6 +140,16 @@ Deno.test({
       2,
       /^Wrong usage: --data mnist_test_seq\.npy does nothing with --dataset bouncing-balls/,
     );
+    // Frames of one's own, as another dataset, of which the run's options are not asked.
+    await Deno.writeFile(`${cwd}/own.npy`, npyBytes({ shape: [6, 20, 32, 32], data: pixels }));
+    const own = ["--dataset", "npy", "--data", "own.npy", "--dataset-options", "split=test"];
+    const { code, stdout, stderr } = await run(
+      "evaluate",
+      ["--engine", engine, ...own, "--workers", "2", "--json"],
+      { cwd },
+    );
+    assert.equal(code, 0, stderr);
+    assert.equal(JSON.parse(stdout).frames.pooled.frames, 6 * 19);
     const args = [...published, "--sequences", "1"];
     const predicted = await run("predict", args, { cwd });
     assert.equal(predicted.code, 0, predicted.stderr);
@@ -162,7 +172,7 @@ Deno.test({
     assertSentence(
       await run("train", [...published, "--size", "32", "--workers", "1"], { cwd }),
       1,
-      /^Failed: Worker "w0" failed: Cannot plan an epoch: there are no sequences in this split/,
+      /^Failed: Worker "w0" failed: Cannot plan an epoch of the train split: there are no sequences/,
     );
   }),
 });

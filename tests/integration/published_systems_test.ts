@@ -128,10 +128,11 @@ Deno.test({
     assert.deepEqual(await shapeOf(`${cwd}/made/decoded.npy`), [1, 32, 32, 1]);
     assert.deepEqual(await shapeOf(`${cwd}/made/decode-grid.npy`), [9, 32, 32, 1]);
     assertSentence(
-      await run("predict", [...machine, "--decode", "1,2"], { cwd }),
+      await run("predict", [...machine, "--decode", "1,2", "--out", "none"], { cwd }),
       2,
       /^Wrong usage: Cannot decode 2 values: a latent point of this vae has 3; give as many/,
     );
+    await assert.rejects(Deno.stat(`${cwd}/none`), Deno.errors.NotFound);
     assertSentence(
       await run("evaluate", [...machine, "--rollout", "2"], { cwd }),
       2,

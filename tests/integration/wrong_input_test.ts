@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { npyBytes } from "../datasets/npy_bytes.ts";
 import { natsServerMissing } from "../support/nats_server.ts";
 import {
   assertNothingLeft,
@@ -69,7 +70,16 @@ Deno.test({
     await Deno.writeFile(`${cwd}/junk.npy`, new Uint8Array(1000).fill(7));
     await Deno.mkdir(`${cwd}/rain`);
     await Deno.writeFile(`${cwd}/rain/202208010000_fmi.pgm.gz`, new Uint8Array([31, 139, 8, 0]));
+    const holed = new Float32Array(10 * 6 * 8 * 8).fill(NaN);
+    const dtype = "<f4";
+    await Deno.writeFile(
+      `${cwd}/nan.npy`,
+      npyBytes({ shape: [10, 6, 8, 8], data: new Uint8Array(holed.buffer), dtype }),
+    );
     const broken: [string, RegExp][] = [
+      // Found at the first step, when there is a checkpoint of the first weights.
+      ["--dataset npy --data nan.npy --window 5", /: Cannot .*NaN[^;]*(; (?!go on)[^;]*)?$/],
+      ["--loss cross-entropy", /: Cannot use the loss cross-entropy for answers of shape \[/],
       ["--data none.npy", /: Cannot read "none\.npy": no such file/],
       ["--data empty", /: Cannot find digits in "empty": /],
       ["--data junk.npy", /: Cannot read "junk\.npy": /],

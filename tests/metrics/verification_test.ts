@@ -99,15 +99,17 @@ Deno.test("contingencyScores() says null where a score is 0 / 0", () => {
   assert.deepEqual([dry.fa, dry.accuracy], [0, 1]);
 });
 
-Deno.test("meanCriticalSuccess() is the mean over thresholds that were reached", () => {
-  const table = (hits: number, misses: number) => ({
+Deno.test("meanCriticalSuccess() is the mean over thresholds that the truth reaches", () => {
+  const table = (hits: number, misses: number, falseAlarms = 0) => ({
     hits,
     misses,
-    falseAlarms: 0,
+    falseAlarms,
     correctNegatives: 5,
   });
   assert.equal(meanCriticalSuccess([table(3, 1), table(1, 3), table(0, 0)]), 0.5);
   assert.equal(meanCriticalSuccess([table(0, 0)]), null);
+  // A false alarm alone may not change which thresholds two forecasts are compared at.
+  assert.equal(meanCriticalSuccess([table(3, 1), table(0, 0, 4)]), 0.75);
 });
 
 Deno.test("the fractions skill score equals pysteps' figures, for even neighbourhoods too", () => {

@@ -1,7 +1,13 @@
 import assert from "node:assert/strict";
 import { hkoRelation, rainRateOfValue, valueOfRainRate } from "../../datasets/radar_scale.ts";
 import { type Tensor, tf } from "../../engine/tf.ts";
-import { correctSum, errorsPerPrediction, lossSum, trainingLossSum } from "../../models/losses.ts";
+import {
+  correctSum,
+  errorsPerPrediction,
+  lossSum,
+  requireLossFits,
+  trainingLossSum,
+} from "../../models/losses.ts";
 import { rainErrorSums } from "../../metrics/rain_errors.ts";
 import type { LossName } from "../../net/run_configuration.ts";
 import keras from "../fixtures/optimizers/keras.json" with { type: "json" };
@@ -34,6 +40,17 @@ testOnEachEngine("lossSum and its gradient are those of Keras", async (compile) 
     tf.dispose([results, inputs]);
     compiled.dispose();
   }
+});
+
+Deno.test("requireLossFits() refuses the cross-entropy of one class, which nothing is wrong by", () => {
+  for (const shape of [[8, 8, 1], [1], []]) {
+    assert.throws(
+      () => requireLossFits("cross-entropy", shape),
+      /^RangeError: Cannot use the loss cross-entropy for answers of shape \[.*--loss bce/,
+    );
+  }
+  requireLossFits("cross-entropy", [8, 8, 11]);
+  requireLossFits("bce", [8, 8, 1]);
 });
 
 testOnEachEngine("trainingLossSum is the mean over predictions and what is besides", () => {

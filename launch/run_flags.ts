@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import {
   checkRunConfiguration,
   type DatasetConfiguration,
+  type DatasetName,
   datasetNames,
   isModelFile,
   lossNames,
@@ -377,10 +378,7 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
   const sequenceFrames = read("sequence-frames", base.dataset.sequenceFrames);
   // Options are of one dataset and one model: of others they mean nothing.
   const dataset = read("dataset", base.dataset.name);
-  // A number of sequences to generate is none of the digits that there are, and the other way round.
-  const counts = takesDigits(dataset) === takesDigits(base.dataset.name)
-    ? base.dataset
-    : defaultCounts(dataset);
+  const counts = sequenceCounts(dataset, base.dataset);
   const model = modelName(read("model", base.model.name));
   const found = given["model-source"] as string | undefined;
   // A file may have been moved, where its source tells that it is the same.
@@ -470,10 +468,21 @@ function takesDigits(dataset: string): boolean {
   return dataset === "mnist";
 }
 
+type SequenceCounts = Pick<
+  DatasetConfiguration,
+  "sequences" | "validationSequences" | "testSequences"
+>;
+
+/**
+ * How many sequences are taken where no flag says it. A number of sequences to generate is none of the
+ * digits that there are, and the other way round.
+ */
+export function sequenceCounts(dataset: DatasetName, base: DatasetConfiguration): SequenceCounts {
+  return takesDigits(dataset) === takesDigits(base.name) ? base : defaultCounts(dataset);
+}
+
 /** What is generated has no end, so that it needs a number; of what there is, all is taken. */
-function defaultCounts(
-  dataset: string,
-): Pick<DatasetConfiguration, "sequences" | "validationSequences" | "testSequences"> {
+function defaultCounts(dataset: string): SequenceCounts {
   if (!takesDigits(dataset)) return defaultRun.dataset;
   // More than any folder of digits has.
   const all = 1_000_000;

@@ -26,7 +26,7 @@ import {
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import { checkIdleFlags } from "./idle_flags.ts";
 import { namedModel } from "./named_model.ts";
-import { runFlags } from "./run_flags.ts";
+import { runFlags, sequenceCounts } from "./run_flags.ts";
 import { newestRun } from "./run_options.ts";
 
 /** What `evaluate` and `predict` share. */
@@ -192,15 +192,18 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
 function otherData(saved: DatasetConfiguration, options: TrainedOptions): DatasetConfiguration {
   const { dataset, data, datasetOptions, digits, sequenceFrames, testSequences } = options;
   const isOther = dataset !== undefined && dataset !== saved.name;
+  const counts = sequenceCounts(dataset ?? saved.name, saved);
   return {
     ...saved,
+    sequences: counts.sequences,
+    validationSequences: counts.validationSequences,
     name: dataset ?? saved.name,
     path: data ?? (isOther ? null : saved.path),
     digits: digits ?? saved.digits,
     sequenceFrames: sequenceFrames ?? saved.sequenceFrames,
     // Of one length, where a length is asked for.
     sequenceFramesMin: sequenceFrames ?? saved.sequenceFramesMin,
-    testSequences: testSequences ?? saved.testSequences,
+    testSequences: testSequences ?? counts.testSequences,
     options: { ...(isOther ? {} : saved.options), ...datasetOptions },
   };
 }

@@ -129,6 +129,7 @@ export const readReplySchema = object({
   totalBytes: optional(byteCount),
   data: optional(bytes({ lengthMax: vectorPartBytesMax })),
 });
+export type ReadReply = Infer<typeof readReplySchema>;
 
 /** Host and process, the same for as long as the process lives and never that of another one. */
 const where = string({ lengthMax: 256 });

@@ -14,7 +14,12 @@ export interface Defect {
   readonly seeds?: number;
 }
 
-const coordinator = "coordinator/run_coordinator.ts";
+const generationStarts = "coordinator/generation_starts.ts";
+const messageFilter = "coordinator/message_filter.ts";
+const membershipMessages = "coordinator/membership_messages.ts";
+const snapshotMessages = "coordinator/snapshot_messages.ts";
+const trainingMessages = "coordinator/training_messages.ts";
+const recoveryPoint = "coordinator/recovery_point.ts";
 const joining = "coordinator/membership/joining_and_leaving.ts";
 const generations = "coordinator/membership/generations.ts";
 const journal = "coordinator/journal.ts";
@@ -31,74 +36,74 @@ const dataMessages = "collective/data_messages.ts";
 export const defects: readonly Defect[] = [
   {
     what: "requests of any generation are taken",
-    file: coordinator,
+    file: messageFilter,
     from: 'value.generation === generation && phase === "running"',
     to: 'phase === "running"',
   },
   {
     what: "the journal is not written",
-    file: coordinator,
-    from: "options.journal.append({ generation, members, step: snapshot?.step ?? 0, restarts });",
+    file: generationStarts,
+    from: "journal.append({ generation, members, step: recovery.step, restarts });",
     to: "",
   },
   {
     what: "uploads of the generation before are kept",
-    file: coordinator,
+    file: generationStarts,
     from: "    uploads.clear();\n    readyReport",
     to: "    readyReport",
   },
   {
     what: "who waits for the generation before is not answered",
-    file: coordinator,
+    file: generationStarts,
     from: "for (const gathering of [beginnings, snapshots, losses]) gathering.dismiss(stale);",
     to: "void stale;",
   },
   {
     what: "a resume begins with the first weights",
-    file: coordinator,
+    file: recoveryPoint,
     from: "snapshot ??= fromCheckpoint();",
     to: "void fromCheckpoint;",
   },
   {
     what: "an end reported by an earlier generation counts",
-    file: coordinator,
-    from:
-      "if (generation !== membership.generation) return reply(message, refused(staleGeneration));",
+    file: membershipMessages,
+    from: "if (generation !== run.membership.generation) {\n" +
+      "        return reply(message, refused(staleGeneration));\n      }",
     to: "void generation;",
     unseen:
       "its member goes on, and the others cannot end without it; tests/coordinator checks the answer",
   },
   {
     what: "a checkpoint is confirmed before it is on disk",
-    file: coordinator,
-    from: "await save(complete);",
-    to: "void save(complete);",
+    file: snapshotMessages,
+    from: "await saved;",
+    to: "void saved;",
   },
   {
     what: "who has missed a start is not told again",
-    file: coordinator,
+    file: membershipMessages,
     from: "if (isBehind && newestStart) broadcast(newestStart);",
     to: "void isBehind;",
   },
   {
     what: "a worker that was given up is not asked to join again",
-    file: coordinator,
+    file: membershipMessages,
     from: 'broadcast({ type: "rejoin", worker, where });',
     to: "",
   },
   {
     what: "validation losses are added in the order of arrival",
-    file: coordinator,
+    file: "coordinator/validation_losses.ts",
     from: ".sort((a, b) => a.shard - b.shard)",
     to: "",
     unseen: "sums of whole numbers are the same in any order",
   },
   {
     what: "a snapshot replaces a newer one's position",
-    file: coordinator,
-    from: "const [{ step, epoch, planStep, tally, save: mustSave }] = values;",
-    to: "const [{ epoch, planStep, tally, save: mustSave }] = values;\n" +
-      "    const step = values[0].step + 1;",
+    file: "coordinator/snapshot.ts",
+    from: "const [{ step, epoch, planStep, tally, save }] = parts;",
+    to: "const [{ epoch, planStep, tally, save }] = parts;\n" +
+      "  const step = parts[0].step + 1;",
   },
   {
     what: "the journal is not made durable",
@@ -405,9 +410,9 @@ export const defects: readonly Defect[] = [
   },
   {
     what: "a generation that the journal cannot hold is announced",
-    file: coordinator,
-    from: "return fail(sentence(error));\n    }\n    const { step, epoch, planStep, tally }",
-    to: "void error;\n    }\n    const { step, epoch, planStep, tally }",
+    file: generationStarts,
+    from: "return fail(sentence(error));\n    }\n    const { position }",
+    to: "void error;\n    }\n    const { position }",
   },
   {
     what: "a gradient that cannot be read ends its receiver",
@@ -423,14 +428,14 @@ export const defects: readonly Defect[] = [
   },
   {
     what: "a message that cannot be read ends the coordinator",
-    file: coordinator,
+    file: messageFilter,
     from: "noteMalformed(worker, verb, sentence(error));",
     to: "throw error;",
   },
   {
     what: "who is excluded may join again",
-    file: coordinator,
-    from: "strikes.exclude(command.worker, command.reason);",
+    file: messageFilter,
+    from: "strikes.exclude(worker, reason);",
     to: "",
   },
   {
@@ -453,13 +458,13 @@ export const defects: readonly Defect[] = [
   },
   {
     what: "the coordinator forgets which step it went back for",
-    file: coordinator,
+    file: recoveryPoint,
     from: "skipUpTo = step;",
     to: "",
   },
   {
     what: "steps that are left out are not written down",
-    file: coordinator,
+    file: trainingMessages,
     from: 'if (progress.fault !== "") note({ skipped: progress.step });',
     to: "",
   },

@@ -1,0 +1,76 @@
+/**
+ * What the coordinator says to its workers: to all of them, or to the one that asked. Where nobody can
+ * hear it any more, nothing is said.
+ */
+import { encode } from "../net/codec.ts";
+import {
+  type CoordinatorMessage,
+  type ReadReply,
+  type Reply,
+  runSubjects,
+} from "../net/messages.ts";
+import { type Message, type Transport, TransportError } from "../net/transport.ts";
+
+export interface ControlChannel {
+  /** To all workers. */
+  broadcast(message: CoordinatorMessage): void;
+  reply(message: Message, answer: Reply | ReadReply): void;
+  /** Keeps what a worker asked until it is known what comes of it. */
+  defer(worker: string, message: Message): void;
+  /** Answers what the worker has asked and waits for, if it does. */
+  answer(worker: string, answer: Reply): void;
+  /** Tells all workers that the run is over, and why where it is not done. */
+  end(reason: string): void;
+}
+
+export interface ControlChannelOptions {
+  readonly transport: Transport;
+  readonly run: string;
+  /** Tells this coordinator from those that led the run before it. */
+  readonly life: string;
+}
+
+/** Fits into a message; a reason may quote a whole configuration. */
+const reasonLengthMax = 4000;
+
+export function createControlChannel(options: ControlChannelOptions): ControlChannel {
+  const { transport, life } = options;
+  const subjects = runSubjects(options.run);
+  /** Who asked to join or said to be ready, and is to be answered. */
+  const asking = new Map<string, Message>();
+
+  const send = (action: () => void) => {
+    try {
+      action();
+    } catch (error) {
+      // Without a connection there is nobody to hear it; its end is told once, by `closed`.
+      if (!(error instanceof TransportError)) throw error;
+    }
+  };
+  const broadcast = (message: CoordinatorMessage) =>
+    send(() => transport.publish(subjects.workers, encode(message)));
+  const reply = (message: Message, answer: Reply | ReadReply) => {
+    const bytes = encode(answer);
+    send(() => message.respond(bytes));
+  };
+
+  return {
+    broadcast,
+    reply,
+    defer: (worker, message) => void asking.set(worker, message),
+    answer(worker, answer) {
+      const asked = asking.get(worker);
+      asking.delete(worker);
+      if (asked) reply(asked, answer);
+    },
+    end: (reason) => broadcast({ type: "end", reason: reason.slice(0, reasonLengthMax), life }),
+  };
+}
+
+export function accepted(text = ""): Reply {
+  return { ok: true, text };
+}
+
+export function refused(reason: string): Reply {
+  return { ok: false, text: reason };
+}

@@ -1,0 +1,28 @@
+/** The losses of a validation, from the sums that each worker has of its shards. */
+import type { ValidationRequest, ValidationResult } from "../net/messages.ts";
+
+type ShardSums = ValidationRequest["shards"][number];
+
+/** @returns undefined where a worker was stopped before its shards were done */
+export function meanLosses(
+  workers: readonly (readonly ShardSums[])[],
+): Omit<ValidationResult, "step" | "epoch"> | undefined {
+  // A stop came in between, and there is no loss to tell.
+  if (workers.some((shards) => shards.length === 0)) return undefined;
+  // In shard order, so that the sum has the same bits whoever computed which shard.
+  const shards = workers.flat().sort((a, b) => a.shard - b.shard);
+  const sum = (read: (shard: ShardSums) => number) =>
+    shards.reduce((total, shard) => total + read(shard), 0);
+  const weight = sum((shard) => shard.weightSum);
+  const mean = (read: (shard: ShardSums) => number | undefined) =>
+    shards.every((shard) => read(shard) !== undefined)
+      ? sum((shard) => read(shard)!) / weight
+      : undefined;
+  const persistenceLoss = mean((shard) => shard.persistenceSum);
+  const accuracy = mean((shard) => shard.correctSum);
+  return {
+    validationLoss: sum((shard) => shard.lossSum) / weight,
+    ...(persistenceLoss === undefined ? {} : { persistenceLoss }),
+    ...(accuracy === undefined ? {} : { accuracy }),
+  };
+}

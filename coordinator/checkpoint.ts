@@ -150,7 +150,7 @@ async function encode(checkpoint: Checkpoint) {
   const files = SECTIONS.map((section) => {
     return { name: fileName(section), bytes: encodeSafetensors(checkpoint[section]) };
   });
-  const { step, epoch, planStep, configuration, metrics, createdAt } = checkpoint;
+  const { step, epoch, planStep, configuration, metrics, createdAt, classes } = checkpoint;
   const listed: Record<string, ManifestFile> = {};
   for (const { name, bytes } of files) {
     listed[name] = { bytes: bytes.length, sha256: await sha256(bytes) };
@@ -164,6 +164,7 @@ async function encode(checkpoint: Checkpoint) {
     metrics,
     parametersSha256,
     configuration,
+    classes,
     files: listed,
   });
   files.push({ name: MANIFEST_NAME, bytes: manifest });

@@ -24,6 +24,8 @@ export interface CheckpointFacts {
   readonly metrics: CheckpointMetrics;
   /** ISO 8601, from the caller's clock. */
   readonly createdAt: string;
+  /** What the network's answers number, where they are classes with names. */
+  readonly classes?: readonly string[];
 }
 
 export interface CheckpointMetrics {
@@ -150,23 +152,31 @@ function validate(content: unknown, ...further: readonly string[]): Manifest {
   }
   const { step, epoch, planStep, configuration, metrics, createdAt, parametersSha256, files } =
     content as unknown as Manifest;
-  return { step, epoch, planStep, configuration, metrics, createdAt, parametersSha256, files };
+  const { classes } = content as unknown as Manifest;
+  return {
+    ...{ step, epoch, planStep, configuration, metrics, createdAt, parametersSha256, files },
+    ...(classes === undefined ? {} : { classes }),
+  };
 }
 
-const MEMBERS: { readonly [name in keyof Manifest | "format" | "formatVersion"]: Check } = {
-  format: (value) => value === FORMAT,
-  formatVersion: (value) => value === FORMAT_VERSION,
-  step: isCount,
-  epoch: isCount,
-  planStep: isCount,
-  configuration: (value) => value !== undefined,
-  metrics: (value) => isRecord(value) && Object.values(value).every(Number.isFinite),
-  createdAt: (value) => typeof value === "string" && !Number.isNaN(Date.parse(value)),
-  parametersSha256: isHash,
-  files: (value) =>
-    isRecord(value) &&
-    Object.entries(value).every(([name, file]) => FILE_NAME.test(name) && isFile(file)),
-};
+const MEMBERS: { readonly [name in keyof Required<Manifest> | "format" | "formatVersion"]: Check } =
+  {
+    format: (value) => value === FORMAT,
+    formatVersion: (value) => value === FORMAT_VERSION,
+    step: isCount,
+    epoch: isCount,
+    planStep: isCount,
+    configuration: (value) => value !== undefined,
+    metrics: (value) => isRecord(value) && Object.values(value).every(Number.isFinite),
+    createdAt: (value) => typeof value === "string" && !Number.isNaN(Date.parse(value)),
+    parametersSha256: isHash,
+    classes: (value) =>
+      value === undefined ||
+      Array.isArray(value) && value.every((each) => typeof each === "string"),
+    files: (value) =>
+      isRecord(value) &&
+      Object.entries(value).every(([name, file]) => FILE_NAME.test(name) && isFile(file)),
+  };
 
 type Check = (value: unknown) => boolean;
 

@@ -48,7 +48,7 @@ export interface RecoveryPointOptions {
   /** In ISO 8601. */
   readonly timeOfDay: () => string;
   /** What the workers' model consists of, known from the first generation on. */
-  readonly specs: () => ModelSpecs;
+  readonly specs: () => ModelSpecs & { readonly classes?: readonly string[] };
 }
 
 export function createRecoveryPoint(options: RecoveryPointOptions): RecoveryPoint {
@@ -72,6 +72,7 @@ export function createRecoveryPoint(options: RecoveryPointOptions): RecoveryPoin
         ...at,
         configuration: configuration as unknown as JsonValue,
         createdAt: timeOfDay(),
+        classes: specs().classes,
       },
       { warn: report.warn },
     );

@@ -9,9 +9,15 @@ import {
   type RunEnd,
   startCoordinator,
 } from "../coordinator/run_coordinator.ts";
+import { classDifference } from "../coordinator/class_names.ts";
 import { diskFileSystem, type FileSystem } from "../coordinator/file_system.ts";
 import { type JournalDisk, openJournal } from "../coordinator/journal.ts";
-import { openRunFolder, sourceRefusal, writeRunRecord } from "../coordinator/run_folder.ts";
+import {
+  openRunFolder,
+  type RunFolder,
+  sourceRefusal,
+  writeRunRecord,
+} from "../coordinator/run_folder.ts";
 import { createRunReport, type RunReport } from "../coordinator/run_report.ts";
 import { writeTrainingPicture } from "../coordinator/training_picture.ts";
 import { systemClock, timeOfDay } from "../net/clock.ts";
@@ -100,7 +106,8 @@ export async function coordinate(
     clock: systemClock,
     life: secretToken(8),
     timeOfDay,
-    refuse: ({ modelSource }) => sourceRefusal(folder, modelSource),
+    refuse: ({ modelSource, classes }) =>
+      sourceRefusal(folder, modelSource) ?? classRefusal(folder, classes),
     onReady: (ready) =>
       writeRunRecord(fileSystem, out, {
         configuration: record,
@@ -148,6 +155,14 @@ export async function coordinate(
     isDone ? `Done: ${out}` : `Stopped at step ${end.step}${await resumeHint(out)}`,
   );
   return isDone ? exitCodes.done : exitCodes.interrupted;
+}
+
+function classRefusal(
+  { path, resumed }: RunFolder,
+  found: readonly string[] | undefined,
+): string | undefined {
+  const difference = classDifference(resumed?.classes, found);
+  return difference && `Cannot resume ${path}: ${difference}`;
 }
 
 /**

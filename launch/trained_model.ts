@@ -3,6 +3,7 @@
  * configuration. Flags may name other data, or another engine, than the run was trained with.
  */
 import { readCheckpoint, readManifest, type SavedCheckpoint } from "../coordinator/checkpoint.ts";
+import { classDifference } from "../coordinator/class_names.ts";
 import { latestCheckpoint, listCheckpoints } from "../coordinator/checkpoint_folder.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
 import type { Dataset, Split } from "../datasets/dataset.ts";
@@ -163,6 +164,8 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
     const definition = await findModel(name, saved.model.source);
     const opened = await openDataset(configuration.dataset, configuration.seed);
     dataset = opened;
+    const difference = classDifference(checkpoint.classes, opened.classes);
+    if (difference) throw new UsageError(`Cannot use ${path} with this data: ${difference}`);
     const build = (windowFrames: number) =>
       buildModel(configuration.model, opened, windowFrames, definition);
     const model = build(configuration.windowFrames);

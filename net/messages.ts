@@ -18,7 +18,7 @@ import {
 } from "./schema.ts";
 
 /** Grows with every change that an older worker or coordinator would misunderstand. */
-export const protocolVersion = 7;
+export const protocolVersion = 8;
 
 /** What a worker says to its coordinator: requests, answered with a `Reply`, and then notices. */
 export const workerVerbs = [
@@ -144,6 +144,10 @@ export const joinSchema = object({
   attempt: optional(count),
 });
 
+/** A run keeps its classes by name, where they are not too many to be names. */
+export const keptClassesMax = 1024;
+export const keptClassLengthMax = 128;
+
 /** What a worker opened; the coordinator checks that all agree. */
 export const readySchema = object({
   engine: name,
@@ -158,6 +162,10 @@ export const readySchema = object({
   /** The dataset in words. */
   dataset: string({ lengthMax: 1024 }),
   frameShape: array(count, { lengthMin: 3, lengthMax: 3 }),
+  /** Names of the dataset's classes in their order; left out beyond these limits. */
+  classes: optional(
+    array(string({ lengthMax: keptClassLengthMax }), { lengthMax: keptClassesMax }),
+  ),
   parameters: arraySpecs,
   states: arraySpecs,
   slots: array(name, { lengthMax: 16 }),

@@ -10,6 +10,7 @@ import { defaultLoss } from "../models/losses.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { buildSchedule } from "../models/schedules.ts";
 import type { Clock } from "../net/clock.ts";
+import { keptClassesMax, keptClassLengthMax } from "../net/messages.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import { evaluateSplit } from "./evaluation.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -82,6 +83,7 @@ export async function openRun(
           JSON.stringify([loss, dataset.targetShape ?? [], dataset.classes ?? []]),
         ),
         dataset: dataset.description,
+        ...namedClasses(dataset),
         frameShape: [...model.frameShape],
         parameters: model.parameters.map(({ name, shape }) => ({ name, shape: [...shape] })),
         states: model.state.map(({ name, shape }) => ({ name, shape: [...shape] })),
@@ -144,4 +146,11 @@ export async function openRun(
     engine?.dispose();
     throw error;
   }
+}
+
+/** A run keeps the names, so that another folder's classes are not taken for its own. */
+function namedClasses({ classes }: Dataset): { classes?: string[] } {
+  const isKept = classes !== undefined && classes.length <= keptClassesMax &&
+    classes.every((name) => name.length <= keptClassLengthMax);
+  return isKept ? { classes: [...classes] } : {};
 }

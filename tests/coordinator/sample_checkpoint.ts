@@ -11,6 +11,7 @@ export function sampleCheckpoint(step: number, validationLoss?: number): Checkpo
     configuration: { model: { name: "convlstm", filters: [3, 2] }, seed: 7, epochs: 2 },
     metrics: validationLoss === undefined ? {} : { validationLoss },
     createdAt: "2026-01-02T03:04:05.000Z",
+    classes: ["calm", "storm"],
     parameters: [
       array("layer0/kernel", [3, 2, 1], step),
       array("layer0/bias", [2], -step),

@@ -212,5 +212,12 @@ Deno.test({
     const predicted = await run("predict", ["--engine", engine, "--json"], { cwd });
     assert.equal(predicted.code, 0, predicted.stderr);
     assert.ok(JSON.parse(predicted.stdout).pictures.length > 0);
+    // Its answers are numbers of its own classes.
+    const other = ["--dataset-options", "classes=3"];
+    assertSentence(
+      await run("evaluate", ["--engine", engine, ...other], { cwd }),
+      2,
+      /^Wrong usage: Cannot use .* with this data: its classes are 0, 1, those of .* are 0, 1, 2; /,
+    );
   }),
 });

@@ -186,6 +186,109 @@ for (const name of ["convlstm", "lstm"]) {
   });
 }
 
+/** The network of a fixture, with another number of frames in its fixed window. */
+async function ofTime(
+  name: "convlstm" | "lstm",
+  time: number | null,
+  frameShape: readonly [number, number, number],
+  options: Record<string, OptionValue>,
+): Promise<Model> {
+  const fixture = new URL(`../fixtures/layers_model/${name}/`, import.meta.url).pathname;
+  const folder = await Deno.makeTempDir();
+  try {
+    const saved = JSON.parse(await Deno.readTextFile(`${fixture}model.json`));
+    saved.modelTopology.config.layers[0].config.batch_input_shape[1] = time;
+    const file = `${folder}/model.json`;
+    await Deno.writeTextFile(file, JSON.stringify(saved));
+    await Deno.copyFile(`${fixture}weights.bin`, `${folder}/weights.bin`);
+    const configuration = { ...defaultRun.model, name: file, options };
+    return buildModel(configuration, { frameShape }, time ?? 3, await findModel(file));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+for (const name of ["convlstm", "lstm"] as const) {
+  testOnEngines(
+    `a stateful model.json of one time step (${name}) says what Keras says, and has its gradient`,
+    async (open) => {
+      const engine = await open(1);
+      const model = await ofTime(name, 1, [4, 5, 1], { task: "reconstruction" });
+      assert.equal(model.window.frames, 1);
+      const fixture = new URL(`../fixtures/layers_model/${name}/`, import.meta.url).pathname;
+      const expected = JSON.parse(await Deno.readTextFile(`${fixture}expected.json`));
+      // [windows, lanes, time, frame]
+      const frameOf = (values: number[][], frame: number) =>
+        [0, 1].flatMap((lane) => {
+          const from = (lane * 3 + frame % 3) * 20;
+          return values[Math.floor(frame / 3)].slice(from, from + 20);
+        });
+      const frames = Array.from({ length: 6 }, (_, frame) => frameOf(expected.windows, frame));
+      const windows = frames.map((values) => tf.tensor(values, [2, 1, 4, 5, 1]));
+      const found = await playWindows(engine, model, windows);
+      found.forEach((values, frame) =>
+        assertClose(values, frameOf(expected.outputs, frame), `frame ${frame}`, {
+          ...{ relative: 1e-5, floor: 1e-6 },
+        })
+      );
+
+      const state = model.state.map(({ shape }, index) => randomFrames([2, ...shape], index + 1));
+      const loss = (values: readonly Tensor[], [frames, ...before]: readonly Tensor[]) => {
+        const inputs = { ...evaluationInputs(frames), training: true };
+        const { predictions } = model.apply(values, before, inputs);
+        return tf.mean(tf.square(tf.sub(predictions, model.targets(frames)))) as tf.Scalar;
+      };
+      const value = engine.compile("value", (inputs) => {
+        const values = inputs.slice(0, model.parameters.length);
+        return [loss(values, inputs.slice(values.length))];
+      });
+      const gradients = engine.compile("gradients", (inputs) => {
+        const values = inputs.slice(0, model.parameters.length);
+        const rest = inputs.slice(values.length);
+        return tf.grads((...own: Tensor[]) => loss(own, rest))(values);
+      });
+      const first = model.initialize(1);
+      const call = async (run: typeof value, values: readonly Float32Array[]) => {
+        const parameters = values.map((each, index) =>
+          tf.tensor(each, [...model.parameters[index].shape])
+        );
+        const results = await run([...parameters, windows[0], ...state]);
+        const found = results.map((result) => (result.dataSync() as Float32Array).slice());
+        tf.dispose([parameters, results]);
+        return found;
+      };
+      const analytic = await call(gradients, first);
+      const step = 1 / 64;
+      for (const [index, values] of first.entries()) {
+        // The first and the last of each stand for all.
+        for (const at of [0, values.length - 1]) {
+          const shifted = async (delta: number) => {
+            const changed = values.with(at, values[at] + delta);
+            return (await call(value, first.with(index, changed)))[0][0];
+          };
+          const numeric = (await shifted(step) - await shifted(-step)) / (2 * step);
+          assertClose([analytic[index][at]], [numeric], `${model.parameters[index].name}, ${at}`, {
+            ...{ relative: 5e-3, floor: 2e-5 },
+          });
+        }
+      }
+      tf.dispose([windows, state]);
+      value.dispose();
+      gradients.dispose();
+    },
+  );
+}
+
+testOnEngines("a stateful model.json of one time step trains by lanes", async (open) => {
+  const engine = await open(1);
+  const model = await ofTime("lstm", 1, [5, 4, 1], {});
+  assert.deepEqual(model.window, { frames: 2, advance: 1, predictions: 1, carriesState: true });
+  const [one, two] = await trainedBy(engine, model, [1, 2]);
+  assert.deepEqual(two, one);
+  const start = model.initialize(1).flatMap((values) => [...values]);
+  assert.ok(one.some((value, index) => value !== start[index]));
+});
+
 testOnEngines("a network of layers trains by lanes, and leaves nothing behind", async (open) => {
   const engine = await open(1);
   const folder = new URL("../fixtures/layers_model/lstm/", import.meta.url).pathname;

@@ -1,6 +1,16 @@
 /** Classes as targets: which there are, and the one answer to a whole video. */
+import type { Dataset } from "../datasets/dataset.ts";
 import type { Tensor } from "../engine/tf.ts";
 import { frameSpan } from "./frame_span.ts";
+import type { Model } from "./model.ts";
+
+/** Whether what a model says are the classes that a dataset answers with. */
+export function tellsClasses(
+  { outputShape }: Pick<Model, "outputShape">,
+  { targetShape, classes }: Pick<Dataset, "targetShape" | "classes">,
+): boolean {
+  return classes !== undefined && `${outputShape}` === `${targetShape}`;
+}
 
 /**
  * The answer to the last frame, [lanes, 1, ...targetShape].

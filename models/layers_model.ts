@@ -9,7 +9,7 @@ import { type io, type LayersModel, loadLayersModel } from "../engine/tfjs_layer
 import type { OptionSpec } from "../net/options.ts";
 import { ModelError } from "./check_model.ts";
 import { frameSpan } from "./frame_span.ts";
-import { answers, lastAnswer } from "./last_answer.ts";
+import { answers, lastAnswer, tellsClasses } from "./last_answer.ts";
 import { topologyForLanes } from "./layers_topology.ts";
 import type { Model } from "./model.ts";
 import type { ModelContext, ModelDefinition } from "./model_definition.ts";
@@ -111,10 +111,13 @@ export async function loadLayersFile(path: string): Promise<ModelDefinition> {
   const first = variables.map(takeValues);
   const frozen = (network.nonTrainableWeights as unknown as Variable[])
     .map((variable) => ({ variable, values: takeValues(variable) }));
+  const [last] = network.outputs;
+  const isSoftmax = endsInSoftmax(last.sourceLayer as unknown as OuterLayer, last.shape.length);
   const recurrent = (network.layers as unknown as Recurrent[])
     .filter(({ name }) => stateful.includes(name));
   return {
-    build: (context) => wrap({ path, network, variables, first, frozen, recurrent }, context),
+    build: (context) =>
+      wrap({ path, network, variables, first, frozen, recurrent, isSoftmax }, context),
     options: layersOptions,
     sourceSha256: sha256,
   };
@@ -130,9 +133,12 @@ interface Network {
   readonly frozen: readonly { readonly variable: Variable; readonly values: Float32Array }[];
   /** Its stateful layers. */
   readonly recurrent: readonly Recurrent[];
+  /** Its outputs are shares along the last axis. */
+  readonly isSoftmax: boolean;
 }
 
-function wrap(own: Network, { frameShape, windowFrames, options }: ModelContext): Model {
+function wrap(own: Network, context: ModelContext): Model {
+  const { frameShape, targetShape, classes, windowFrames, options } = context;
   const { path, network, variables, first, recurrent } = own;
   const inputShape = network.inputs[0].shape.slice(1);
   const output = network.outputs[0].shape.slice(1);
@@ -161,10 +167,13 @@ function wrap(own: Network, { frameShape, windowFrames, options }: ModelContext)
   const isNext = options.task === "next-frame";
   const state = recurrent.flatMap((layer) => statesOf(layer));
   const parameters = variables.map(({ originalName, shape }) => ({ name: originalName, shape }));
+  const isClassifier = options.task === "answers" && own.isSoftmax &&
+    tellsClasses({ outputShape }, { targetShape, classes });
   return {
     name: "layers",
     frameShape,
     outputShape,
+    ...(isClassifier ? { loss: "cross-entropy" as const } : {}),
     parameters,
     state,
     window: {
@@ -259,6 +268,18 @@ function statesOf({ name, cell, output }: Recurrent) {
   const sizes = typeof cell.stateSize === "number" ? [cell.stateSize] : cell.stateSize;
   const place = cell.filters === undefined ? [] : output.shape.slice(-3, -1) as number[];
   return sizes.map((size, index) => ({ name: `${name}/state${index}`, shape: [...place, size] }));
+}
+
+/**
+ * Whether a layer's outputs are shares along the last axis, by itself or by what it ends with.
+ * @param rank of its outputs
+ */
+function endsInSoftmax(layer: OuterLayer, rank: number): boolean {
+  const inner = layer.layers?.at(-1) ?? layer.layer;
+  if (inner) return endsInSoftmax(inner, rank);
+  const { activation, axis } = layer.getConfig() as { activation?: string; axis?: number };
+  if (layer.getClassName() === "Softmax") return axis === -1 || axis === rank - 1;
+  return activation === "softmax";
 }
 
 /** All of them in one, as TensorFlow.js reads them. */

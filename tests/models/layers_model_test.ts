@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Dataset } from "../../datasets/dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { type Tensor, tf } from "../../engine/tf.ts";
 import * as keras from "../../engine/tfjs_layers.ts";
@@ -20,6 +21,7 @@ async function opened(
   options: Record<string, OptionValue> = {},
   /** What Keras would have saved and TensorFlow.js leaves out. */
   edit: (topology: string) => string = (topology) => topology,
+  data: Pick<Dataset, "targetShape" | "classes"> = {},
 ): Promise<Model> {
   const folder = await Deno.makeTempDir();
   try {
@@ -42,7 +44,8 @@ async function opened(
     });
     const name = `${folder}/model.json`;
     const configuration = { ...defaultRun.model, name, options };
-    return buildModel(configuration, { frameShape }, windowFrames, await findModel(name));
+    const definition = await findModel(name);
+    return buildModel(configuration, { frameShape, ...data }, windowFrames, definition);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -306,6 +309,43 @@ const forgetful = () => layers.dropout({ rate: 0.5, name: "forgetful" });
 const inside = (layer: keras.layers.Layer) =>
   keras.sequential({ name: "inner", layers: [layers.flatten({ inputShape: [4, 5, 1] }), layer] });
 const rows = () => layers.reshape({ targetShape: [4, 5], inputShape: [4, 5, 1] });
+
+testOnEngines(
+  "layers that answer classes with a softmax have the cross-entropy as their loss",
+  async (open) => {
+    await open(1);
+    const flat = () => layers.flatten({ inputShape: [4, 5, 1] });
+    const dense = (activation?: "softmax" | "sigmoid") => layers.dense({ units: 3, activation });
+    const threeClasses = { targetShape: [3], classes: ["a", "b", "c"] };
+    const lossOf = async (
+      own: keras.layers.Layer[],
+      data: Pick<Dataset, "targetShape" | "classes"> = threeClasses,
+    ) => {
+      const network = keras.sequential({ layers: own });
+      const { loss } = await opened(network, [4, 5, 1], 2, { task: "answers" }, undefined, data);
+      disposeWeights(network);
+      return loss;
+    };
+    assert.equal(await lossOf([flat(), dense("softmax")]), "cross-entropy");
+    assert.equal(await lossOf([inside(dense("softmax"))]), "cross-entropy");
+    assert.equal(await lossOf([flat(), dense(), layers.softmax()]), "cross-entropy");
+    assert.equal(
+      await lossOf([flat(), dense(), layers.activation({ activation: "softmax" })]),
+      "cross-entropy",
+    );
+    assert.equal(
+      await lossOf([
+        layers.timeDistributed({ layer: layers.flatten(), inputShape: [2, 4, 5, 1] }),
+        layers.timeDistributed({ layer: dense("softmax") }),
+      ]),
+      "cross-entropy",
+    );
+    assert.equal(await lossOf([flat(), dense("sigmoid")]), undefined);
+    assert.equal(await lossOf([flat(), dense()]), undefined);
+    assert.equal(await lossOf([flat(), dense("softmax")], { targetShape: [3] }), undefined);
+  },
+  ["wasm"],
+);
 
 const refused: readonly {
   layers: () => keras.layers.Layer[];

@@ -9,7 +9,7 @@ import { type io, type LayersModel, loadLayersModel } from "../engine/tfjs_layer
 import type { OptionSpec } from "../net/options.ts";
 import { ModelError } from "./check_model.ts";
 import { frameSpan } from "./frame_span.ts";
-import { answers, lastAnswer, tellsClasses } from "./last_answer.ts";
+import { answers, answersMissing, lastAnswer, tellsClasses } from "./last_answer.ts";
 import { topologyForLanes } from "./layers_topology.ts";
 import type { Model } from "./model.ts";
 import type { ModelContext, ModelDefinition } from "./model_definition.ts";
@@ -163,6 +163,7 @@ function wrap(own: Network, context: ModelContext): Model {
   // A row of as many numbers as a frame has is one.
   const isFrame = ownShape.length === 1 && ownShape[0] === size && options.task !== "answers";
   const outputShape = isFrame ? frameShape : ownShape;
+  checkCompared(outputShape, context, refuse);
   const predictions = isPerFrame || isSequence ? frames : 1;
   const isNext = options.task === "next-frame";
   const state = recurrent.flatMap((layer) => statesOf(layer));
@@ -204,6 +205,33 @@ function wrap(own: Network, context: ModelContext): Model {
       ? { persistence: (all: Tensor) => frameSpan(all, frames - predictions, predictions) }
       : {}),
   };
+}
+
+/** Refuses outputs that are shaped unlike what they are to be compared with. */
+function checkCompared(
+  outputShape: readonly number[],
+  { frameShape, targetShape, options }: ModelContext,
+  refuse: (why: string) => ModelError,
+): void {
+  const isLike = (shape: readonly number[] | undefined) => `${outputShape}` === `${shape}`;
+  if (options.task === "answers") {
+    if (targetShape === undefined) {
+      throw refuse(`task=answers needs a dataset that has some, and ${answersMissing}`);
+    }
+    if (isLike(targetShape)) return;
+    throw refuse(
+      `it answers with [${outputShape}], the dataset with [${targetShape}]; save it with outputs of ` +
+        "that shape",
+    );
+  }
+  if (isLike(frameShape)) return;
+  throw refuse(
+    `it answers with [${outputShape}], a frame is [${frameShape}]: ` +
+      (isLike(targetShape)
+        ? "add --model-options task=answers"
+        : "save it with outputs of that shape, or choose a dataset with such answers and add " +
+          "--model-options task=answers"),
+  );
 }
 
 /** The network with these weights and states in place of its own. */

@@ -7,7 +7,7 @@
  */
 import type { CompiledFunction, Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
-import { checkOutput } from "../models/check_model.ts";
+import { applyModel } from "../models/check_model.ts";
 import {
   correctSum,
   errorsPerPrediction,
@@ -137,11 +137,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     const initial = resetLanes(state, resets);
     let newState: Tensor[] = [];
     const objective = (...values: Tensor[]) => {
-      const output = checkOutput(
-        model,
-        model.apply(values, initial, { frames, noise, training: true }),
-        frames.shape[0],
-      );
+      const output = applyModel(model, values, initial, { frames, noise, training: true });
       // The state leaves the gradient's scope beside the loss, so it must outlive that scope.
       newState = output.state.map((tensor) => tf.keep(tf.clone(tensor)));
       return trainingLossSum(loss, output, model.targets(frames, given), weights);

@@ -347,6 +347,52 @@ testOnEngines(
   ["wasm"],
 );
 
+testOnEngines(
+  "layers whose outputs are shaped unlike what they are compared with are refused",
+  async (open) => {
+    await open(1);
+    const threeClasses = { targetShape: [3], classes: ["a", "b", "c"] };
+    for (
+      const [units, options, data, says] of [
+        [
+          3,
+          {},
+          threeClasses,
+          /: it answers with \[3\], a frame is \[4,5,1\]: add --model-options task=answers$/,
+        ],
+        [
+          2,
+          { task: "reconstruction" },
+          threeClasses,
+          /: it answers with \[2\], a frame is \[4,5,1\]: save it with outputs of that shape, or /,
+        ],
+        [
+          2,
+          { task: "answers" },
+          threeClasses,
+          /: it answers with \[2\], the dataset with \[3\]; save it with outputs of that shape$/,
+        ],
+        [
+          2,
+          { task: "answers" },
+          {},
+          /: task=answers needs a dataset that has some, and this one has none; such are --dataset /,
+        ],
+      ] as const
+    ) {
+      const network = keras.sequential({
+        layers: [layers.flatten({ inputShape: [4, 5, 1] }), layers.dense({ units })],
+      });
+      await assert.rejects(opened(network, [4, 5, 1], 2, options, undefined, data), {
+        name: "ModelError",
+        message: says,
+      });
+      disposeWeights(network);
+    }
+  },
+  ["wasm"],
+);
+
 const refused: readonly {
   layers: () => keras.layers.Layer[];
   says: RegExp;

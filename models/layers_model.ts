@@ -7,6 +7,7 @@
 import { type Tensor, tf } from "../engine/tf.ts";
 import { type io, type LayersModel, loadLayersModel } from "../engine/tfjs_layers.ts";
 import type { OptionSpec } from "../net/options.ts";
+import { modelTitle } from "../net/run_configuration.ts";
 import { ModelError } from "./check_model.ts";
 import { frameSpan } from "./frame_span.ts";
 import { answers, answersMissing, lastAnswer, tellsClasses } from "./last_answer.ts";
@@ -171,7 +172,7 @@ function wrap(own: Network, context: ModelContext): Model {
   const isClassifier = options.task === "answers" && own.isSoftmax &&
     tellsClasses({ outputShape }, { targetShape, classes });
   return {
-    name: "layers",
+    name: modelTitle(path),
     frameShape,
     outputShape,
     ...(isClassifier ? { loss: "cross-entropy" as const } : {}),

@@ -138,6 +138,8 @@ testOnEngines(
       ],
     });
     const model = await opened(network, [4, 5, 1], 3);
+    // As a run and its pictures call it.
+    assert.equal(model.name, "model");
     assert.deepEqual(model.window, { frames: 4, advance: 3, predictions: 3, carriesState: true });
     assert.deepEqual(model.outputShape, [4, 5, 1]);
     assert.deepEqual(model.state.map(({ shape }) => shape), [

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeAnimation } from "../../report/animation.ts";
 import { colourScale, rainSteps } from "../../report/colour_scale.ts";
+import { ink } from "../../report/ink.ts";
 import type { PredictedSequence } from "../../report/predicted_sequence.ts";
 import { renderPredictionAnimation } from "../../report/prediction_animation.ts";
 import { Raster } from "../../report/raster.ts";
@@ -53,6 +54,24 @@ Deno.test("renderPredictionAnimation() shows truth, prediction and error beside 
       assert.ok(truth < prediction!);
       assert.equal(columnOf(frame, error)! - prediction!, prediction! - truth);
     }
+  }
+});
+
+Deno.test("renderPredictionAnimation() says above the frames what their class was taken for", () => {
+  const seen = { ...sequence, inputFrames: frames, predictions: new Float32Array() };
+  const drawn = (label: string) =>
+    readGif(
+      renderPredictionAnimation({
+        ...{ title: "t", scale: "gray", predicts: "nothing" },
+        sequences: [{ ...seen, label }],
+      }),
+    );
+  const [short, long] = [drawn("true a"), drawn("true a, predicted b (34 %), and more of it")];
+  assert.ok(long.width > short.width, "the label has room");
+  for (let frame = 0; frame < frames; frame++) {
+    const inkOf = ({ frames }: typeof short) =>
+      frames[frame].colours.filter((colour) => colour === asNumber(ink)).length;
+    assert.ok(inkOf(long) > inkOf(short), `frame ${frame}`);
   }
 });
 

@@ -1,12 +1,12 @@
 /** What a trained autoencoder draws of points of its latent space: `--decode` and `--decode-grid`. */
 import { encodeNpy } from "../datasets/npy_encoding.ts";
-import { isRainDataset } from "../datasets/rain_dataset.ts";
 import { tf } from "../engine/tf.ts";
 import { renderDecoded } from "../report/decoded_picture.ts";
 import type { SequencePredictor } from "../worker/sequence_predictor.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
 import { splitParameters } from "../worker/step_functions.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
+import { frameScale } from "./frame_scale.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
 export const decodeFlags = {
@@ -89,7 +89,7 @@ async function decodeLatent(
     tf.dispose([input, images]);
     return values;
   };
-  const scale = isRainDataset(dataset) ? "rain" : "gray";
+  const scale = frameScale(dataset);
   const written: string[] = [];
   const write = async (
     name: string,

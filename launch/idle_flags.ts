@@ -2,10 +2,12 @@
  * Flags that were given and would do nothing for the dataset, model and rules that a run is made of:
  * who gives one expects something of it.
  */
+import { fixedWindow } from "../models/layers_topology.ts";
 import type { Options } from "../net/options.ts";
 import {
   type DatasetName,
   isModelFile,
+  isModelModule,
   type ModelName,
   type RunConfiguration,
 } from "../net/run_configuration.ts";
@@ -79,6 +81,23 @@ const framesAre = (...idleUses: readonly FrameUse[]): Idle => ({ model: { name, 
   return depends ? `--model ${name} as its --model-options are` : `--model ${name}`;
 };
 
+/** Undefined where nothing tells: a file that is no network is refused where it is opened. */
+function windowSaved({ model: { name } }: RunConfiguration): number | undefined {
+  if (!isModelFile(name) || isModelModule(name)) return undefined;
+  try {
+    return fixedWindow(JSON.parse(Deno.readTextFileSync(name)).modelTopology);
+  } catch {
+    return undefined;
+  }
+}
+
+/** A network of layers may be saved for windows of one length. */
+const hasOwnWindow: Idle = (run) => {
+  const frames = windowSaved(run);
+  if (frames === undefined || frames === run.windowFrames) return undefined;
+  return `--model ${run.model.name}, which is saved for windows of ${frames} frames`;
+};
+
 const idle: Partial<Record<RunFlag, Idle>> = {
   data: readsNothing,
   "on-bad-file": readsNoRadar,
@@ -94,7 +113,7 @@ const idle: Partial<Record<RunFlag, Idle>> = {
   kernel: modelIsNot("convlstm", "encoder-forecaster"),
   "input-frames": framesAre("carried", "window", "single"),
   "output-frames": framesAre("carried", "window", "single"),
-  window: framesAre("forecast", "single"),
+  window: (run) => framesAre("forecast", "single")(run) ?? hasOwnWindow(run),
   stride: framesAre("carried"),
   "images-every": drawsNothing,
   "weight-decay": ({ optimizer: { name } }) => name === "adamw" ? undefined : `--optimizer ${name}`,

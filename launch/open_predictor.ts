@@ -1,7 +1,7 @@
 /** A trained model made ready to predict whole sequences, or to go on with its own predictions. */
 import type { Model } from "../models/model.ts";
 import { areSameNetwork, frameByFrame } from "../worker/frame_by_frame.ts";
-import { canRollOut, createRollout, type Rollout } from "../worker/rollout.ts";
+import { createRollout, noRolloutBecause, type Rollout } from "../worker/rollout.ts";
 import { createPredictor, type SequencePredictor } from "../worker/sequence_predictor.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
@@ -88,14 +88,8 @@ export async function openRollout(
     new UsageError(
       `Cannot use --rollout ${leads} with ${model.name}: ${why}; leave --rollout out`,
     );
-  if (!canRollOut(single)) {
-    throw refuse(
-      model.window.frames - model.window.predictions > 1
-        ? `it forecasts ${model.window.predictions} frames at once as it is`
-        : "only a network that predicts the next frame, and carries its state, can go on with " +
-          "its own predictions",
-    );
-  }
+  const why = noRolloutBecause(model, single);
+  if (why !== undefined) throw refuse(why);
   if (single !== model) {
     const [whole, byFrame] = [predictorOf(trained, model), predictorOf(trained, single)];
     const isSame = await agree(trained, whole, byFrame, sequence);

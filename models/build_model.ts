@@ -1,8 +1,13 @@
 /** From a model's name and options to its value. */
 import type { Dataset } from "../datasets/dataset.ts";
 import { resolveOptions } from "../net/options.ts";
-import { isModelFile, type ModelConfiguration, type ModelName } from "../net/run_configuration.ts";
-import { checkModel } from "./check_model.ts";
+import {
+  isModelFile,
+  isModelModule,
+  type ModelConfiguration,
+  type ModelName,
+} from "../net/run_configuration.ts";
+import { checkModel, ModelError } from "./check_model.ts";
 import { cnnLstmDefinition } from "./cnn_lstm.ts";
 import { convAutoencoderDefinition } from "./conv_autoencoder.ts";
 import { convLstm } from "./convlstm.ts";
@@ -10,7 +15,7 @@ import { convLstmClassifierDefinition } from "./convlstm_classifier.ts";
 import { convLstmUnetDefinition } from "./convlstm_unet.ts";
 import { encoderForecaster } from "./encoder_forecaster.ts";
 import type { Model } from "./model.ts";
-import type { ModelDefinition } from "./model_definition.ts";
+import type { ModelBuilder, ModelContext, ModelDefinition } from "./model_definition.ts";
 import { loadLayersFile } from "./layers_model.ts";
 import { loadModelModule } from "./model_module.ts";
 import { checkModuleSource } from "./module_source.ts";
@@ -58,11 +63,23 @@ export function buildModel(
 ): Model {
   const { name, filters, kernelSize, inputFrames, outputFrames } = configuration;
   const options = resolveOptions(specs, configuration.options, `--model ${name}`);
-  return checkModel(
-    build({
-      ...{ frameShape, targetShape, classes, windowFrames },
-      ...{ filters, kernelSize, inputFrames, outputFrames, options },
-    }),
-    name,
-  );
+  const context = {
+    ...{ frameShape, targetShape, classes, windowFrames },
+    ...{ filters, kernelSize, inputFrames, outputFrames, options },
+  };
+  return checkModel(isModelModule(name) ? builtBy(name, build, context) : build(context), name);
+}
+
+/** What a module throws says nothing of where it comes from. */
+function builtBy(name: string, build: ModelBuilder, context: ModelContext): Model {
+  try {
+    return build(context);
+  } catch (cause) {
+    const sentence = `Cannot build --model ${name}: ${
+      cause instanceof Error ? cause.message : String(cause)
+    }`;
+    // By its kind one asks whether another window would do.
+    if (cause instanceof RangeError) throw new RangeError(sentence, { cause });
+    throw new ModelError(sentence, { cause });
+  }
 }

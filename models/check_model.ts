@@ -3,7 +3,7 @@
  * against its own words, so that a slip is told in a sentence and not by an op deep inside a step.
  */
 import type { Tensor } from "../engine/tf.ts";
-import type { Model, ModelOutput } from "./model.ts";
+import type { Model, ModelInputs, ModelOutput } from "./model.ts";
 
 /** A model that cannot be loaded, or does not do what a model has to: says what to change. */
 export class ModelError extends Error {
@@ -49,6 +49,27 @@ export function checkModel(model: Model, name: string): Model {
     );
   }
   return model;
+}
+
+/**
+ * One call of `apply`, as `checkOutput` checks it. What it throws, an op's error say, is told with the
+ * model's name.
+ * @throws {ModelError} for that, and for another shape
+ */
+export function applyModel(
+  model: Model,
+  parameters: readonly Tensor[],
+  state: readonly Tensor[],
+  inputs: ModelInputs,
+): ModelOutput {
+  let output: ModelOutput;
+  try {
+    output = model.apply(parameters, state, inputs);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new ModelError(`Cannot apply model "${model.name}": ${why}`, { cause });
+  }
+  return checkOutput(model, output, inputs.frames.shape[0]);
 }
 
 /**

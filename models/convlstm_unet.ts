@@ -177,16 +177,25 @@ export const convLstmUnetDefinition: ModelDefinition = {
       meaning: "share of the first of softmax's classes, which answers begin at; 0 for all alike",
     },
   ],
-  build: ({ frameShape, windowFrames, targetShape, options }) =>
-    convLstmUnet({
+  build({ frameShape, windowFrames, targetShape, options }) {
+    const isNextFrame = options.mode === "next-frame";
+    if (!isNextFrame && targetShape === undefined) {
+      throw new RangeError(
+        "Cannot build convlstm-unet with mode=supervised for a dataset without answers: choose " +
+          "--dataset moving-mnist with --dataset-options segmentation=true, or npy with " +
+          "targets=FILE.npy; or leave mode out, to predict frames",
+      );
+    }
+    return convLstmUnet({
       frameShape,
       windowFrames,
       mode: options.mode as ConvLstmUnetOptions["mode"],
-      outputShape: options.mode === "next-frame" ? frameShape : targetShape ?? [],
+      outputShape: isNextFrame ? frameShape : targetShape!,
       outputActivation: options.output as ConvLstmUnetOptions["outputActivation"],
       filters: options.filters as number,
       levels: options.levels as number,
       kernelSize: options.kernel as number,
       backgroundShare: (options.background as number) || undefined,
-    }),
+    });
+  },
 };

@@ -1,6 +1,16 @@
 /** Classes as targets: which there are, and the one answer to a whole video. */
+import type { Dataset } from "../datasets/dataset.ts";
 import type { Tensor } from "../engine/tf.ts";
 import { frameSpan } from "./frame_span.ts";
+import type { Model } from "./model.ts";
+
+/** Whether what a model says are the classes that a dataset answers with. */
+export function tellsClasses(
+  { outputShape }: Pick<Model, "outputShape">,
+  { targetShape, classes }: Pick<Dataset, "targetShape" | "classes">,
+): boolean {
+  return classes !== undefined && `${outputShape}` === `${targetShape}`;
+}
 
 /**
  * The answer to the last frame, [lanes, 1, ...targetShape].
@@ -10,12 +20,16 @@ export function lastAnswer(frames: Tensor, given?: Tensor): Tensor {
   return frameSpan(answers(given), frames.shape[1]! - 1, 1);
 }
 
+/** Why there are none, and where there are, for sentences. */
+export const answersMissing = "this one has none; such are --dataset moving-points, moving-mnist " +
+  "with --dataset-options segmentation=true, frames with classes=true, and npy with targets=FILE.npy";
+
 /** @throws {TypeError} where the dataset has no answers */
 export function answers(given: Tensor | undefined): Tensor {
   if (given) return given;
   throw new TypeError(
-    "Cannot make targets without the dataset's answers: choose a dataset with classes, such as " +
-      "moving points, or a model that predicts frames",
+    `Cannot make targets without the dataset's answers: ${answersMissing}; or choose a model that ` +
+      "predicts frames",
   );
 }
 

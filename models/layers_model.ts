@@ -7,9 +7,10 @@
 import { type Tensor, tf } from "../engine/tf.ts";
 import { type io, type LayersModel, loadLayersModel } from "../engine/tfjs_layers.ts";
 import type { OptionSpec } from "../net/options.ts";
+import { modelTitle } from "../net/run_configuration.ts";
 import { ModelError } from "./check_model.ts";
 import { frameSpan } from "./frame_span.ts";
-import { answers, lastAnswer } from "./last_answer.ts";
+import { answers, answersMissing, lastAnswer, tellsClasses } from "./last_answer.ts";
 import { topologyForLanes } from "./layers_topology.ts";
 import type { Model } from "./model.ts";
 import type { ModelContext, ModelDefinition } from "./model_definition.ts";
@@ -111,10 +112,13 @@ export async function loadLayersFile(path: string): Promise<ModelDefinition> {
   const first = variables.map(takeValues);
   const frozen = (network.nonTrainableWeights as unknown as Variable[])
     .map((variable) => ({ variable, values: takeValues(variable) }));
+  const [last] = network.outputs;
+  const isSoftmax = endsInSoftmax(last.sourceLayer as unknown as OuterLayer, last.shape.length);
   const recurrent = (network.layers as unknown as Recurrent[])
     .filter(({ name }) => stateful.includes(name));
   return {
-    build: (context) => wrap({ path, network, variables, first, frozen, recurrent }, context),
+    build: (context) =>
+      wrap({ path, network, variables, first, frozen, recurrent, isSoftmax }, context),
     options: layersOptions,
     sourceSha256: sha256,
   };
@@ -130,9 +134,12 @@ interface Network {
   readonly frozen: readonly { readonly variable: Variable; readonly values: Float32Array }[];
   /** Its stateful layers. */
   readonly recurrent: readonly Recurrent[];
+  /** Its outputs are shares along the last axis. */
+  readonly isSoftmax: boolean;
 }
 
-function wrap(own: Network, { frameShape, windowFrames, options }: ModelContext): Model {
+function wrap(own: Network, context: ModelContext): Model {
+  const { frameShape, targetShape, classes, windowFrames, options } = context;
   const { path, network, variables, first, recurrent } = own;
   const inputShape = network.inputs[0].shape.slice(1);
   const output = network.outputs[0].shape.slice(1);
@@ -157,14 +164,18 @@ function wrap(own: Network, { frameShape, windowFrames, options }: ModelContext)
   // A row of as many numbers as a frame has is one.
   const isFrame = ownShape.length === 1 && ownShape[0] === size && options.task !== "answers";
   const outputShape = isFrame ? frameShape : ownShape;
+  checkCompared(outputShape, context, refuse);
   const predictions = isPerFrame || isSequence ? frames : 1;
   const isNext = options.task === "next-frame";
   const state = recurrent.flatMap((layer) => statesOf(layer));
   const parameters = variables.map(({ originalName, shape }) => ({ name: originalName, shape }));
+  const isClassifier = options.task === "answers" && own.isSoftmax &&
+    tellsClasses({ outputShape }, { targetShape, classes });
   return {
-    name: "layers",
+    name: modelTitle(path),
     frameShape,
     outputShape,
+    ...(isClassifier ? { loss: "cross-entropy" as const } : {}),
     parameters,
     state,
     window: {
@@ -195,6 +206,33 @@ function wrap(own: Network, { frameShape, windowFrames, options }: ModelContext)
       ? { persistence: (all: Tensor) => frameSpan(all, frames - predictions, predictions) }
       : {}),
   };
+}
+
+/** Refuses outputs that are shaped unlike what they are to be compared with. */
+function checkCompared(
+  outputShape: readonly number[],
+  { frameShape, targetShape, options }: ModelContext,
+  refuse: (why: string) => ModelError,
+): void {
+  const isLike = (shape: readonly number[] | undefined) => `${outputShape}` === `${shape}`;
+  if (options.task === "answers") {
+    if (targetShape === undefined) {
+      throw refuse(`task=answers needs a dataset that has some, and ${answersMissing}`);
+    }
+    if (isLike(targetShape)) return;
+    throw refuse(
+      `it answers with [${outputShape}], the dataset with [${targetShape}]; save it with outputs of ` +
+        "that shape",
+    );
+  }
+  if (isLike(frameShape)) return;
+  throw refuse(
+    `it answers with [${outputShape}], a frame is [${frameShape}]: ` +
+      (isLike(targetShape)
+        ? "add --model-options task=answers"
+        : "save it with outputs of that shape, or choose a dataset with such answers and add " +
+          "--model-options task=answers"),
+  );
 }
 
 /** The network with these weights and states in place of its own. */
@@ -259,6 +297,18 @@ function statesOf({ name, cell, output }: Recurrent) {
   const sizes = typeof cell.stateSize === "number" ? [cell.stateSize] : cell.stateSize;
   const place = cell.filters === undefined ? [] : output.shape.slice(-3, -1) as number[];
   return sizes.map((size, index) => ({ name: `${name}/state${index}`, shape: [...place, size] }));
+}
+
+/**
+ * Whether a layer's outputs are shares along the last axis, by itself or by what it ends with.
+ * @param rank of its outputs
+ */
+function endsInSoftmax(layer: OuterLayer, rank: number): boolean {
+  const inner = layer.layers?.at(-1) ?? layer.layer;
+  if (inner) return endsInSoftmax(inner, rank);
+  const { activation, axis } = layer.getConfig() as { activation?: string; axis?: number };
+  if (layer.getClassName() === "Softmax") return axis === -1 || axis === rank - 1;
+  return activation === "softmax";
 }
 
 /** All of them in one, as TensorFlow.js reads them. */

@@ -1,12 +1,14 @@
 /**
  * Colours for values from 0 to 1, by linear interpolation between stops in sRGB, or in steps of rain
- * rate. The rain scale follows the order that weather services use (blue, green, yellow, red, violet)
+ * rate or of vertically integrated liquid. The rain scale follows the order that weather services use (blue, green, yellow, red, violet)
  * and grows in lightness up to yellow, so that light rain recedes into a dark ground.
  */
 export type Colour = readonly [red: number, green: number, blue: number];
 export type ColourScale = (value: number) => Colour;
 /** `classes` takes the number of a class, from 0 on. */
-export type ColourScaleName = "gray" | "rain" | "error" | "classes";
+export type ColourScaleName = "gray" | "rain" | "vil" | "error" | "classes";
+/** From which value on, and its colour; the first is that of everything below. */
+export type ColourSteps = readonly (readonly [from: number, colour: Colour])[];
 
 const STOPS: Readonly<Record<"gray" | "error", readonly (readonly [number, Colour])[]>> = {
   gray: [[0, [0, 0, 0]], [1, [255, 255, 255]]],
@@ -19,8 +21,8 @@ const STOPS: Readonly<Record<"gray" | "error", readonly (readonly [number, Colou
   ],
 };
 
-/** From which rate on, in mm/h, and its colour. */
-export const rainSteps: readonly (readonly [rate: number, colour: Colour])[] = [
+/** In mm/h. */
+export const rainSteps: ColourSteps = [
   [0, [17, 22, 32]],
   [0.1, [27, 48, 92]],
   [0.2, [31, 76, 146]],
@@ -34,6 +36,20 @@ export const rainSteps: readonly (readonly [rate: number, colour: Colour])[] = [
   [100, [200, 70, 200]],
 ];
 
+/** In the rain's colours at SEVIR's levels of VIL, of 255; its scores' thresholds are among them. */
+export const vilSteps: ColourSteps = [
+  [0, [17, 22, 32]],
+  [16, [27, 48, 92]],
+  [31, [31, 76, 146]],
+  [59, [40, 118, 200]],
+  [74, [55, 165, 205]],
+  [100, [58, 180, 120]],
+  [133, [140, 205, 75]],
+  [160, [248, 218, 70]],
+  [181, [243, 130, 45]],
+  [219, [215, 40, 60]],
+];
+
 /**
  * The rate that a value of the radar datasets (-10 to 60 dBZ) stands for, in mm/h, by Marshall and
  * Palmer's Z = 200 R^1.6, as weather services print it.
@@ -42,9 +58,8 @@ function rainRate(value: number): number {
   return value <= 0 ? 0 : (10 ** (value * 7 - 1) / 200) ** (1 / 1.6);
 }
 
-function rainColour(value: number): Colour {
-  const rate = rainRate(Math.min(value, 1));
-  return rainSteps.findLast(([from]) => rate >= from)?.[1] ?? rainSteps[0][1];
+function stepColour(steps: ColourSteps, value: number): Colour {
+  return steps.findLast(([from]) => value >= from)?.[1] ?? steps[0][1];
 }
 
 /** Ten colours that also differ in lightness, after Matplotlib's "tab10"; they repeat beyond. */
@@ -74,7 +89,9 @@ export function classColour(index: number): Colour {
 
 /** Values outside [0, 1] take the end colours, NaN the first; grey and errors have 256 colours each. */
 export function colourScale(name: ColourScaleName): ColourScale {
-  if (name === "rain") return rainColour;
+  if (name === "rain") return (value) => stepColour(rainSteps, rainRate(Math.min(value, 1)));
+  // To whole levels, as the files have them: 16 / 255 in float32 may be a little less than 16.
+  if (name === "vil") return (value) => stepColour(vilSteps, Math.round(value * 255));
   if (name === "classes") return classColour;
   const table = Array.from({ length: 256 }, (_, index) => interpolate(STOPS[name], index / 255));
   return (value) => table[Math.round(Math.min(Math.max(value || 0, 0), 1) * 255)];

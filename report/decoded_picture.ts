@@ -13,7 +13,7 @@ export interface DecodedPicture {
   /** [vertical, horizontal, height, width, channels], in the order of the values */
   readonly images: Float32Array;
   readonly frameShape: readonly [height: number, width: number, channels: number];
-  readonly scale: "gray" | "rain";
+  readonly scale: "gray" | "rain" | "vil";
 }
 
 const imagePixelsMin = 72;

@@ -1,8 +1,8 @@
-/** What the colours of a scale mean, in a row: rates for rain, names for classes, nothing for grey. */
-import { classColour, type ColourScaleName } from "./colour_scale.ts";
+/** What the colours of a scale mean, in a row: rates for rain, levels for VIL, names for classes, nothing for grey. */
+import { classColour, type ColourScaleName, rainSteps, vilSteps } from "./colour_scale.ts";
 import { muted } from "./ink.ts";
-import { drawRainLegend, rainLegendHeight, rainLegendWidth } from "./rain_legend.ts";
 import { type Raster, textHeight, textWidth } from "./raster.ts";
+import { stepLegend } from "./step_legend.ts";
 
 const textDot = 2;
 const boxSide = 16;
@@ -16,9 +16,8 @@ export interface Legend {
 
 /** @param classes names, for the scale of classes */
 export function legendOf(scale: ColourScaleName, classes: readonly string[] = []): Legend {
-  if (scale === "rain") {
-    return { width: rainLegendWidth, height: rainLegendHeight, draw: drawRainLegend };
-  }
+  if (scale === "rain") return stepLegend(rainSteps, "mm/h");
+  if (scale === "vil") return stepLegend(vilSteps, "VIL of 255");
   if (scale !== "classes" || classes.length === 0) return { width: 0, height: 0, draw() {} };
   const entries = classes.map((name) => ({ name, width: boxSide + 8 + textWidth(name, textDot) }));
   return {

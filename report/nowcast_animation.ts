@@ -2,7 +2,7 @@
 import { type AnimationFrame, encodeAnimation } from "./animation.ts";
 import { colourScale } from "./colour_scale.ts";
 import { accent, background, ink, muted, rule } from "./ink.ts";
-import { drawRainLegend, rainLegendHeight, rainLegendWidth } from "./rain_legend.ts";
+import { legendOf } from "./legend.ts";
 import { Raster, textHeight, textWidth } from "./raster.ts";
 
 const margin = 16;
@@ -42,10 +42,11 @@ function drawMoment(picture: NowcastAnimation, index: number): Raster {
   const headTop = timeTop + lineHeight + 12;
   const top = headTop + lineHeight + 6;
   const panels = 1 + forecasts.length;
+  const legend = legendOf("rain");
   const right = margin + panels * (width + gap) - gap;
   const raster = new Raster(
-    Math.max(right, margin + textWidth(title, textDot), margin + rainLegendWidth) + margin,
-    top + height + 14 + rainLegendHeight + margin,
+    Math.max(right, margin + textWidth(title, textDot), margin + legend.width) + margin,
+    top + height + 14 + legend.height + margin,
     background,
   );
   const lead = index - inputFrames + 1;
@@ -66,6 +67,6 @@ function drawMoment(picture: NowcastAnimation, index: number): Raster {
       raster.fill(left + 1, top + 1, width - 2, height - 2, background);
     }
   }
-  drawRainLegend(raster, margin, top + height + 14);
+  legend.draw(raster, margin, top + height + 14);
   return raster;
 }

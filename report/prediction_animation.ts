@@ -1,6 +1,7 @@
 /**
  * Predictions as they run: truth, prediction and error side by side, several sequences below each
  * other, as an animated GIF. While the input is read, the places of prediction and error stay empty.
+ * Of a class, which is told in words, the label stands above the frames.
  */
 import { type AnimationFrame, encodeAnimation } from "./animation.ts";
 import { colourScale } from "./colour_scale.ts";
@@ -45,7 +46,11 @@ function drawMoment(
   const timeTop = margin + lineHeight + 8;
   const headTop = timeTop + lineHeight + 12;
   const top = headTop + lineHeight + 8;
-  const bottom = top + sequences.length * (cellHeight + gap) - gap;
+  // Where only the label says what was predicted.
+  const captions = predicts === "nothing" ? sequences.map(({ label }) => label) : [];
+  const captionHeight = captions.length > 0 ? lineHeight + 6 : 0;
+  const rowHeight = captionHeight + cellHeight + gap;
+  const bottom = top + sequences.length * rowHeight - gap;
   // A name may be wider than its frames.
   const columnWidths = rowNames.map((name) => Math.max(cellWidth, textWidth(name, textDot)) + gap);
   const lefts = columnWidths.map((_, column) =>
@@ -57,6 +62,7 @@ function drawMoment(
       right,
       margin + textWidth(title, textDot),
       margin + legend.width,
+      ...captions.map((caption) => margin + textWidth(caption, textDot)),
     ) + margin,
     bottom + margin + (legend.height > 0 ? 16 + legend.height : 0),
     background,
@@ -71,7 +77,9 @@ function drawMoment(
   raster.text(time, margin, timeTop, textDot, isInput ? muted : accent);
   rowNames.forEach((name, column) => raster.text(name, lefts[column], headTop, textDot, muted));
   for (const [row, sequence] of sequences.entries()) {
-    const cellTop = top + row * (cellHeight + gap);
+    const cellTop = top + row * rowHeight + captionHeight;
+    const caption = captions[row] ?? "";
+    raster.text(caption, margin, cellTop - captionHeight, textDot, ink);
     for (
       const [column, { frame: frameAt, scale: own }] of rowsOf(sequence, predicts, scale).entries()
     ) {

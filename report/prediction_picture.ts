@@ -20,10 +20,11 @@ export interface PredictionPicture {
   /** At least one; all of one shape. */
   readonly sequences: readonly PredictedSequence[];
   /**
-   * `rain` draws -10 to 60 dBZ, as the radar datasets scale it, and a colour bar. Frames of three
-   * channels have colours of their own.
+   * `rain` draws -10 to 60 dBZ, as the radar datasets scale it, and `vil` vertically integrated
+   * liquid of 255, as SEVIR does, each with a colour bar. Frames of three channels have colours of
+   * their own.
    */
-  readonly scale: "gray" | "rain" | "classes";
+  readonly scale: "gray" | "rain" | "vil" | "classes";
   /** Names, for the scale of classes. */
   readonly classes?: readonly string[];
   readonly predicts: PredictionKind;

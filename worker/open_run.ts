@@ -6,6 +6,7 @@ import { atStride } from "../datasets/window_shape.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open_engine.ts";
 import { buildModel, findModel } from "../models/build_model.ts";
+import { tellsClasses } from "../models/last_answer.ts";
 import { defaultLoss } from "../models/losses.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { buildSchedule } from "../models/schedules.ts";
@@ -53,7 +54,7 @@ export async function openRun(
       model,
       loss,
       optimizer,
-      hasTargets,
+      ...{ hasTargets, tellsClasses: tellsClasses(model, dataset) },
       // It computes on the event loop itself.
       pause: engine.name === "wasm" ? turnEventLoop(clock) : undefined,
     });

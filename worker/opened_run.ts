@@ -54,7 +54,7 @@ export interface ShardLoss {
   /** sum(weight * error) over the shard's windows, for the model and for the last frame repeated. */
   readonly lossSum: number;
   readonly persistenceSum?: number;
-  /** sum(weight * answers whose class is right), where there are classes. */
+  /** sum(weight * errors of the answers whose class is right), where there are classes. */
   readonly correctSum?: number;
   /** sum(weight) * errors that add up to one prediction's */
   readonly weightSum: number;

@@ -48,6 +48,22 @@ export function canRollOut({ window, persistence, outputShape, frameShape }: Mod
     persistence !== undefined && `${outputShape}` === `${frameShape}`;
 }
 
+/**
+ * @param single the same model frame by frame, where that is the same network; else itself
+ * @returns undefined where it can go on with its own predictions
+ */
+export function noRolloutBecause(model: Model, single: Model): string | undefined {
+  if (canRollOut(single)) return undefined;
+  const { frames, predictions, advance, carriesState } = model.window;
+  if (frames - predictions > 1) return `it forecasts ${predictions} frames at once as it is`;
+  if (carriesState && model.persistence !== undefined && single.window.advance > 1) {
+    return `its window is fixed at ${advance} frames, and it would have to read one at a time; ` +
+      "save a model.json with null for its time";
+  }
+  return "only a network that predicts the next frame, and carries its state, can go on with its " +
+    "own predictions";
+}
+
 /** @throws {RangeError} for a network that predicts no next frame */
 export function createRollout(options: RolloutOptions): Rollout {
   const { engine, model, parameters, contextFrames, leads, mode } = options;

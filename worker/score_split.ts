@@ -5,6 +5,7 @@
 import type { Dataset, Split } from "../datasets/dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Tensor } from "../engine/tf.ts";
+import { tellsClasses } from "../models/last_answer.ts";
 import { defaultLoss } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
 import { sgd } from "../models/optimizers/sgd.ts";
@@ -90,6 +91,7 @@ export async function scoreShards(
     // Of no account: nothing is updated.
     optimizer: sgd(0),
     hasTargets: dataset.targetShape !== undefined,
+    tellsClasses: tellsClasses(model, dataset),
     isDetailed: true,
   });
   const scores = new Map(owned.map((shard) => [shard, createSplitScores(scoring(options))]));

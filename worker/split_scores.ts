@@ -15,6 +15,7 @@ import {
   countClasses,
   emptyConfusion,
 } from "../metrics/confusion.ts";
+import { tellsClasses } from "../models/last_answer.ts";
 import { errorsPerPrediction } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
 import type { LossName } from "../net/run_configuration.ts";
@@ -86,8 +87,7 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
   const [size, frameSize] = [sizeOf(outputShape), sizeOf(dataset.frameShape)];
   const context = window.frames - window.predictions;
   const hasTargets = dataset.targetShape !== undefined;
-  const isOfClasses = dataset.classes !== undefined &&
-    `${outputShape}` === `${dataset.targetShape}`;
+  const isOfClasses = tellsClasses(model, dataset);
   const isFrames = `${outputShape}` === `${dataset.frameShape}` && !isOfClasses;
   const classes = isOfClasses ? dataset.classes : undefined;
   // Up to one frame before the first prediction, every prediction is of the next frame.

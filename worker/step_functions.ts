@@ -7,7 +7,7 @@
  */
 import type { CompiledFunction, Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
-import { checkOutput } from "../models/check_model.ts";
+import { applyModel } from "../models/check_model.ts";
 import {
   correctSum,
   errorsPerPrediction,
@@ -63,7 +63,8 @@ export interface UpdateResult {
 
 /**
  * What an evaluation sums: the model's errors; those of repeating the last frame seen, where the
- * model forecasts; answers whose class is right, where the loss is of classes.
+ * model forecasts; answers whose class is right, where answers or loss are of classes. All of them
+ * divided by the weights and `errorsPerPrediction` are means.
  */
 export type EvaluatedSum = "lossSum" | "persistenceSum" | "correctSum";
 
@@ -101,6 +102,8 @@ export interface StepOptions {
   readonly optimizer: Optimizer;
   /** Whether the windows bring the dataset's answers. */
   readonly hasTargets?: boolean;
+  /** Whether the model's answers are classes, which are right or wrong whatever the loss. */
+  readonly tellsClasses?: boolean;
   /** Whether `evaluate` also gives the model's penalties and latent points. */
   readonly isDetailed?: boolean;
   readonly mode?: ExecutionMode;
@@ -112,14 +115,17 @@ const noPause = () => Promise.resolve();
 
 export function createStepFunctions(options: StepOptions): StepFunctions {
   const { engine, model, loss, optimizer, mode, pause = noPause } = options;
-  const { hasTargets = false, isDetailed = false } = options;
+  const { hasTargets = false, isDetailed = false, tellsClasses = false } = options;
   requireLossFits(loss, model.outputShape);
   const stateCount = model.state.length;
   const evaluated: EvaluatedSum[] = [
     "lossSum",
     ...(model.persistence ? ["persistenceSum" as const] : []),
-    ...(loss === "cross-entropy" ? ["correctSum" as const] : []),
+    ...(tellsClasses || loss === "cross-entropy" ? ["correctSum" as const] : []),
   ];
+  // Of an answer: other losses count one for each class.
+  const errorsOfAnswer = errorsPerPrediction(loss, model.outputShape) /
+    errorsPerPrediction("cross-entropy", model.outputShape);
   const inputsOf = ([parameters, frames, resets, weights, ...rest]: Tensor[]) => {
     const given = hasTargets ? rest.shift() : undefined;
     const noise = rest.splice(0, rest.length - stateCount);
@@ -131,11 +137,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     const initial = resetLanes(state, resets);
     let newState: Tensor[] = [];
     const objective = (...values: Tensor[]) => {
-      const output = checkOutput(
-        model,
-        model.apply(values, initial, { frames, noise, training: true }),
-        frames.shape[0],
-      );
+      const output = applyModel(model, values, initial, { frames, noise, training: true });
       // The state leaves the gradient's scope beside the loss, so it must outlive that scope.
       newState = output.state.map((tensor) => tf.keep(tf.clone(tensor)));
       return trainingLossSum(loss, output, model.targets(frames, given), weights);
@@ -164,7 +166,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     const sums: { readonly [sum in EvaluatedSum]: () => Tensor } = {
       lossSum: () => lossSum(loss, predictions, targets, weights, penalty),
       persistenceSum: () => lossSum(loss, model.persistence!(frames), targets, weights),
-      correctSum: () => correctSum(predictions, targets, weights),
+      correctSum: () => tf.mul(correctSum(predictions, targets, weights), errorsOfAnswer),
     };
     const losses = tf.stack(evaluated.map((sum) => sums[sum]()));
     beside = (["penalty", "latent"] as const)

@@ -6,6 +6,7 @@ import { createAllReduce } from "../collective/all_reduce.ts";
 import type { Dataset } from "../datasets/dataset.ts";
 import { requireWindows } from "../datasets/plan.ts";
 import type { Engine } from "../engine/engine.ts";
+import { tellsClasses } from "../models/last_answer.ts";
 import { defaultLoss } from "../models/losses.ts";
 import type { Model } from "../models/model.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
@@ -109,7 +110,7 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
   const optimizer = buildOptimizer(rule);
   const trainer = createTrainer({
     ...{ engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, allReduce },
-    hasTargets,
+    ...{ hasTargets, tellsClasses: tellsClasses(model, dataset) },
   });
   try {
     const { position } = await runTraining({

@@ -29,6 +29,8 @@ export interface TrainerOptions {
   readonly allReduce: AllReduce;
   /** Whether the windows bring the dataset's answers. */
   readonly hasTargets?: boolean;
+  /** Whether the model's answers are classes. */
+  readonly tellsClasses?: boolean;
   /** The model's first weights, drawn before; drawn here where none are given. */
   readonly initial?: readonly Float32Array[];
   /** The engine's own where none is given. */
@@ -54,8 +56,9 @@ export function parameterCount(model: Model): number {
 
 export function createTrainer(options: TrainerOptions): Trainer {
   const { engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, mode } = options;
+  const { hasTargets, tellsClasses } = options;
   const functions = options.functions ??
-    createStepFunctions({ engine, model, loss, optimizer, hasTargets: options.hasTargets, mode });
+    createStepFunctions({ engine, model, loss, optimizer, hasTargets, tellsClasses, mode });
   const states = createLaneStates(model.state, shards, lanesPerShard);
   const count = parameterCount(model);
   let step = 0;

@@ -6,6 +6,7 @@
  *   checks them, when it runs.
  * - The gradients of Sigmoid and Tanh: TensorFlow has one op for what tfjs composes of three.
  */
+import { mendOnePartGradients } from "../one_part_gradients.ts";
 import { tf } from "../tf.ts";
 import { BACKEND_NAME, type TracingBackend } from "./backend.ts";
 import { registerBiasKernels } from "./bias_kernels.ts";
@@ -19,6 +20,7 @@ export function overrideKernels(): void {
   if (isDone) return;
   isDone = true;
   registerBiasKernels();
+  mendOnePartGradients();
   override(tf.Round, (original) => (args) => {
     const { dataId, shape, dtype } = args.inputs.x as tf.TensorInfo;
     if (dtype !== "int32") return original(args);

@@ -5,6 +5,7 @@
 // Registers the gradient of every operation: tfjs-core's bundle for Node has none.
 import "@tensorflow/tfjs";
 import { getThreadsCount, setThreadsCount, version_wasm } from "@tensorflow/tfjs-backend-wasm";
+import { mendOnePartGradients } from "../one_part_gradients.ts";
 import { tf } from "../tf.ts";
 import { EngineError } from "../engine_error.ts";
 import { composedKernels } from "./composed_kernels.ts";
@@ -38,6 +39,7 @@ export async function startWasmBackend(): Promise<WasmBackend> {
       }
       tf.registerKernel(kernel);
     }
+    mendOnePartGradients();
     hasComposedKernels = true;
   }
   if (!await tf.setBackend(wasmBackendName)) {

@@ -255,6 +255,20 @@ Deno.test("resolveRun refuses a flag that does nothing for what the run is made 
         "--optimizer adamw --weight-decay 0.1",
       ]
     ) await resolve(args);
+    // The window of a network of layers may be one that it is saved for.
+    const layer = (time: number | null) => ({ batch_input_shape: [1, time, 4, 4, 1] });
+    for (const [name, time] of [["five", 5], ["any", null]] as const) {
+      const saved = { modelTopology: { config: { layers: [{ config: layer(time) }] } } };
+      await Deno.writeTextFile(`${name}.json`, JSON.stringify(saved));
+    }
+    await assert.rejects(resolve("--model five.json --window 4"), {
+      name: "UsageError",
+      message: `--window 4 does nothing with --model ${Deno.cwd()}/five.json, which is saved for ` +
+        "windows of 5 frames; leave it out",
+    });
+    for (const args of ["--model five.json --window 5", "--model any.json --window 4"]) {
+      await resolve(args);
+    }
     // What the run to go on with was made with is not what was given now.
     await saveRun("runs/saved", "--seed 5 --input-frames 7");
     await resolve("--resume --out runs/saved");

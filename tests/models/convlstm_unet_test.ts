@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { defaultRun } from "../../launch/run_flags.ts";
+import { buildModel } from "../../models/build_model.ts";
 import { convLstmUnet, type ConvLstmUnetOptions } from "../../models/convlstm_unet.ts";
 import { assertClose } from "./close_to.ts";
 import { firstValues, testCarriedState } from "./model_checks.ts";
@@ -49,6 +51,12 @@ Deno.test("convLstmUnet refuses frames and answers that do not fit", () => {
   assert.throws(
     () => convLstmUnet({ ...small, backgroundShare: 0.9 }),
     /background of 0.9 with output sigmoid/,
+  );
+  const { model } = defaultRun;
+  const named = { ...model, name: "convlstm-unet", options: { mode: "supervised" } };
+  assert.throws(
+    () => buildModel(named, { frameShape: [4, 8, 1] }, 3),
+    /^RangeError: Cannot build convlstm-unet with mode=supervised for a dataset without answers: /,
   );
 });
 

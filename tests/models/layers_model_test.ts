@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import type { Dataset } from "../../datasets/dataset.ts";
 import type { Engine } from "../../engine/engine.ts";
 import { type Tensor, tf } from "../../engine/tf.ts";
 import * as keras from "../../engine/tfjs_layers.ts";
@@ -20,6 +21,7 @@ async function opened(
   options: Record<string, OptionValue> = {},
   /** What Keras would have saved and TensorFlow.js leaves out. */
   edit: (topology: string) => string = (topology) => topology,
+  data: Pick<Dataset, "targetShape" | "classes"> = {},
 ): Promise<Model> {
   const folder = await Deno.makeTempDir();
   try {
@@ -42,7 +44,8 @@ async function opened(
     });
     const name = `${folder}/model.json`;
     const configuration = { ...defaultRun.model, name, options };
-    return buildModel(configuration, { frameShape }, windowFrames, await findModel(name));
+    const definition = await findModel(name);
+    return buildModel(configuration, { frameShape, ...data }, windowFrames, definition);
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
@@ -135,6 +138,8 @@ testOnEngines(
       ],
     });
     const model = await opened(network, [4, 5, 1], 3);
+    // As a run and its pictures call it.
+    assert.equal(model.name, "model");
     assert.deepEqual(model.window, { frames: 4, advance: 3, predictions: 3, carriesState: true });
     assert.deepEqual(model.outputShape, [4, 5, 1]);
     assert.deepEqual(model.state.map(({ shape }) => shape), [
@@ -186,6 +191,109 @@ for (const name of ["convlstm", "lstm"]) {
   });
 }
 
+/** The network of a fixture, with another number of frames in its fixed window. */
+async function ofTime(
+  name: "convlstm" | "lstm",
+  time: number | null,
+  frameShape: readonly [number, number, number],
+  options: Record<string, OptionValue>,
+): Promise<Model> {
+  const fixture = new URL(`../fixtures/layers_model/${name}/`, import.meta.url).pathname;
+  const folder = await Deno.makeTempDir();
+  try {
+    const saved = JSON.parse(await Deno.readTextFile(`${fixture}model.json`));
+    saved.modelTopology.config.layers[0].config.batch_input_shape[1] = time;
+    const file = `${folder}/model.json`;
+    await Deno.writeTextFile(file, JSON.stringify(saved));
+    await Deno.copyFile(`${fixture}weights.bin`, `${folder}/weights.bin`);
+    const configuration = { ...defaultRun.model, name: file, options };
+    return buildModel(configuration, { frameShape }, time ?? 3, await findModel(file));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+for (const name of ["convlstm", "lstm"] as const) {
+  testOnEngines(
+    `a stateful model.json of one time step (${name}) says what Keras says, and has its gradient`,
+    async (open) => {
+      const engine = await open(1);
+      const model = await ofTime(name, 1, [4, 5, 1], { task: "reconstruction" });
+      assert.equal(model.window.frames, 1);
+      const fixture = new URL(`../fixtures/layers_model/${name}/`, import.meta.url).pathname;
+      const expected = JSON.parse(await Deno.readTextFile(`${fixture}expected.json`));
+      // [windows, lanes, time, frame]
+      const frameOf = (values: number[][], frame: number) =>
+        [0, 1].flatMap((lane) => {
+          const from = (lane * 3 + frame % 3) * 20;
+          return values[Math.floor(frame / 3)].slice(from, from + 20);
+        });
+      const frames = Array.from({ length: 6 }, (_, frame) => frameOf(expected.windows, frame));
+      const windows = frames.map((values) => tf.tensor(values, [2, 1, 4, 5, 1]));
+      const found = await playWindows(engine, model, windows);
+      found.forEach((values, frame) =>
+        assertClose(values, frameOf(expected.outputs, frame), `frame ${frame}`, {
+          ...{ relative: 1e-5, floor: 1e-6 },
+        })
+      );
+
+      const state = model.state.map(({ shape }, index) => randomFrames([2, ...shape], index + 1));
+      const loss = (values: readonly Tensor[], [frames, ...before]: readonly Tensor[]) => {
+        const inputs = { ...evaluationInputs(frames), training: true };
+        const { predictions } = model.apply(values, before, inputs);
+        return tf.mean(tf.square(tf.sub(predictions, model.targets(frames)))) as tf.Scalar;
+      };
+      const value = engine.compile("value", (inputs) => {
+        const values = inputs.slice(0, model.parameters.length);
+        return [loss(values, inputs.slice(values.length))];
+      });
+      const gradients = engine.compile("gradients", (inputs) => {
+        const values = inputs.slice(0, model.parameters.length);
+        const rest = inputs.slice(values.length);
+        return tf.grads((...own: Tensor[]) => loss(own, rest))(values);
+      });
+      const first = model.initialize(1);
+      const call = async (run: typeof value, values: readonly Float32Array[]) => {
+        const parameters = values.map((each, index) =>
+          tf.tensor(each, [...model.parameters[index].shape])
+        );
+        const results = await run([...parameters, windows[0], ...state]);
+        const found = results.map((result) => (result.dataSync() as Float32Array).slice());
+        tf.dispose([parameters, results]);
+        return found;
+      };
+      const analytic = await call(gradients, first);
+      const step = 1 / 64;
+      for (const [index, values] of first.entries()) {
+        // The first and the last of each stand for all.
+        for (const at of [0, values.length - 1]) {
+          const shifted = async (delta: number) => {
+            const changed = values.with(at, values[at] + delta);
+            return (await call(value, first.with(index, changed)))[0][0];
+          };
+          const numeric = (await shifted(step) - await shifted(-step)) / (2 * step);
+          assertClose([analytic[index][at]], [numeric], `${model.parameters[index].name}, ${at}`, {
+            ...{ relative: 5e-3, floor: 2e-5 },
+          });
+        }
+      }
+      tf.dispose([windows, state]);
+      value.dispose();
+      gradients.dispose();
+    },
+  );
+}
+
+testOnEngines("a stateful model.json of one time step trains by lanes", async (open) => {
+  const engine = await open(1);
+  const model = await ofTime("lstm", 1, [5, 4, 1], {});
+  assert.deepEqual(model.window, { frames: 2, advance: 1, predictions: 1, carriesState: true });
+  const [one, two] = await trainedBy(engine, model, [1, 2]);
+  assert.deepEqual(two, one);
+  const start = model.initialize(1).flatMap((values) => [...values]);
+  assert.ok(one.some((value, index) => value !== start[index]));
+});
+
 testOnEngines("a network of layers trains by lanes, and leaves nothing behind", async (open) => {
   const engine = await open(1);
   const folder = new URL("../fixtures/layers_model/lstm/", import.meta.url).pathname;
@@ -203,6 +311,89 @@ const forgetful = () => layers.dropout({ rate: 0.5, name: "forgetful" });
 const inside = (layer: keras.layers.Layer) =>
   keras.sequential({ name: "inner", layers: [layers.flatten({ inputShape: [4, 5, 1] }), layer] });
 const rows = () => layers.reshape({ targetShape: [4, 5], inputShape: [4, 5, 1] });
+
+testOnEngines(
+  "layers that answer classes with a softmax have the cross-entropy as their loss",
+  async (open) => {
+    await open(1);
+    const flat = () => layers.flatten({ inputShape: [4, 5, 1] });
+    const dense = (activation?: "softmax" | "sigmoid") => layers.dense({ units: 3, activation });
+    const threeClasses = { targetShape: [3], classes: ["a", "b", "c"] };
+    const lossOf = async (
+      own: keras.layers.Layer[],
+      data: Pick<Dataset, "targetShape" | "classes"> = threeClasses,
+    ) => {
+      const network = keras.sequential({ layers: own });
+      const { loss } = await opened(network, [4, 5, 1], 2, { task: "answers" }, undefined, data);
+      disposeWeights(network);
+      return loss;
+    };
+    assert.equal(await lossOf([flat(), dense("softmax")]), "cross-entropy");
+    assert.equal(await lossOf([inside(dense("softmax"))]), "cross-entropy");
+    assert.equal(await lossOf([flat(), dense(), layers.softmax()]), "cross-entropy");
+    assert.equal(
+      await lossOf([flat(), dense(), layers.activation({ activation: "softmax" })]),
+      "cross-entropy",
+    );
+    assert.equal(
+      await lossOf([
+        layers.timeDistributed({ layer: layers.flatten(), inputShape: [2, 4, 5, 1] }),
+        layers.timeDistributed({ layer: dense("softmax") }),
+      ]),
+      "cross-entropy",
+    );
+    assert.equal(await lossOf([flat(), dense("sigmoid")]), undefined);
+    assert.equal(await lossOf([flat(), dense()]), undefined);
+    assert.equal(await lossOf([flat(), dense("softmax")], { targetShape: [3] }), undefined);
+  },
+  ["wasm"],
+);
+
+testOnEngines(
+  "layers whose outputs are shaped unlike what they are compared with are refused",
+  async (open) => {
+    await open(1);
+    const threeClasses = { targetShape: [3], classes: ["a", "b", "c"] };
+    for (
+      const [units, options, data, says] of [
+        [
+          3,
+          {},
+          threeClasses,
+          /: it answers with \[3\], a frame is \[4,5,1\]: add --model-options task=answers$/,
+        ],
+        [
+          2,
+          { task: "reconstruction" },
+          threeClasses,
+          /: it answers with \[2\], a frame is \[4,5,1\]: save it with outputs of that shape, or /,
+        ],
+        [
+          2,
+          { task: "answers" },
+          threeClasses,
+          /: it answers with \[2\], the dataset with \[3\]; save it with outputs of that shape$/,
+        ],
+        [
+          2,
+          { task: "answers" },
+          {},
+          /: task=answers needs a dataset that has some, and this one has none; such are --dataset /,
+        ],
+      ] as const
+    ) {
+      const network = keras.sequential({
+        layers: [layers.flatten({ inputShape: [4, 5, 1] }), layers.dense({ units })],
+      });
+      await assert.rejects(opened(network, [4, 5, 1], 2, options, undefined, data), {
+        name: "ModelError",
+        message: says,
+      });
+      disposeWeights(network);
+    }
+  },
+  ["wasm"],
+);
 
 const refused: readonly {
   layers: () => keras.layers.Layer[];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { topologyForLanes } from "../../models/layers_topology.ts";
+import { fixedWindow, topologyForLanes } from "../../models/layers_topology.ts";
 
 const memory = { class_name: "LSTM", config: { name: "memory", stateful: true, units: 2 } };
 
@@ -27,6 +27,26 @@ Deno.test("topologyForLanes takes batches and states out and names the network's
   assert.ok(text.includes(`"batch_input_shape":[null,3,4]`), text);
   assert.ok(text.includes(`"stateful":false`), text);
   assert.equal(JSON.stringify(saved), before, "what was read stays as it is");
+});
+
+Deno.test("fixedWindow is the time of what a network reads first, where that is a number", () => {
+  const input = (shape: readonly (number | null)[]) => ({
+    model_config: {
+      class_name: "Sequential",
+      config: {
+        layers: [
+          { class_name: "Flatten", config: { name: "flat", batch_input_shape: shape } },
+          { class_name: "Dense", config: { name: "inner", batch_input_shape: [null, 7, 20] } },
+        ],
+      },
+    },
+  });
+  assert.equal(fixedWindow(input([null, 5, 4, 4, 1])), 5);
+  assert.equal(fixedWindow(input([2, 5, 16])), 5);
+  assert.equal(fixedWindow(input([2, null, 4, 4, 1])), undefined);
+  // One frame at a time.
+  assert.equal(fixedWindow(input([null, 4, 4, 1])), undefined);
+  assert.equal(fixedWindow({ class_name: "Sequential", config: [] }), undefined);
 });
 
 Deno.test("topologyForLanes knows a network's own layers in old files, which give it no name", () => {

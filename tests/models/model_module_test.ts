@@ -57,6 +57,10 @@ Deno.test("what is no model is told in a sentence", async () => {
         });`,
         /noise "c" that is a coin without a function chance/,
       ],
+      [
+        "export default () => { throw new Error('oops'); };",
+        /^Cannot build --model .*11\.ts: oops$/,
+      ],
     ];
     for (const [index, [source, message]] of cases.entries()) {
       const path = `${folder}/${index}.ts`;
@@ -65,6 +69,15 @@ Deno.test("what is no model is told in a sentence", async () => {
     }
     await Deno.writeTextFile(`${folder}/whole.ts`, `export default () => (${whole});`);
     assert.equal((await build(`${folder}/whole.ts`)).name, "m");
+    // Which says that another window may do.
+    await Deno.writeTextFile(
+      `${folder}/short.ts`,
+      "export default () => { throw new RangeError('too short'); };",
+    );
+    await assert.rejects(build(`${folder}/short.ts`), {
+      name: "RangeError",
+      message: /^Cannot build --model .*short\.ts: too short$/,
+    });
   });
 });
 

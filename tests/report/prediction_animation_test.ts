@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { encodeAnimation } from "../../report/animation.ts";
-import { colourScale, rainSteps } from "../../report/colour_scale.ts";
+import { colourScale, rainSteps, vilSteps } from "../../report/colour_scale.ts";
+import { ink } from "../../report/ink.ts";
 import type { PredictedSequence } from "../../report/predicted_sequence.ts";
 import { renderPredictionAnimation } from "../../report/prediction_animation.ts";
 import { Raster } from "../../report/raster.ts";
@@ -56,6 +57,24 @@ Deno.test("renderPredictionAnimation() shows truth, prediction and error beside 
   }
 });
 
+Deno.test("renderPredictionAnimation() says above the frames what their class was taken for", () => {
+  const seen = { ...sequence, inputFrames: frames, predictions: new Float32Array() };
+  const drawn = (label: string) =>
+    readGif(
+      renderPredictionAnimation({
+        ...{ title: "t", scale: "gray", predicts: "nothing" },
+        sequences: [{ ...seen, label }],
+      }),
+    );
+  const [short, long] = [drawn("true a"), drawn("true a, predicted b (34 %), and more of it")];
+  assert.ok(long.width > short.width, "the label has room");
+  for (let frame = 0; frame < frames; frame++) {
+    const inkOf = ({ frames }: typeof short) =>
+      frames[frame].colours.filter((colour) => colour === asNumber(ink)).length;
+    assert.ok(inkOf(long) > inkOf(short), `frame ${frame}`);
+  }
+});
+
 Deno.test("renderPredictionAnimation() draws rain in steps of mm/h, with their legend", () => {
   const gif = readGif(
     renderPredictionAnimation({
@@ -80,6 +99,25 @@ Deno.test("renderPredictionAnimation() draws rain in steps of mm/h, with their l
     colourOf(100),
   ]);
   assert.deepEqual(rain(NaN), colourOf(0));
+});
+
+Deno.test("renderPredictionAnimation() draws SEVIR in steps of VIL, with their legend", () => {
+  const gif = readGif(
+    renderPredictionAnimation({
+      ...{ title: "t", sequences: [sequence], scale: "vil", predicts: "next-frame" },
+    }),
+  );
+  for (const [level, colour] of vilSteps) {
+    assert.ok(gif.frames[0].colours.includes(asNumber(colour)), `${level} is in the legend`);
+  }
+  const vil = colourScale("vil");
+  const colourOf = (level: number) => vilSteps.find(([from]) => from === level)![1];
+  // Of every threshold that SEVIR is scored by, from exactly its level on.
+  for (const level of [16, 74, 133, 160, 181, 219]) {
+    assert.deepEqual(vil(Math.fround(level / 255)), colourOf(level));
+    assert.notDeepEqual(vil(Math.fround((level - 1) / 255)), colourOf(level));
+  }
+  assert.deepEqual([-1, 0, NaN, 2].map(vil), [0, 0, 0, 219].map(colourOf));
 });
 
 Deno.test("encodeAnimation() keeps up to 256 colours exactly, and comes near with more", () => {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { tf } from "../../engine/tf.ts";
 import { frameByFrame } from "../../worker/frame_by_frame.ts";
-import { canRollOut, createRollout } from "../../worker/rollout.ts";
+import { canRollOut, createRollout, noRolloutBecause } from "../../worker/rollout.ts";
 import { scoreRollouts } from "../../worker/rollout_scores.ts";
 import { createPredictor } from "../../worker/sequence_predictor.ts";
 import { noiseDataset, smallModel, smallRun, testOnEngines } from "./small_run.ts";
@@ -94,4 +94,21 @@ testOnEngines("what predicts no next frame cannot be rolled out", async (open) =
     /^RangeError: Cannot feed model "encoder-forecaster" its own predictions: its window is /,
   );
   parameters.dispose();
+});
+
+Deno.test("noRolloutBecause tells a fixed window from a network that could not go on at all", () => {
+  assert.equal(noRolloutBecause(build(3), single), undefined);
+  const fixed = build(3);
+  assert.match(
+    noRolloutBecause(fixed, fixed)!,
+    /^its window is fixed at 3 frames, and it would have to read one at a time; save a model\.json /,
+  );
+  const forgetful = { ...fixed, window: { ...fixed.window, carriesState: false } };
+  assert.match(noRolloutBecause(forgetful, forgetful)!, /^only a network that predicts the next /);
+  const { model } = smallRun;
+  const forecaster = smallModel({ ...smallRun, model: { ...model, name: "encoder-forecaster" } });
+  assert.equal(
+    noRolloutBecause(forecaster, forecaster),
+    "it forecasts 2 frames at once as it is",
+  );
 });

@@ -37,6 +37,17 @@ testOnEngines("poolShards gives the same bits whoever scored the shards", async 
   }
 });
 
+testOnEngines("scoreSplit tells the accuracy of classes whatever the loss", async (open) => {
+  const engine = await open(1);
+  const [, , { model, dataset }] = systems;
+  const parameters = tf.tensor1d(model.initialize(1).flatMap((values) => [...values]));
+  for (const loss of ["cross-entropy", "mse", "bce"] as const) {
+    const { means, result } = await scoreSplit({ engine, model, dataset, parameters, loss });
+    assert.equal(means.accuracy, result.classes!.accuracy, loss);
+  }
+  parameters.dispose();
+});
+
 testOnEngines("poolShards adds latent points and what is not finite", async (open) => {
   const engine = await open(1);
   const [{ model, dataset }] = systems;

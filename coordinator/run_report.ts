@@ -6,6 +6,7 @@ import type { Clock } from "../net/clock.ts";
 import type { ReadyRequest, StepProgress, ValidationResult } from "../net/messages.ts";
 import { modelTitle, type RunConfiguration } from "../net/run_configuration.ts";
 import { formatLoss } from "../report/figures.ts";
+import { frameScale } from "../report/frame_scale.ts";
 import { type MetricsLine, MetricsLog } from "../report/metrics_log.ts";
 import { type PredictedSequence, predictionKind } from "../report/predicted_sequence.ts";
 import { drawPredictions } from "../report/picture_thread.ts";
@@ -262,8 +263,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
     warn,
     async picture(step, sequences, isLast, answers) {
       const { classes = [] } = answers ?? {};
-      const frameScale = configuration.dataset.name === "radar" ? "rain" : "gray";
-      const scale = classes.length > 0 ? "classes" : frameScale;
+      const scale = classes.length > 0 ? "classes" : frameScale(configuration.dataset.name);
       const model = modelTitle(configuration.model.name);
       const title = `${configuration.dataset.name}, ${model}, step ${step}`;
       const predicts = answers ? "answer" : predictionKind(sequences[0].inputFrames);

@@ -2,11 +2,11 @@
 import { encodeNpy } from "../datasets/npy_encoding.ts";
 import { tf } from "../engine/tf.ts";
 import { renderDecoded } from "../report/decoded_picture.ts";
+import { frameScale } from "../report/frame_scale.ts";
 import type { SequencePredictor } from "../worker/sequence_predictor.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
 import { splitParameters } from "../worker/step_functions.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
-import { frameScale } from "./frame_scale.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
 export const decodeFlags = {
@@ -89,7 +89,7 @@ async function decodeLatent(
     tf.dispose([input, images]);
     return values;
   };
-  const scale = frameScale(dataset);
+  const scale = frameScale(dataset.name);
   const written: string[] = [];
   const write = async (
     name: string,

@@ -1,10 +1,10 @@
 /** How the predictions of a model look: in grey, rain, VIL, its own colours or those of classes. */
 import { brightness } from "../report/brightness.ts";
 import { classMap } from "../report/class_map.ts";
+import { frameScale } from "../report/frame_scale.ts";
 import { type PredictedSequence, predictionKind } from "../report/predicted_sequence.ts";
 import { renderPredictionAnimation } from "../report/prediction_animation.ts";
 import { type PredictionPicture, renderPredictions } from "../report/prediction_picture.ts";
-import { frameScale } from "./frame_scale.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
 /** What was predicted of one frame. */
@@ -24,7 +24,7 @@ export function lookOf(
   const { outputShape, window, persistence } = model;
   const [height, width, channels] = dataset.frameShape;
   const isDrawn = (count: number) => count === 1 || count === 3;
-  const scale = frameScale(dataset);
+  const scale = frameScale(dataset.name);
   const isAnswer = `${outputShape}` === `${dataset.targetShape}`;
   if (!isDrawn(channels)) return undefined;
   if (isAnswer && dataset.classes) {

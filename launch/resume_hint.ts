@@ -1,17 +1,16 @@
 /** What a message about a run that ended early adds, so that its reader can go on with it. */
-import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
-import { diskFileSystem } from "../coordinator/file_system.ts";
 import { readRunConfiguration } from "../net/configuration_schema.ts";
 import { modelFlag } from "./named_model.ts";
+import { usefulCheckpoints } from "./untrained_run.ts";
 
 /**
- * "; go on from step 12 with --resume --out DIR", or nothing where none holds a step: its
+ * "; go on from step 12 with --resume --out DIR", or nothing where no step was made: the
  * first weights are drawn again, and resuming does not get over what kept a run from its first step.
  */
 export async function resumeHint(out: string): Promise<string> {
   try {
-    const [newest] = await listCheckpoints(diskFileSystem, `${out}/checkpoints`);
-    return newest === undefined || newest.step === 0
+    const [newest] = await usefulCheckpoints(out);
+    return newest === undefined
       ? ""
       : `; go on from step ${newest.step} with --resume --out ${out}${await modelOf(out)}`;
   } catch {

@@ -4,8 +4,8 @@
  */
 import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
-import { readMetrics } from "../report/metrics_log.ts";
 import { eventFilePrefix } from "../report/tensorboard/event_file.ts";
+import { isUntrained } from "./untrained_run.ts";
 
 /**
  * Creates the folder if need be and locks it until the result is disposed.
@@ -38,10 +38,10 @@ export async function lockRunFolder(out: string): Promise<Disposable> {
 export async function discardUnstarted(out: string): Promise<void> {
   const checkpoints = `${out}/checkpoints`;
   try {
-    const [newest] = await listCheckpoints(diskFileSystem, checkpoints);
-    const isUntrained = newest?.step === 0 &&
-      (await readMetrics(`${out}/metrics.jsonl`)).every(({ step }) => step === 0);
-    if (isUntrained) await Deno.remove(newest.path, { recursive: true });
+    const found = await listCheckpoints(diskFileSystem, checkpoints);
+    if (await isUntrained(out, found)) {
+      for (const { path } of found) await Deno.remove(path, { recursive: true });
+    }
     // Fails, and ends this, where there is anything in it.
     await Deno.remove(checkpoints);
   } catch (error) {

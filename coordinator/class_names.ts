@@ -13,8 +13,7 @@ export function classDifference(
   const isSame = trained.length === found.length &&
     trained.every((name, index) => name === found[index]);
   if (isSame) return undefined;
-  return `its classes are ${listed(trained)}, those of the data are ${listed(found)}; name data ` +
-    "with the same classes with --data";
+  return `its classes are ${listed(trained)}, those of the data are ${listed(found)}`;
 }
 
 const shownMax = 20;

@@ -72,7 +72,7 @@ export function createRecoveryPoint(options: RecoveryPointOptions): RecoveryPoin
         ...at,
         configuration: configuration as unknown as JsonValue,
         createdAt: timeOfDay(),
-        classes: specs().classes,
+        classes: specs().classes ?? folder.resumed?.classes,
       },
       { warn: report.warn },
     );

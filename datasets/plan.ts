@@ -95,8 +95,10 @@ function nothingToPlay(
   const cannot = `Cannot plan an epoch${split === undefined ? "" : ` of the ${split} split`}`;
   if (sequences.length === 0) {
     return new RangeError(
-      `${cannot}: there are no sequences in ${split === undefined ? "this split" : "it"}; choose ` +
-        "another split or other data",
+      split === undefined
+        ? `${cannot}: there are no sequences in this split; choose another split or other data`
+        : `${cannot}: there are no sequences in it; leave split=test out of --dataset-options, or ` +
+          "name data that has some",
     );
   }
   const longest = sequences.reduce((most, { frames }) => Math.max(most, frames), 0);

@@ -162,7 +162,9 @@ function classRefusal(
   found: readonly string[] | undefined,
 ): string | undefined {
   const difference = classDifference(resumed?.classes, found);
-  return difference && `Cannot resume ${path}: ${difference}`;
+  return difference &&
+    `Cannot resume ${path}: ${difference}; put back the folders of its classes, or start a new run ` +
+      "with --out";
 }
 
 /**

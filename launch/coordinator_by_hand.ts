@@ -46,8 +46,10 @@ if (import.meta.main) {
   await runCommand(async () => {
     const given = await readFlags(Deno.args, byHandFlags);
     if (given.help) {
-      console.log(helpText("Usage: deno task coordinator --workers N [flags]", byHandFlags));
-      console.log(await optionsHelp(given));
+      console.log(
+        helpText("Usage: deno task coordinator --workers N [flags]", byHandFlags) +
+          await optionsHelp(given),
+      );
       return exitCodes.done;
     }
     return await coordinateByHand(given);

@@ -14,6 +14,7 @@ import { evaluationInWords, sequencesInWords } from "./evaluation_tables.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags } from "./flags.ts";
 import { openRollout, rolloutFlags, rolloutLengths } from "./open_predictor.ts";
+import { optionsHelp } from "./options_help.ts";
 import { scoreShared, sharedEvaluationFlags } from "./shared_evaluation.ts";
 import { splitScoring, splitScoringFlags } from "./split_scoring.ts";
 import {
@@ -41,7 +42,10 @@ if (import.meta.main) {
   await runCommand(async () => {
     const given = parseFlags(Deno.args, evaluateFlags);
     if (given.help) {
-      console.log(helpText("Usage: deno task evaluate [flags]", evaluateFlags));
+      console.log(
+        helpText("Usage: deno task evaluate [flags]", evaluateFlags) +
+          await optionsHelp({ dataset: given.dataset }),
+      );
       return exitCodes.done;
     }
     return await evaluate(given);

@@ -17,7 +17,7 @@ export async function optionsHelp({ dataset, model }: GivenFlags): Promise<strin
   if (model !== undefined) {
     parts.push(listed(`--model-options of ${model}`, await modelOptionSpecs(model as string)));
   }
-  return parts.join("\n");
+  return parts.map((part) => `\n${part}`).join("");
 }
 
 async function modelOptionSpecs(model: string): Promise<readonly OptionSpec[]> {

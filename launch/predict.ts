@@ -20,6 +20,7 @@ import {
   type RolloutLengths,
   rolloutLengths,
 } from "./open_predictor.ts";
+import { optionsHelp } from "./options_help.ts";
 import {
   classInWords,
   drawSequences,
@@ -72,7 +73,10 @@ if (import.meta.main) {
   await runCommand(async () => {
     const given = parseFlags(Deno.args, predictFlags);
     if (given.help) {
-      console.log(helpText("Usage: deno task predict [flags]", predictFlags));
+      console.log(
+        helpText("Usage: deno task predict [flags]", predictFlags) +
+          await optionsHelp({ dataset: given.dataset }),
+      );
       return exitCodes.done;
     }
     return await predict(given);

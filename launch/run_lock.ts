@@ -36,6 +36,9 @@ export async function lockRunFolder(out: string): Promise<Disposable> {
  * Only what a run writes before is removed; anything else keeps the folder.
  */
 export async function discardUnstarted(out: string): Promise<void> {
+  using folder = await Deno.open(out).catch(() => null);
+  // Another process may have taken it for its run at the same moment.
+  if (!folder || !(await folder.tryLock(true))) return;
   const checkpoints = `${out}/checkpoints`;
   try {
     const found = await listCheckpoints(diskFileSystem, checkpoints);

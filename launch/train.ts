@@ -34,8 +34,9 @@ if (import.meta.main) {
   await runCommand(async () => {
     const given = await readFlags(Deno.args, commandFlags);
     if (given.help) {
-      console.log(helpText("Usage: deno task train [flags]", commandFlags));
-      console.log(await optionsHelp(given));
+      console.log(
+        helpText("Usage: deno task train [flags]", commandFlags) + await optionsHelp(given),
+      );
       return exitCodes.done;
     }
     return await train(given);

@@ -165,7 +165,12 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
     const opened = await openDataset(configuration.dataset, configuration.seed);
     dataset = opened;
     const difference = classDifference(checkpoint.classes, opened.classes);
-    if (difference) throw new UsageError(`Cannot use ${path} with this data: ${difference}`);
+    if (difference) {
+      throw new UsageError(
+        `Cannot use ${path} with this data: ${difference}; name data with the same classes, with ` +
+          "--data or --dataset-options",
+      );
+    }
     const build = (windowFrames: number) =>
       buildModel(configuration.model, opened, windowFrames, definition);
     const model = build(configuration.windowFrames);

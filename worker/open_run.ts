@@ -84,7 +84,7 @@ export async function openRun(
           JSON.stringify([loss, dataset.targetShape ?? [], dataset.classes ?? []]),
         ),
         dataset: dataset.description,
-        ...namedClasses(dataset),
+        ...(tellsClasses(model, dataset) ? namedClasses(dataset) : {}),
         frameShape: [...model.frameShape],
         parameters: model.parameters.map(({ name, shape }) => ({ name, shape: [...shape] })),
         states: model.state.map(({ name, shape }) => ({ name, shape: [...shape] })),
@@ -149,7 +149,7 @@ export async function openRun(
   }
 }
 
-/** A run keeps the names, so that another folder's classes are not taken for its own. */
+/** Where answers number them, so that another folder's classes are not taken for the run's. */
 function namedClasses({ classes }: Dataset): { classes?: string[] } {
   const isKept = classes !== undefined && classes.length <= keptClassesMax &&
     classes.every((name) => name.length <= keptClassLengthMax);

@@ -5,6 +5,7 @@
  */
 import type { Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
+import { applyModel } from "../models/check_model.ts";
 import type { Model } from "../models/model.ts";
 import type { SequenceSpan } from "./sequence_predictor.ts";
 import { middleNoise, splitParameters } from "./step_functions.ts";
@@ -58,7 +59,7 @@ export function noRolloutBecause(model: Model, single: Model): string | undefine
   if (frames - predictions > 1) return `it forecasts ${predictions} frames at once as it is`;
   if (carriesState && model.persistence !== undefined && single.window.advance > 1) {
     return `its window is fixed at ${advance} frames, and it would have to read one at a time; ` +
-      "save a model.json with null for its time";
+      "give it windows of any length, a model.json by saving null for its time";
   }
   return "only a network that predicts the next frame, and carries its state, can go on with its " +
     "own predictions";
@@ -78,7 +79,7 @@ export function createRollout(options: RolloutOptions): Rollout {
     // The second frame of a window is what the prediction is compared with.
     const frames = tf.concat([frame, tf.zerosLike(frame)], 1);
     const noise = middleNoise(model, 1);
-    const output = model.apply(splitParameters(model, flat), state, {
+    const output = applyModel(model, splitParameters(model, flat), state, {
       ...{ frames, noise, training: false },
     });
     return [output.predictions, ...output.state];

@@ -178,8 +178,10 @@ async function decideOn(
 ): Promise<void> {
   const { step } = trainer;
   if (configuration.onNan === "stop") {
+    // Of a run that made no step nothing is left to resume.
+    const again = step <= 1 ? "start again" : "resume";
     throw new Error(
-      `Cannot apply step ${step}: ${fault}; resume with --on-nan skip to leave it out, or start ` +
+      `Cannot apply step ${step}: ${fault}; ${again} with --on-nan skip to leave it out, or start ` +
         "anew with a lower --learning-rate or with --clip-norm",
     );
   }

@@ -7,7 +7,7 @@
 import { windowCount, type WindowShape } from "../datasets/window_shape.ts";
 import type { Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
-import { checkOutput } from "../models/check_model.ts";
+import { applyModel } from "../models/check_model.ts";
 import type { Model } from "../models/model.ts";
 import { middleNoise, splitParameters } from "./step_functions.ts";
 import { sizeOf } from "./window_batch.ts";
@@ -67,11 +67,7 @@ export function createPredictor(options: PredictorOptions): SequencePredictor {
     const given = targetShape ? rest.shift() : undefined;
     const noise = middleNoise(model, 1);
     const values = splitParameters(model, flat);
-    const output = checkOutput(
-      model,
-      model.apply(values, rest, { frames, noise, training: false }),
-      1,
-    );
+    const output = applyModel(model, values, rest, { frames, noise, training: false });
     const { predictions, latent, state } = output;
     return [predictions, model.targets(frames, given), ...(latent ? [latent] : []), ...state];
   }, { mode });

@@ -156,7 +156,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
   const evaluate = engine.compile("evaluate", (inputs) => {
     const { parameters, frames, resets, weights, given, state } = inputsOf(inputs);
     const values = splitParameters(model, parameters);
-    const output = model.apply(values, resetLanes(state, resets), {
+    const output = applyModel(model, values, resetLanes(state, resets), {
       frames,
       noise: middleNoise(model, frames.shape[0]),
       training: false,
@@ -178,7 +178,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     const { parameters, frames, resets, noise, state } = inputsOf(inputs);
     const values = splitParameters(model, parameters);
     const given = { frames, noise, training: false };
-    return [model.apply(values, resetLanes(state, resets), given).predictions];
+    return [applyModel(model, values, resetLanes(state, resets), given).predictions];
   }, { mode });
 
   const update = engine.compile("update", (inputs) => {

@@ -4,10 +4,10 @@ import { classDifference } from "../../coordinator/class_names.ts";
 Deno.test("classDifference() names both sides where an answer would be told by another name", () => {
   assert.match(
     classDifference(["a", "b", "c"], ["b", "c", "zz"])!,
-    /^its classes are a, b, c, those of the data are b, c, zz; name data with the same/,
+    /^its classes are a, b, c, those of the data are b, c, zz$/,
   );
-  assert.match(classDifference(["a", "b"], ["b", "a"])!, /are a, b, .* are b, a;/);
-  assert.match(classDifference(["a", "b"], ["a"])!, /are a, b, .* are a;/);
+  assert.match(classDifference(["a", "b"], ["b", "a"])!, /are a, b, .* are b, a$/);
+  assert.match(classDifference(["a", "b"], ["a"])!, /are a, b, .* are a$/);
   const many = Array.from({ length: 1000 }, (_, index) => `${index}`);
   assert.match(classDifference(many, ["a"])!, /, 18, 19 and 980 more, those/);
 });

@@ -286,7 +286,7 @@ Deno.test("requireWindows() says of a split what planEpoch would, without planni
   );
   assert.throws(
     () => requireWindows([], window, "test"),
-    /^RangeError: Cannot plan an epoch of the test split: there are no sequences in it; choose/,
+    /^RangeError: Cannot plan an epoch of the test split: there are no sequences in it; leave/,
   );
 });
 

@@ -219,5 +219,13 @@ Deno.test({
       2,
       /^Wrong usage: Cannot use .* with this data: its classes are 0, 1, those of .* are 0, 1, 2; /,
     );
+    // A network that predicts frames has nothing to do with them.
+    await trained([
+      ...["--engine", engine, "--dataset", "npy", "--data", "frames.npy", "--steps", "1"],
+      ...["--dataset-options", "targets=classes.npy,classes=2", "--filters", "2"],
+      ...["--window", "2", "--lanes", "2", "--workers", "1", "--out", "frames"],
+    ], { cwd });
+    const shown = await run("evaluate", ["--run", "frames", "--engine", engine, ...other], { cwd });
+    assert.equal(shown.code, 0, shown.stderr);
   }),
 });

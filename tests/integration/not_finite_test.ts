@@ -93,3 +93,18 @@ Deno.test({
     assert.ok(await assertFinite(`${cwd}/run`) > 0);
   }),
 });
+
+Deno.test({
+  name: "a run whose first step is not finite says to start again, and leaves no folder to resume",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    await writeSequences(`${cwd}/all.npy`, [...Array(8).keys()]);
+    const args = [...small, "--data", "all.npy", "--window", "11", "--steps", "2"];
+    assertSentence(
+      await run("train", [...args, "--workers", "1", "--out", "run"], { cwd }),
+      1,
+      /^Failed: .*Cannot apply step 1: .*; start again with --on-nan skip to leave it out, or start/,
+    );
+    await assert.rejects(Deno.stat(`${cwd}/run`), Deno.errors.NotFound);
+  }),
+});

@@ -7,7 +7,7 @@ Deno.test("optionsHelp() lists the options of the dataset and of the network tha
   const text = await optionsHelp({ dataset: "mnist", model: "vae" });
   assert.match(
     text,
-    /^--dataset-options of mnist:\n {2}classes=N,N,\.\.\. +digits to take \(default: 0,1/,
+    /^\n--dataset-options of mnist:\n {2}classes=N,N,\.\.\. +digits to take \(default: 0,1/,
   );
   assert.match(text, /^ {2}flips=true\|false +.* \(default: false\)$/m);
   assert.match(
@@ -21,9 +21,9 @@ Deno.test("optionsHelp() lists the options of the dataset and of the network tha
 
 Deno.test("optionsHelp() knows every dataset and network", async () => {
   for (const dataset of datasetNames) {
-    assert.match(await optionsHelp({ dataset }), new RegExp(`^--dataset-options of ${dataset}:`));
+    assert.match(await optionsHelp({ dataset }), new RegExp(`^\n--dataset-options of ${dataset}:`));
   }
   for (const model of modelNames) {
-    assert.match(await optionsHelp({ model }), new RegExp(`^--model-options of ${model}:`));
+    assert.match(await optionsHelp({ model }), new RegExp(`^\n--model-options of ${model}:`));
   }
 });

@@ -101,7 +101,7 @@ Deno.test("noRolloutBecause tells a fixed window from a network that could not g
   const fixed = build(3);
   assert.match(
     noRolloutBecause(fixed, fixed)!,
-    /^its window is fixed at 3 frames, and it would have to read one at a time; save a model\.json /,
+    /^its window is fixed at 3 frames, and it would have to read one at a time; give it windows /,
   );
   const forgetful = { ...fixed, window: { ...fixed.window, carriesState: false } };
   assert.match(noRolloutBecause(forgetful, forgetful)!, /^only a network that predicts the next /);

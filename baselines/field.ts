@@ -66,13 +66,31 @@ function smoothed({ height, width, values }: Field, deviation: number): Field {
   const total = weights.reduce((sum, weight) => sum + weight, 0);
   const along = (from: Float64Array, count: number, length: number, step: number, next: number) => {
     const into = new Float64Array(from.length);
+    const padded = new Float64Array(length + 2 * reach);
+    const places = Int32Array.from(padded, (_, i) => mirrored(i - reach, length) * step);
     for (let line = 0; line < count; line++) {
-      for (let i = 0; i < length; i++) {
-        let sum = 0;
-        for (let k = -reach; k <= reach; k++) {
-          sum += weights[k + reach] * from[line * next + mirrored(i + k, length) * step];
+      const start = line * next;
+      for (let i = 0; i < padded.length; i++) padded[i] = from[start + places[i]];
+      let i = 0;
+      // Four sums at a time, each in the order of its weights: one alone waits for its own additions.
+      for (; i + 3 < length; i += 4) {
+        let [one, two, three, four] = [0, 0, 0, 0];
+        for (let k = 0; k < weights.length; k++) {
+          const weight = weights[k];
+          one += weight * padded[i + k];
+          two += weight * padded[i + k + 1];
+          three += weight * padded[i + k + 2];
+          four += weight * padded[i + k + 3];
         }
-        into[line * next + i * step] = sum / total;
+        into[start + i * step] = one / total;
+        into[start + (i + 1) * step] = two / total;
+        into[start + (i + 2) * step] = three / total;
+        into[start + (i + 3) * step] = four / total;
+      }
+      for (; i < length; i++) {
+        let sum = 0;
+        for (let k = 0; k < weights.length; k++) sum += weights[k] * padded[i + k];
+        into[start + i * step] = sum / total;
       }
     }
     return into;

@@ -215,7 +215,12 @@ function sumsOfFrame(
 /** A network may answer beyond the scale, whose end is 60 dBZ: more would be hundreds of mm/h. */
 function ratesOf(values: Float32Array, relation: ZRelation | undefined) {
   if (!relation) return values;
-  return Float64Array.from(values, (value) => rainRateOfValue(Math.min(value, 1), relation));
+  // Not `Float64Array.from`, which asks an iterator for each of the pixels.
+  const rates = new Float64Array(values.length);
+  for (let i = 0; i < rates.length; i++) {
+    rates[i] = rainRateOfValue(Math.min(values[i], 1), relation);
+  }
+  return rates;
 }
 
 /**

@@ -13,6 +13,7 @@ import {
   type ManifestFile,
   sha256,
 } from "./checkpoint_manifest.ts";
+import { sentence } from "./error_sentence.ts";
 import { type FileSystem, writeNewFile } from "./file_system.ts";
 import {
   bytesOf,
@@ -91,7 +92,7 @@ export async function writeCheckpoint(
     // reader, so a failure to remove it changes nothing, and the first error is the one to report.
     if (started) await fileSystem.remove(partial).catch(() => {});
     throw new CheckpointError(
-      `Cannot write checkpoint ${path} (${bytesNeeded} bytes): ${reason(cause)}; earlier ` +
+      `Cannot write checkpoint ${path} (${bytesNeeded} bytes): ${sentence(cause)}; earlier ` +
         "checkpoints are intact: make room or mend the disk, then resume the run",
       { cause },
     );
@@ -140,7 +141,7 @@ export async function readManifest(fileSystem: FileSystem, path: string): Promis
     }
     return await decodeManifest(await fileSystem.readFile(file));
   } catch (cause) {
-    throw damaged(file, reason(cause), cause);
+    throw damaged(file, sentence(cause), cause);
   }
 }
 
@@ -210,7 +211,7 @@ async function readArrays(
     }
     return decodeSafetensors(bytes);
   } catch (cause) {
-    throw damaged(path, reason(cause), cause);
+    throw damaged(path, sentence(cause), cause);
   }
 }
 
@@ -227,8 +228,4 @@ function fileName(section: typeof SECTIONS[number]): string {
 
 function damaged(path: string, what: string, cause?: unknown): CheckpointError {
   return new CheckpointError(`Cannot read ${path}: ${what}`, { cause });
-}
-
-function reason(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -12,6 +12,7 @@ import {
   writeCheckpoint,
 } from "./checkpoint.ts";
 import { CheckpointError } from "./checkpoint_manifest.ts";
+import { sentence } from "./error_sentence.ts";
 import type { FileSystem } from "./file_system.ts";
 
 /** The newest checkpoints that are kept, besides the best. */
@@ -107,7 +108,7 @@ export async function saveCheckpoint(
       await fileSystem.remove(path + PARTIAL_SUFFIX);
     }
   } catch (error) {
-    warn(`Cannot remove an old checkpoint in ${folder}: ${message(error)}; remove it by hand`);
+    warn(`Cannot remove an old checkpoint in ${folder}: ${sentence(error)}; remove it by hand`);
   }
   return parametersSha256;
 }
@@ -131,7 +132,7 @@ export async function recoverCheckpoints(
     }
     await fileSystem.syncDirectory(folder);
   } catch (error) {
-    warn(`Cannot clear what a crash left in ${folder}: ${message(error)}; going on without`);
+    warn(`Cannot clear what a crash left in ${folder}: ${sentence(error)}; going on without`);
   }
 }
 
@@ -178,8 +179,4 @@ async function superfluous(fileSystem: FileSystem, folder: string): Promise<Chec
     if (losses.has(place)) kept++;
     return !keeps;
   });
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

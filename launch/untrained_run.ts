@@ -3,7 +3,7 @@ import { type CheckpointPlace, listCheckpoints } from "../coordinator/checkpoint
 import { diskFileSystem } from "../coordinator/file_system.ts";
 import { readMetrics } from "../report/metrics_log.ts";
 
-/** Checkpoints of a run's folder that hold trained weights, or will once its steps are made again. */
+/** Checkpoints of a run's folder, newest first; none of a run that made no step. */
 export async function usefulCheckpoints(out: string): Promise<CheckpointPlace[]> {
   const found = await listCheckpoints(diskFileSystem, `${out}/checkpoints`);
   return await isUntrained(out, found) ? [] : found;

@@ -1,4 +1,7 @@
-/** What the colours of a scale mean, in a row: rates for rain, levels for VIL, names for classes, nothing for grey. */
+/**
+ * What the colours of a scale mean, in a row: rates for rain, levels for VIL, names for classes,
+ * nothing for grey.
+ */
 import { classColour, type ColourScaleName, rainSteps, vilSteps } from "./colour_scale.ts";
 import { muted } from "./ink.ts";
 import { type Raster, textHeight, textWidth } from "./raster.ts";

@@ -16,10 +16,10 @@ import type { RunConfiguration } from "../net/run_configuration.ts";
 import { evaluateSplit } from "./evaluation.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { OpenedRun } from "./opened_run.ts";
-import { planTraining } from "./run_training.ts";
 import { samplePredictions } from "./sample_predictions.ts";
 import { createStepFunctions } from "./step_functions.ts";
 import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
+import { trainingSteps } from "./training_span.ts";
 import { turnEventLoop } from "./turn_event_loop.ts";
 import { warmUp } from "./warm_up.ts";
 
@@ -32,7 +32,7 @@ export async function openRun(
   configuration: RunConfiguration,
   clock: Clock,
 ): Promise<OpenedRun> {
-  const { threads, precision, seed, lanes, shards: shardCount, epochs } = configuration;
+  const { threads, precision, seed, lanes, shards: shardCount } = configuration;
   let engine: Engine | undefined;
   let dataset: Dataset | undefined;
   try {
@@ -58,9 +58,8 @@ export async function openRun(
       // It computes on the event loop itself.
       pause: engine.name === "wasm" ? turnEventLoop(clock) : undefined,
     });
-    const totalSteps = epochs === null
-      ? configuration.steps!
-      : epochs * planTraining({ configuration, dataset, window: model.window }, 0).steps;
+    const spans = configuration.optimizer.schedule !== "constant";
+    const totalSteps = spans ? trainingSteps(configuration, dataset, model.window) : Infinity;
     const schedule = buildSchedule(configuration.optimizer, totalSteps);
     const lanesPerShard = lanes / shardCount;
     // What the wasm engine computes is computed anew each time: there is nothing to warm up.

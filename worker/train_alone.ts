@@ -17,8 +17,9 @@ import type { LossName, OptimizerConfiguration } from "../net/run_configuration.
 import { evaluateSplit } from "./evaluation.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { meanLosses } from "./mean_losses.ts";
-import { planTraining, runTraining, type StepProgress } from "./run_training.ts";
+import { runTraining, type StepProgress } from "./run_training.ts";
 import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
+import { trainingSteps } from "./training_span.ts";
 
 export interface TrainAloneOptions {
   readonly engine: Engine;
@@ -103,8 +104,7 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
     clock: systemClock,
   });
   await allReduce.ready();
-  const totalSteps = epochs * planTraining({ configuration, dataset, window }, 0).steps;
-  const schedule = buildSchedule(rule, totalSteps);
+  const schedule = buildSchedule(rule, trainingSteps(configuration, dataset, window));
   const lanesPerShard = lanes / shardCount;
   const hasTargets = dataset.targetShape !== undefined;
   const optimizer = buildOptimizer(rule);

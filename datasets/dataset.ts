@@ -30,6 +30,16 @@ export interface Dataset {
   /** Names of the classes, where answers are classes. */
   readonly classes?: readonly string[];
   /**
+   * Whether `read` may give NaN: a value that nobody observed. A network reads 0 in its place, and it
+   * counts in no loss, gradient or score. Where this is left out, every value is finite.
+   */
+  readonly hasMissing?: boolean;
+  /**
+   * Whether `readTargets` may give NaN: an answer that nobody knows, such as a label to be ignored,
+   * which counts in no loss, gradient or score. All classes of a one-hot answer are NaN together.
+   */
+  readonly hasMissingTargets?: boolean;
+  /**
    * The sequences of a split in an epoch, in a fixed order. Generated endless datasets give new
    * sequences each epoch; all others the same ones.
    */
@@ -41,11 +51,15 @@ export interface Dataset {
     pause: () => Promise<void>,
   ): Promise<readonly SequenceEntry[]>;
   /**
-   * Frames [frames, height, width, channels] as float32 in [0, 1], from `offset` on.
+   * Frames [frames, height, width, channels] as float32 in [0, 1], from `offset` on; NaN where a
+   * value was not observed, if `hasMissing` says so. Never infinite.
    * @throws {DatasetError} naming path and offset where the data cannot be read
    */
   read(request: ReadRequest): Promise<Float32Array>;
-  /** Answers [frames, ...targetShape] to the same request; there exactly where `targetShape` is. */
+  /**
+   * Answers [frames, ...targetShape] to the same request; there exactly where `targetShape` is. NaN
+   * where an answer is not known, if `hasMissingTargets` says so.
+   */
   readTargets?(request: ReadRequest): Promise<Float32Array>;
   close(): void;
 }

@@ -14,6 +14,7 @@ import { setUp } from "../launch/setup.ts";
 import { delay, systemClock } from "../net/clock.ts";
 import { secretToken } from "../net/random.ts";
 import { formatTable } from "../report/table.ts";
+import { clockSeed } from "./clock_seed.ts";
 import { readRows, runFaultTable, tableRows } from "./fault_table/fault_table.ts";
 import { judgeKills, type KillTarget, targetInWords } from "./kill_target.ts";
 import { type KillResult, killRuns } from "./kill_runs.ts";
@@ -44,7 +45,13 @@ const flags = {
     defaultText: tableRows.join(","),
   },
   matrix: { kind: "switch", help: "in place of that: kill each worker at each special moment" },
-  seed: { ...runFlags.seed, help: "seed of the faults", defaultText: "1" },
+  seed: {
+    ...runFlags.seed,
+    help: "seed of the faults",
+    defaultText: "drawn from the clock, and printed",
+  },
+  schedule: runFlags.schedule,
+  optimizer: runFlags.optimizer,
   workers: { ...runFlags.workers, defaultText: "4" },
   engine: { ...runFlags.engine, choices: ["tensorflow", "wasm"], defaultText: "the faster" },
   json: { kind: "switch", help: "one JSON object on standard output" },
@@ -71,14 +78,18 @@ if (import.meta.main) {
     if (!natsServer) throw new Error(problems.join("; "));
     const mark = secretToken(8);
     markDescendants(mark);
-    const seed = given.seed as number | undefined ?? 1;
+    const seed = given.seed as number | undefined ?? clockSeed();
+    console.error(`Faults of seed ${seed}: the same ones come with --seed ${seed}`);
+    const training = (["schedule", "optimizer"] as const).flatMap((name) =>
+      given[name] === undefined ? [] : [`--${name}`, `${given[name]}`]
+    );
     const workers = given.workers as number | undefined ?? 4;
     // Said by name: a coordinator does not look for a library.
     const engine = given.engine as string | undefined ?? (tensorflow ? "tensorflow" : "wasm");
     const setting = {
       natsServer: natsServer.path,
       libraryPath: tensorflow?.path,
-      args: [...runArgs, "--engine", engine],
+      args: [...runArgs, ...training, "--engine", engine],
       workers,
       clock: systemClock,
     };

@@ -4,12 +4,22 @@
  * it is asked for a credit of its own, which shows whether something was lost on the way.
  */
 
+/**
+ * Who is silent has most often nothing to send yet. Asked at every turn, it answers at every turn, and on
+ * a slow way the questions and answers hold up the chunks that they ask for: each question that brings no
+ * chunk doubles the turns until the next one, up to this many.
+ */
+const turnsBetweenMax = 8;
+
 interface Sender {
   heardSequence: number;
   /** What has come since it was last told. */
   untoldBytes: number;
   /** Something has come since `askTheSilent`. */
   isHeard: boolean;
+  /** Turns of `askTheSilent` between the last question and the next one, and how many are left. */
+  turnsBetween: number;
+  turnsLeft: number;
   owed: "nothing" | "credit" | "question";
 }
 
@@ -35,6 +45,8 @@ export class OwedCredits {
       heardSequence: 0,
       untoldBytes: 0,
       isHeard: false,
+      turnsBetween: 1,
+      turnsLeft: 1,
       owed: "nothing",
     }));
   }
@@ -62,10 +74,16 @@ export class OwedCredits {
     if (sender.owed === "nothing") sender.owed = "credit";
   }
 
-  /** Asks those that nothing has come from since the last time. */
+  /** One turn more: asks those that nothing has come from, the less often the longer they are silent. */
   askTheSilent(isAwaited: (rank: number) => boolean): void {
     for (const [rank, sender] of this.#senders.entries()) {
-      if (!sender.isHeard && isAwaited(rank)) sender.owed = "question";
+      if (sender.isHeard || !isAwaited(rank)) {
+        sender.turnsBetween = sender.turnsLeft = 1;
+      } else if (--sender.turnsLeft === 0) {
+        sender.owed = "question";
+        sender.turnsBetween = Math.min(2 * sender.turnsBetween, turnsBetweenMax);
+        sender.turnsLeft = sender.turnsBetween;
+      }
       sender.isHeard = false;
     }
   }

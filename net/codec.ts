@@ -82,8 +82,12 @@ function plainBytes({ buffer, byteOffset, byteLength }: Uint8Array): Uint8Array 
   return new Uint8Array(buffer, byteOffset, byteLength);
 }
 
-/** Replaces typed arrays by their bytes, without a copy. */
+/**
+ * Replaces typed arrays by their bytes, without a copy. Which bits a NaN has depends on the processor and
+ * on whether the division that it came of was compiled yet: the same message is to be the same bytes.
+ */
 function toWire(value: Encodable): unknown {
+  if (typeof value === "number") return Number.isNaN(value) ? NaN : value;
   if (ArrayBuffer.isView(value)) {
     return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   }

@@ -37,6 +37,17 @@ Deno.test("encode() writes the bytes of the msgpack specification", () => {
   }
 });
 
+Deno.test("encode() writes one NaN, whichever bits it was computed with", () => {
+  const bits = [0xfff8_0000_0000_0000n, 0x7ff8_0000_0000_0000n, 0x7ff8_0000_0000_0001n];
+  const nans = new Float64Array(BigUint64Array.from(bits).buffer);
+  for (let index = 0; index < nans.length; index++) {
+    const wanted = hex("81a16ccb7ff8000000000000");
+    assert.deepEqual(encode({ l: nans[index] }), wanted, `${bits[index].toString(16)}`);
+    assert.deepEqual(encodeInto(new Uint8Array(8192), { l: nans[index] }), wanted);
+    assert.deepEqual(encode([nans[index]]), hex("91cb7ff8000000000000"));
+  }
+});
+
 Deno.test("decode() gives back what encode() took, with fields of any size", () => {
   const draw = random(1, "codec");
   const values = Float32Array.from({ length: 5001 }, () => draw.normal());

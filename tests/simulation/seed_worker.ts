@@ -2,7 +2,7 @@
  * A thread that simulates the seeds it is sent, each twice unless told once: the same seed must be the
  * same run, also where the time of day jumps in the second one.
  */
-import { simulate, type SimulationResult } from "./simulation.ts";
+import { differenceOf, simulate, type SimulationResult } from "./simulation.ts";
 
 export interface SeedRequest {
   readonly seed: number;
@@ -35,11 +35,7 @@ function work({ seed, once }: SeedRequest): void {
   // Rejections that nobody handled are told when the event loop turns.
   setTimeout(() => {
     let violation = first.violation ?? second?.violation;
-    if (second && first.trace !== second.trace) {
-      violation ??=
-        `the second run of this seed, where the time of day jumps, differs: trace ${second.trace}, ` +
-        `not ${first.trace}`;
-    }
+    if (second) violation ??= differenceOf(first.trace, second.trace);
     if (unhandled !== undefined) {
       violation ??= `nobody handled ${unhandled instanceof Error ? unhandled.stack : unhandled}`;
     }

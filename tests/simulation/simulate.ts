@@ -3,6 +3,7 @@
  * A seed that breaks a promise is printed with the command that replays it.
  */
 import { availableParallelism } from "node:os";
+import { clockSeed } from "../../benchmarks/clock_seed.ts";
 import { runCommand } from "../../launch/exit_codes.ts";
 import { type FlagTable, helpText, parseFlags, UsageError } from "../../launch/flags.ts";
 import { searchDefects } from "./defect_search.ts";
@@ -10,7 +11,7 @@ import { defects } from "./defects.ts";
 import type { SeedReport, SeedRequest } from "./seed_worker.ts";
 import { faultCountMin, faultPoints, rareFaults, seedsForCoverage } from "./fault_coverage.ts";
 import { seedSecondsMax } from "./seed_limit.ts";
-import { simulate } from "./simulation.ts";
+import { differenceOf, simulate } from "./simulation.ts";
 
 const seedMax = 2 ** 32 - 1;
 const flags = {
@@ -28,7 +29,7 @@ const flags = {
     min: 0,
     max: seedMax,
     help: "the first one",
-    defaultText: "1",
+    defaultText: "drawn from the clock, and printed",
   },
   seed: {
     kind: "integer",
@@ -90,7 +91,10 @@ async function main(): Promise<number> {
   }
   if (given.seed !== undefined) return await replay(given.seed as number);
   const seeds = given.seeds as number | undefined ?? 1000;
-  const first = given.first as number | undefined ?? 1;
+  const first = given.first as number | undefined ?? clockSeed();
+  console.error(
+    `Seeds from ${first} on: the same ones come with --seeds ${seeds} --first ${first}`,
+  );
   const once = given.once === true;
   const threads = given.threads as number | undefined ?? availableParallelism();
   const started = performance.now();
@@ -114,11 +118,13 @@ async function main(): Promise<number> {
   return violations.length === 0 && rare.length === 0 ? 0 : 1;
 }
 
-/** Runs one seed with its story. */
+/** Runs one seed with its story, and once more, where the time of day jumps. */
 function replay(seed: number): Promise<number> {
   return new Promise((resolve) =>
     setTimeout(() => {
-      const { violation, trace } = simulate(seed, { log: console.log });
+      const { trace, ...first } = simulate(seed, { log: console.log });
+      const second = simulate(seed, { timeOfDayJumps: true });
+      const violation = first.violation ?? differenceOf(trace, second.trace);
       console.log(violation ? `Seed ${seed} fails: ${violation}` : `Seed ${seed} is well`);
       console.log(`Trace ${trace}`);
       resolve(violation ? 1 : 0);

@@ -1,6 +1,11 @@
 import assert from "node:assert/strict";
 import { faultKinds } from "./scenario.ts";
-import { simulate, type SimulationResult } from "./simulation.ts";
+import {
+  differenceOf,
+  simulate,
+  type SimulationOptions,
+  type SimulationResult,
+} from "./simulation.ts";
 
 /** Seeds that have found defects; what they found is mended. */
 const regressionSeeds = [
@@ -18,14 +23,25 @@ const regressionSeeds = [
   224,
   // A join that came late from a lost connection left the worker a newcomer for ever.
   25,
+  // On a slow network questions and answers held up the gradients that were asked for.
+  123457122,
+  900000701,
+  900000989,
+  // Garbage on the subject of leaving was taken, by the simulation, for a wish to leave.
+  900000979,
+  // A NaN was sent with the bits that the processor gave it, compiled code another one than not compiled.
+  521652283,
 ];
 
 /** A simulation cannot run within a promise's reaction, as a test does. */
-function simulated(seed: number): Promise<SimulationResult> {
+function simulated(
+  seed: number,
+  options: SimulationOptions = {},
+): Promise<SimulationResult> {
   return new Promise((resolve, reject) =>
     setTimeout(() => {
       try {
-        resolve(simulate(seed));
+        resolve(simulate(seed, options));
       } catch (error) {
         reject(error);
       }
@@ -58,7 +74,12 @@ Deno.test("simulate() keeps every promise under the faults of forty seeds", asyn
 });
 
 Deno.test("simulate() keeps every promise under the seeds that once found a defect", async () => {
-  for (const seed of regressionSeeds) assertWell(await simulated(seed));
+  for (const seed of regressionSeeds) {
+    const first = await simulated(seed);
+    const second = await simulated(seed, { timeOfDayJumps: true });
+    const difference = differenceOf(first.trace, second.trace);
+    assertWell({ ...first, violation: first.violation ?? difference });
+  }
 });
 
 Deno.test("simulate() gives the same trace for the same seed, and another for another", async () => {

@@ -151,7 +151,7 @@ async function encode(checkpoint: Checkpoint) {
   const files = SECTIONS.map((section) => {
     return { name: fileName(section), bytes: encodeSafetensors(checkpoint[section]) };
   });
-  const { step, epoch, planStep, configuration, metrics, createdAt, classes } = checkpoint;
+  const { step, epoch, planStep, configuration, metrics, createdAt, classes, data } = checkpoint;
   const listed: Record<string, ManifestFile> = {};
   for (const { name, bytes } of files) {
     listed[name] = { bytes: bytes.length, sha256: await sha256(bytes) };
@@ -166,6 +166,7 @@ async function encode(checkpoint: Checkpoint) {
     parametersSha256,
     configuration,
     classes,
+    data,
     files: listed,
   });
   files.push({ name: MANIFEST_NAME, bytes: manifest });

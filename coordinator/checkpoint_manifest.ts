@@ -26,6 +26,8 @@ export interface CheckpointFacts {
   readonly createdAt: string;
   /** What the network's answers number, where they are classes with names. */
   readonly classes?: readonly string[];
+  /** Number, size and SHA-256 of the files that the run was trained on. */
+  readonly data?: string;
 }
 
 export interface CheckpointMetrics {
@@ -152,10 +154,11 @@ function validate(content: unknown, ...further: readonly string[]): Manifest {
   }
   const { step, epoch, planStep, configuration, metrics, createdAt, parametersSha256, files } =
     content as unknown as Manifest;
-  const { classes } = content as unknown as Manifest;
+  const { classes, data } = content as unknown as Manifest;
   return {
     ...{ step, epoch, planStep, configuration, metrics, createdAt, parametersSha256, files },
     ...(classes === undefined ? {} : { classes }),
+    ...(data === undefined ? {} : { data }),
   };
 }
 
@@ -173,6 +176,7 @@ const MEMBERS: { readonly [name in keyof Required<Manifest> | "format" | "format
     classes: (value) =>
       value === undefined ||
       Array.isArray(value) && value.every((each) => typeof each === "string"),
+    data: (value) => value === undefined || typeof value === "string",
     files: (value) =>
       isRecord(value) &&
       Object.entries(value).every(([name, file]) => FILE_NAME.test(name) && isFile(file)),

@@ -3,7 +3,7 @@
  * run has gone back for. On its way to disk a snapshot becomes a checkpoint, one after the other.
  */
 import type { RunConfiguration } from "../net/run_configuration.ts";
-import type { StartMessage } from "../net/messages.ts";
+import type { ReadyRequest, StartMessage } from "../net/messages.ts";
 import { saveCheckpoint } from "./checkpoint_folder.ts";
 import type { JsonValue } from "./checkpoint_manifest.ts";
 import { arraysFromVectors, type ModelSpecs } from "./checkpoint_vectors.ts";
@@ -48,7 +48,7 @@ export interface RecoveryPointOptions {
   /** In ISO 8601. */
   readonly timeOfDay: () => string;
   /** What the workers' model consists of, known from the first generation on. */
-  readonly specs: () => ModelSpecs & { readonly classes?: readonly string[] };
+  readonly specs: () => ModelSpecs & Pick<ReadyRequest, "classes" | "data">;
 }
 
 export function createRecoveryPoint(options: RecoveryPointOptions): RecoveryPoint {
@@ -73,6 +73,7 @@ export function createRecoveryPoint(options: RecoveryPointOptions): RecoveryPoin
         configuration: configuration as unknown as JsonValue,
         createdAt: timeOfDay(),
         classes: specs().classes ?? folder.resumed?.classes,
+        data: specs().data ?? folder.resumed?.data,
       },
       { warn: report.warn },
     );

@@ -64,7 +64,10 @@ export async function openRunFolder(
     ? await findResume(fileSystem, path, checkpointsPath, warn)
     : await refuseCheckpoints(fileSystem, path, checkpointsPath);
   if (resumed !== undefined) {
-    refuseDifferences(path, resumed.configuration, record.configuration, mayChange);
+    // Where the data lie may change, where it is known what they hold.
+    const mayMove = resumed.data === undefined ? [] : ["dataset.path"];
+    const { configuration } = resumed;
+    refuseDifferences(path, configuration, record.configuration, [...mayChange, ...mayMove]);
   }
   const modelSource = resumed &&
     await explain(`Cannot read run folder ${path}`, () => recordedSource(fileSystem, path));

@@ -168,6 +168,7 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
           }` +
           (step > 0 ? `\nResumed at step ${step}` : ""),
       );
+      for (const warning of ready.warnings ?? []) warn(warning);
     },
     progress(step) {
       if (step.epoch !== epoch) {

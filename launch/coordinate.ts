@@ -10,6 +10,7 @@ import {
   startCoordinator,
 } from "../coordinator/run_coordinator.ts";
 import { classDifference } from "../coordinator/class_names.ts";
+import { dataDifference } from "../coordinator/data_difference.ts";
 import { diskFileSystem, type FileSystem } from "../coordinator/file_system.ts";
 import { type JournalDisk, openJournal } from "../coordinator/journal.ts";
 import {
@@ -106,8 +107,9 @@ export async function coordinate(
     clock: systemClock,
     life: secretToken(8),
     timeOfDay,
-    refuse: ({ modelSource, classes }) =>
-      sourceRefusal(folder, modelSource) ?? classRefusal(folder, classes),
+    refuse: ({ modelSource, classes, data }) =>
+      sourceRefusal(folder, modelSource) ?? classRefusal(folder, classes) ??
+        dataRefusal(folder, data),
     onReady: (ready) =>
       writeRunRecord(fileSystem, out, {
         configuration: record,
@@ -165,6 +167,13 @@ function classRefusal(
   return difference &&
     `Cannot resume ${path}: ${difference}; put back the folders of its classes, or start a new run ` +
       "with --out";
+}
+
+function dataRefusal({ path, resumed }: RunFolder, found: string | undefined): string | undefined {
+  const difference = dataDifference(resumed?.data, found);
+  return difference &&
+    `Cannot resume ${path}: ${difference}; put the data back, or start a new run from its weights ` +
+      `with --init ${path}`;
 }
 
 /**

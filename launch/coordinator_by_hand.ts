@@ -76,12 +76,13 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
     request.configuration.model,
     request.resume ? { path: request.out!, modelSource: request.savedSource } : undefined,
   );
-  const { out, isNew, resume, configuration } = await resolveRun(
+  const { out, isNew, resume, configuration, warnings } = await resolveRun(
     found === undefined ? given : { ...given, "model-source": found },
   );
   const { workers, engine, model: { name: model, source } } = configuration;
   // All workers share what is in the connection file, and with it one login.
   const workerLogin = left?.credentials ?? sharedLogin();
+  for (const warning of warnings) console.error(`Warning: ${warning}`);
   let code: number = exitCodes.failed;
   let broker: LastingBroker | undefined;
   try {

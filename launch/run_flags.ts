@@ -18,6 +18,8 @@ import {
   type RunConfiguration,
   scheduleNames,
 } from "../net/run_configuration.ts";
+import { datasetOptionSpecs } from "../datasets/open_dataset.ts";
+import type { Options } from "../net/options.ts";
 import { type FlagTable, type FlagValue, type GivenFlags, UsageError } from "./flags.ts";
 
 const seedMax = 2 ** 32 - 1;
@@ -388,7 +390,7 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
   const configuration: RunConfiguration = {
     dataset: {
       name: dataset,
-      path: readOrNull("data", base.dataset.path),
+      path: given.data === undefined ? base.dataset.path : resolve(given.data as string),
       frameSize: read("size", base.dataset.frameSize),
       digits: read("digits", base.dataset.digits),
       sequenceFrames,
@@ -403,7 +405,9 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
       testSequences: read("test-sequences", counts.testSequences),
       endless: read("endless", base.dataset.endless),
       onBadFile: read("on-bad-file", base.dataset.onBadFile),
-      options: read("dataset-options", dataset === base.dataset.name ? base.dataset.options : {}),
+      options: given["dataset-options"] === undefined
+        ? (dataset === base.dataset.name ? base.dataset.options : {})
+        : absolutePaths(dataset, given["dataset-options"] as Options),
     },
     model: {
       name: model,
@@ -458,6 +462,17 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
   return configuration;
 }
 
+/** Data are found from any folder, by other processes and after a resume too. */
+export function absolutePaths(dataset: DatasetName, options: Options): Options {
+  const paths = datasetOptionSpecs(dataset).filter(({ isPath }) => isPath).map(({ name }) => name);
+  return Object.fromEntries(
+    Object.entries(options).map(([name, value]) => [
+      name,
+      paths.includes(name) && typeof value === "string" && value !== "" ? resolve(value) : value,
+    ]),
+  );
+}
+
 /** A module's path holds wherever its workers are started. */
 function modelName(name: string): string {
   return isModelFile(name) ? resolve(name) : name;
@@ -489,12 +504,47 @@ function defaultCounts(dataset: string): SequenceCounts {
   return { sequences: all, validationSequences: all, testSequences: all };
 }
 
-/** Many small shards let many workers share them; more than a dozen cost calls without need. */
-function defaultShards(lanes: number): number {
-  for (let shards = Math.min(lanes, 12); shards > 1; shards--) {
+/** Shards that many workers can share without more calls than they need. */
+const shardsWanted = { min: 4, max: 12 } as const;
+/** More lanes of one each cost more calls than they are worth. */
+const singleLanesMax = 128;
+
+/**
+ * Many small shards let many workers share them; more than a dozen cost calls without need. Lanes that
+ * no such number divides, as a prime one, are shards of their own.
+ */
+export function defaultShards(lanes: number): number {
+  for (let shards = Math.min(lanes, shardsWanted.max); shards >= shardsWanted.min; shards--) {
+    if (lanes % shards === 0) return shards;
+  }
+  for (let shards = shardsWanted.max + 1; shards <= Math.min(lanes, singleLanesMax); shards++) {
+    if (lanes % shards === 0) return shards;
+  }
+  for (let shards = Math.min(lanes, shardsWanted.min); shards > 1; shards--) {
     if (lanes % shards === 0) return shards;
   }
   return 1;
+}
+
+/**
+ * What a run's owner should know of its shards, where they were not asked for: they are the most
+ * workers that can take part.
+ */
+export function shardsWarning(given: GivenFlags, run: RunConfiguration): string | undefined {
+  const { lanes, shards } = run;
+  if (given.shards !== undefined || shards >= Math.min(lanes, shardsWanted.min)) return undefined;
+  const near = nearestShared(lanes);
+  return `${lanes} lanes divide into ${shards} equal ${
+    shards === 1 ? "shard" : "shards"
+  } only, so ` +
+    `no more than ${shards} ${shards === 1 ? "worker" : "workers"} can share them; ` +
+    `--lanes ${near} would make ${defaultShards(near)}`;
+}
+
+/** The nearest number of lanes above that many workers can share. */
+function nearestShared(lanes: number): number {
+  const { max } = shardsWanted;
+  return Math.ceil(lanes / max) * max;
 }
 
 /** A run without flags: finishes in a few minutes on two cores. */

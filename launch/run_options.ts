@@ -17,7 +17,7 @@ import {
 } from "./flags.ts";
 import { checkIdleFlags } from "./idle_flags.ts";
 import { namedModel } from "./named_model.ts";
-import { configureRun, defaultRun, runFlags } from "./run_flags.ts";
+import { configureRun, defaultRun, runFlags, shardsWarning } from "./run_flags.ts";
 
 export const commandFlags = {
   ...runFlags,
@@ -41,6 +41,8 @@ export interface RunOptions {
   readonly isNew: boolean;
   readonly resume: boolean;
   readonly json: boolean;
+  /** What was given and cannot do as one would expect, a sentence each. */
+  readonly warnings: readonly string[];
 }
 
 const runsFolder = "runs";
@@ -107,6 +109,7 @@ export async function resolveRun(
   const { engine: wanted, resume, out } = request;
   const engine = wanted !== "auto" ? wanted : await hasTensorFlow() ? "tensorflow" : "wasm";
   const configuration = configure(request, engine);
+  const warning = resume ? undefined : shardsWarning(given, configuration);
   const name = `${configuration.dataset.name}-${modelTitle(configuration.model.name)}`;
   return {
     configuration,
@@ -114,6 +117,7 @@ export async function resolveRun(
     out: out ?? await newRun(name),
     resume,
     json: given.json === true,
+    warnings: warning === undefined ? [] : [warning],
   };
 }
 

@@ -70,6 +70,7 @@ async function train(asked: GivenFlags): Promise<number> {
     natsServer ? given : { ...given, workers: 1 },
     () => Promise.resolve(tensorflow !== undefined),
   );
+  for (const warning of options.warnings) console.error(`Warning: ${warning}`);
   let code: number = exitCodes.failed;
   try {
     code = natsServer

@@ -2,12 +2,15 @@
  * Opens what a run has trained: a checkpoint's parameters, and the engine, dataset and model of its
  * configuration. Flags may name other data, or another engine, than the run was trained with.
  */
+import { resolve } from "node:path";
 import { readCheckpoint, readManifest, type SavedCheckpoint } from "../coordinator/checkpoint.ts";
 import { classDifference } from "../coordinator/class_names.ts";
 import { latestCheckpoint, listCheckpoints } from "../coordinator/checkpoint_folder.ts";
+import { dataDifference } from "../coordinator/data_difference.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
 import type { Dataset, Split } from "../datasets/dataset.ts";
-import { datasetOptions, openDataset } from "../datasets/open_dataset.ts";
+import { dataIdentity } from "../datasets/data_identity.ts";
+import { datasetOptions, datasetPaths, openDataset } from "../datasets/open_dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open_engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
@@ -27,7 +30,7 @@ import {
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import { checkIdleFlags } from "./idle_flags.ts";
 import { namedModel } from "./named_model.ts";
-import { runFlags, sequenceCounts } from "./run_flags.ts";
+import { absolutePaths, runFlags, sequenceCounts } from "./run_flags.ts";
 import { newestRun } from "./run_options.ts";
 
 /** What `evaluate` and `predict` share. */
@@ -171,6 +174,7 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
           "--data or --dataset-options",
       );
     }
+    await requireSameData(path, checkpoint.data, options, configuration.dataset);
     const build = (windowFrames: number) =>
       buildModel(configuration.model, opened, windowFrames, definition);
     const model = build(configuration.windowFrames);
@@ -197,6 +201,27 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
   }
 }
 
+/**
+ * What was given by name may be other data than the run's; what the run names itself may not have become
+ * other data since.
+ * @throws {UsageError} with both
+ */
+async function requireSameData(
+  path: string,
+  trained: string | undefined,
+  { data, dataset, datasetOptions }: TrainedOptions,
+  opened: DatasetConfiguration,
+): Promise<void> {
+  const isOther = [data, dataset, datasetOptions].some((given) => given !== undefined);
+  if (trained === undefined || isOther) return;
+  const difference = dataDifference(trained, await dataIdentity(datasetPaths(opened)));
+  if (difference === undefined) return;
+  throw new UsageError(
+    `Cannot use ${path} with ${opened.path}: ${difference}; put the data back, or name these by ` +
+      `--data ${opened.path}`,
+  );
+}
+
 function otherData(saved: DatasetConfiguration, options: TrainedOptions): DatasetConfiguration {
   const { dataset, data, datasetOptions, digits, sequenceFrames, testSequences } = options;
   const isOther = dataset !== undefined && dataset !== saved.name;
@@ -206,13 +231,16 @@ function otherData(saved: DatasetConfiguration, options: TrainedOptions): Datase
     sequences: counts.sequences,
     validationSequences: counts.validationSequences,
     name: dataset ?? saved.name,
-    path: data ?? (isOther ? null : saved.path),
+    path: data === undefined ? (isOther ? null : saved.path) : resolve(data),
     digits: digits ?? saved.digits,
     sequenceFrames: sequenceFrames ?? saved.sequenceFrames,
     // Of one length, where a length is asked for.
     sequenceFramesMin: sequenceFrames ?? saved.sequenceFramesMin,
     testSequences: testSequences ?? counts.testSequences,
-    options: { ...(isOther ? {} : saved.options), ...datasetOptions },
+    options: {
+      ...(isOther ? {} : saved.options),
+      ...absolutePaths(dataset ?? saved.name, datasetOptions ?? {}),
+    },
   };
 }
 

@@ -3,6 +3,7 @@
  * that the connection file, or `--nats` and `--run`, name, and takes its configuration from there.
  */
 import { hostname } from "node:os";
+import { resolve } from "node:path";
 import { systemClock } from "../net/clock.ts";
 import { isWorkerName } from "../net/messages.ts";
 import { connectNats } from "../net/nats_transport.ts";
@@ -40,6 +41,12 @@ const workerFlags = {
     value: "NAME",
     help: "this worker's name within the run",
     defaultText: "host and process",
+  },
+  data: {
+    kind: "text",
+    value: "PATH",
+    help: "where the run's data lie on this host",
+    defaultText: "where the run says",
   },
   "join-timeout": {
     kind: "integer",
@@ -130,7 +137,7 @@ async function startWorker(
         throw error;
       }
     },
-    open: parts.open,
+    open: given.data === undefined ? parts.open : withDataAt(given.data as string, parts.open),
     sums: parts.sums,
     leave,
     run,
@@ -146,6 +153,19 @@ async function startWorker(
       console.error(`Joined as "${name}"; the coordinator shows the progress`);
     },
   });
+}
+
+/** The run's data under another path; that they are the same, the coordinator finds by their hash. */
+function withDataAt(path: string, open: WorkerOptions["open"]): WorkerOptions["open"] {
+  return (configuration, clock) => {
+    const { dataset } = configuration;
+    if (dataset.path === null) {
+      throw new UsageError(
+        `--data ${path} does nothing for this run, which generates its data; leave it out`,
+      );
+    }
+    return open({ ...configuration, dataset: { ...dataset, path: resolve(path) } }, clock);
+  };
 }
 
 async function findConnection(given: GivenFlags): Promise<Connection> {

@@ -159,6 +159,10 @@ export const readySchema = object({
   fingerprint: string({ lengthMax: 64 }),
   /** SHA-256 of the source of a model that is not built in. */
   modelSource: optional(string({ lengthMax: 64 })),
+  /** Number, size and SHA-256 of the files that the dataset is read from; left out where it is generated. */
+  data: optional(string({ lengthMax: 256 })),
+  /** What the run was told and cannot do as told, a sentence each. */
+  warnings: optional(array(sentence, { lengthMax: 16 })),
   /** The dataset in words. */
   dataset: string({ lengthMax: 1024 }),
   frameShape: array(count, { lengthMin: 3, lengthMax: 3 }),

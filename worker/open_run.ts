@@ -1,6 +1,7 @@
 /** Opens what a run's configuration names: engine, dataset, model, optimizer. */
 import type { Dataset } from "../datasets/dataset.ts";
-import { openDataset } from "../datasets/open_dataset.ts";
+import { dataIdentity } from "../datasets/data_identity.ts";
+import { datasetPaths, openDataset } from "../datasets/open_dataset.ts";
 import { requireWindows } from "../datasets/plan.ts";
 import { atStride } from "../datasets/window_shape.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -17,6 +18,7 @@ import { evaluateSplit } from "./evaluation.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { OpenedRun } from "./opened_run.ts";
 import { samplePredictions } from "./sample_predictions.ts";
+import { settingWarnings } from "./setting_warnings.ts";
 import { createStepFunctions } from "./step_functions.ts";
 import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
 import { trainingSteps } from "./training_span.ts";
@@ -61,6 +63,8 @@ export async function openRun(
     const spans = configuration.optimizer.schedule !== "constant";
     const totalSteps = spans ? trainingSteps(configuration, dataset, model.window) : Infinity;
     const schedule = buildSchedule(configuration.optimizer, totalSteps);
+    const data = await dataIdentity(datasetPaths(configuration.dataset));
+    const warnings = settingWarnings(configuration, dataset, model.window);
     const lanesPerShard = lanes / shardCount;
     // What the wasm engine computes is computed anew each time: there is nothing to warm up.
     if (engine.name === "tensorflow") {
@@ -82,6 +86,8 @@ export async function openRun(
           JSON.stringify([dataset.catalogue("train", 0), dataset.catalogue("validation", 0)]),
           JSON.stringify([loss, dataset.targetShape ?? [], dataset.classes ?? []]),
         ),
+        ...(data === undefined ? {} : { data }),
+        ...(warnings.length === 0 ? {} : { warnings }),
         dataset: dataset.description,
         ...(tellsClasses(model, dataset) ? namedClasses(dataset) : {}),
         frameShape: [...model.frameShape],

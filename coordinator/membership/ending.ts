@@ -24,7 +24,10 @@ export function finished(state: MembershipState): MembershipChange {
 
 /** The failure of a worker that the run does not rest on costs no more than the worker. */
 export function failed(state: MembershipState, worker: string, message: string): MembershipChange {
-  const sentence = `Worker "${worker}" failed: ${message}`;
+  const where = state.members.find(({ id }) => id === worker)?.where;
+  // What it could not read or load, it lacks on its own host.
+  const from = where === undefined ? "" : ` (${where})`;
+  const sentence = `Worker "${worker}"${from} failed: ${message}`;
   if (!state.begun || state.active.includes(worker)) return fail(state, sentence);
   return {
     state: { ...state, members: state.members.filter(({ id }) => id !== worker) },

@@ -55,9 +55,9 @@ export function ready(
   for (const field of agreedFields) {
     const [found, wanted] = [report[field], agreed[field]];
     if (found === wanted) continue;
-    const others = first ? `worker "${first.id}" has` : "the run began with";
-    const message = `worker "${worker}" has ${fieldNames[field]} ${found}, ${others} ` +
-      `${wanted}; equal weights on every worker need them equal`;
+    const others = first ? `${named(before, first.id)} has` : "the run began with";
+    const message = `${named(before, worker)} has ${fieldNames[field]} ${found ?? "none"}, ` +
+      `${others} ${wanted ?? "none"}; equal weights on every worker need them equal`;
     // A newcomer that does not fit must not end a run that is well.
     if (before.begun) {
       return {
@@ -74,12 +74,20 @@ export function ready(
   return state.phase === "gathering" ? startIfEnough(state) : same(state);
 }
 
+/** With host and process, where another copy of the data or another library may lie. */
+function named({ members }: MembershipState, worker: string): string {
+  const where = members.find(({ id }) => id === worker)?.where;
+  return `worker "${worker}"${where === undefined ? "" : ` (${where})`}`;
+}
+
 const fieldNames = {
   engine: "engine",
   engineVersion: "engine version",
   precision: "precision",
   modelSource: "source of the model's module",
   parameterCount: "parameter count",
+  // Before the fingerprint, which other data change too.
+  data: "data of",
   fingerprint: "model and data fingerprint",
 } as const;
 const agreedFields = Object.keys(fieldNames) as (keyof typeof fieldNames)[];

@@ -27,6 +27,8 @@ export interface ReadyReport {
   readonly fingerprint: string;
   /** SHA-256 of the source of a model that is not built in. */
   readonly modelSource?: string;
+  /** Number, size and SHA-256 of the files that the dataset is read from. */
+  readonly data?: string;
 }
 
 /** How a worker ended: all planned steps done, or stopped on request after a checkpoint. */

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type GivenFlags, parseFlags } from "../../launch/flags.ts";
-import { configureRun, defaultRun, runFlags } from "../../launch/run_flags.ts";
+import { configureRun, defaultRun, runFlags, shardsWarning } from "../../launch/run_flags.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 
 function configure(args: string, base: RunConfiguration = defaultRun): RunConfiguration {
@@ -153,11 +153,20 @@ Deno.test("configureRun cuts lanes into the most shards up to 12 that divide the
     [2, 2],
     [7, 7],
     [11, 11],
-    [13, 1],
+    // No number up to 12 divides these: many small shards let any number of workers share them.
+    [13, 13],
+    [17, 17],
     [14, 7],
     [16, 8],
     [24, 12],
-    [26, 2],
+    [26, 13],
+    [34, 17],
+    [39, 13],
+    [127, 127],
+    // So many shards would cost more than they are worth.
+    [131, 1],
+    [262, 2],
+    [4099, 1],
     [96, 12],
     [100, 10],
   ];
@@ -166,6 +175,22 @@ Deno.test("configureRun cuts lanes into the most shards up to 12 that divide the
   }
   assert.equal(configure("--lanes 24 --shards 24").shards, 24);
   assert.equal(configure("--shards 3").shards, 3);
+});
+
+Deno.test("shardsWarning names lanes that few workers can share, and the nearest that many can", () => {
+  const warning = (given: GivenFlags) =>
+    shardsWarning(given, configureRun({ ...given, workers: 1 }, defaultRun));
+  assert.equal(
+    warning({ lanes: 131 }),
+    "131 lanes divide into 1 equal shard only, so no more than 1 worker can share them; --lanes 132 " +
+      "would make 12",
+  );
+  assert.match(
+    warning({ lanes: 262 })!,
+    /^262 lanes divide into 2 equal shards only, .* 2 workers/,
+  );
+  for (const lanes of [1, 2, 3, 4, 13, 26, 120, 4096]) assert.equal(warning({ lanes }), undefined);
+  assert.equal(warning({ lanes: 131, shards: 1 }), undefined, "it was asked for");
 });
 
 Deno.test("configureRun: wrong usage is a UsageError with one sentence", () => {

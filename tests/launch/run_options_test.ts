@@ -211,11 +211,12 @@ Deno.test("resolveRun refuses a flag that does nothing for what the run is made 
       ["--dataset radar --digits 3", "--digits 3 does nothing with --dataset radar; leave it out"],
       [
         "--data a.npy --sequences 10",
-        "--sequences 10 does nothing with --data a.npy, which holds whole sequences; leave it out",
+        `--sequences 10 does nothing with --data ${Deno.cwd()}/a.npy, which holds whole sequences; ` +
+        "leave it out",
       ],
       [
         "--dataset radar --data rain --endless",
-        "--endless does nothing with --data rain, which is recorded radar; leave it out",
+        `--endless does nothing with --data ${Deno.cwd()}/rain, which is recorded radar; leave it out`,
       ],
       [
         "--dataset radar --on-bad-file skip",

@@ -28,7 +28,7 @@ testTransitions("gathering", [
     before: joined,
     event: failed("a", "no space left"),
     phase: "ended",
-    commands: [failure('Worker "a" failed: no space left')],
+    commands: [failure('Worker "a" (host of a) failed: no space left')],
   },
   {
     name: "a stop is asked for before the start",
@@ -45,7 +45,7 @@ testTransitions("while running", [
     before: awaited,
     event: failed("c", "cannot read frames.npy"),
     phase: "running",
-    commands: [tell('Worker "c" failed: cannot read frames.npy')],
+    commands: [tell('Worker "c" (host of c) failed: cannot read frames.npy')],
     active: ["a", "b"],
     restarts: 0,
   },
@@ -54,7 +54,7 @@ testTransitions("while running", [
     before: running,
     event: failed("b", "cannot read frames.npy"),
     phase: "ended",
-    commands: [failure('Worker "b" failed: cannot read frames.npy')],
+    commands: [failure('Worker "b" (host of b) failed: cannot read frames.npy')],
   },
   {
     name: "the first of two finishes",
@@ -141,6 +141,6 @@ testTransitions("while waiting for more", [
     before: alone,
     event: failed("a", "no disk"),
     phase: "gathering",
-    commands: [tell('Worker "a" failed: no disk')],
+    commands: [tell('Worker "a" (host of a) failed: no disk')],
   },
 ]);

@@ -65,7 +65,7 @@ testTransitions("gathering", [
     phase: "ended",
     commands: [
       failure(
-        'Cannot start: worker "b" has engine wasm, worker "a" has tensorflow; equal weights on every worker need them equal',
+        'Cannot start: worker "b" (host of b) has engine wasm, worker "a" (host of a) has tensorflow; equal weights on every worker need them equal',
       ),
     ],
   },
@@ -178,7 +178,7 @@ testTransitions("while running", [
     commands: [
       refused(
         "c",
-        'worker "c" has precision bfloat16, worker "a" has float32; equal weights on every worker need them equal',
+        'worker "c" (host of c) has precision bfloat16, worker "a" (host of a) has float32; equal weights on every worker need them equal',
       ),
     ],
     active: ["a", "b"],
@@ -192,7 +192,7 @@ testTransitions("while running", [
     commands: [
       refused(
         "c",
-        'worker "c" has engine version TensorFlow 2.20.0, the run began with TensorFlow 2.21.0; equal weights on every worker need them equal',
+        'worker "c" (host of c) has engine version TensorFlow 2.20.0, the run began with TensorFlow 2.21.0; equal weights on every worker need them equal',
       ),
     ],
   },
@@ -232,6 +232,7 @@ Deno.test("changeMembership compares all that equal weights need", () => {
     [{ precision: "bfloat16" }, "precision bfloat16, worker"],
     [{ parameterCount: 101 }, "parameter count 101, worker"],
     [{ modelSource: "cafe" }, "source of the model's module cafe, worker"],
+    [{ data: "1 file of 8 bytes, SHA-256 02" }, "data of 1 file of 8 bytes, SHA-256 02, worker"],
     [{ fingerprint: "beef" }, "model and data fingerprint beef, worker"],
   ];
   for (const [difference, words] of differences) {
@@ -239,7 +240,11 @@ Deno.test("changeMembership compares all that equal weights need", () => {
     assert.equal(state.phase, "ended");
     const [command] = commands;
     assert.ok(command.type === "fail");
-    assert.ok(command.message.startsWith(`Cannot start: worker "b" has ${words} "a" has `));
+    assert.ok(
+      command.message.startsWith(
+        `Cannot start: worker "b" (host of b) has ${words} "a" (host of a) has `,
+      ),
+    );
     assert.ok(command.message.endsWith("; equal weights on every worker need them equal"));
   }
   // Every pair is compared, also where the first one to be ready changes its mind.

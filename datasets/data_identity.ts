@@ -1,0 +1,118 @@
+/**
+ * What tells a dataset's files from others under the same path: their number, size and SHA-256. Workers
+ * compare it, checkpoints keep it, and whoever goes on from one compares it again.
+ */
+import { createHash } from "node:crypto";
+import { basename, join, relative } from "node:path";
+import { attempt } from "./files.ts";
+
+/** Data of up to so many bytes are hashed whole; of more, a sample of each file is. */
+const wholeBytesMax = 256 * 1024 * 1024;
+/** Of a sample: bytes in one block, and in all of them together. */
+const blockBytes = 4096;
+const sampleBytesMax = 64 * 1024 * 1024;
+const readBytesMax = 1024 * 1024;
+/** Folders within folders. */
+const depthMax = 32;
+
+interface DataFile {
+  readonly path: string;
+  /** Below the folder that was named, so that the folder may move. */
+  readonly name: string;
+  readonly bytes: number;
+}
+
+export interface IdentityLimits {
+  readonly wholeBytesMax?: number;
+  readonly sampleBytesMax?: number;
+}
+
+/**
+ * One line such as "12 files of 48,000 bytes, SHA-256 9f…", equal where the files are equal. Above
+ * `wholeBytesMax` it says that names, sizes and samples were hashed in place of all bytes.
+ * @param paths files, and folders with all that is in them but what begins with a dot
+ * @returns undefined where there is no path
+ * @throws {DatasetError} naming what cannot be read
+ */
+export async function dataIdentity(
+  paths: readonly string[],
+  limits: IdentityLimits = {},
+): Promise<string | undefined> {
+  if (paths.length === 0) return undefined;
+  const files: DataFile[] = [];
+  for (const path of paths) await listFiles(path, path, 0, files);
+  const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
+  const isWhole = bytes <= (limits.wholeBytesMax ?? wholeBytesMax);
+  const blocks = (limits.sampleBytesMax ?? sampleBytesMax) / blockBytes / files.length;
+  const hash = createHash("sha256");
+  for (const file of files) {
+    hash.update(JSON.stringify([file.name, file.bytes]));
+    await attempt(file.path, async () => {
+      using opened = await Deno.open(file.path);
+      for (const [start, length] of isWhole ? wholeOf(file) : sampleOf(file, blocks)) {
+        hash.update(await readPart(opened, start, length));
+      }
+    });
+  }
+  const counted = `${files.length} ${files.length === 1 ? "file" : "files"} of ` +
+    `${bytes.toLocaleString("en")} bytes`;
+  const hashed = isWhole ? "SHA-256" : "SHA-256 of names, sizes and samples";
+  return `${counted}, ${hashed} ${hash.digest("hex")}`;
+}
+
+async function listFiles(
+  root: string,
+  path: string,
+  depth: number,
+  files: DataFile[],
+): Promise<void> {
+  const { isDirectory, size } = await attempt(path, () => Deno.stat(path));
+  if (!isDirectory) {
+    // A file that is named itself may have another name elsewhere.
+    files.push({ path, name: path === root ? "" : relative(root, path), bytes: size });
+    return;
+  }
+  if (depth === depthMax) return;
+  const names = await attempt(path, () => [...Deno.readDirSync(path)].map(({ name }) => name));
+  for (const name of names.sort()) {
+    if (isHidden(name)) continue;
+    await listFiles(root, join(path, name), depth + 1, files);
+  }
+}
+
+/** What file managers and archives leave beside the data. */
+function isHidden(name: string): boolean {
+  return basename(name).startsWith(".") || name === "__MACOSX" || name === "Thumbs.db";
+}
+
+/** Starts and lengths of the reads that cover a file. */
+function* wholeOf({ bytes }: DataFile): Generator<[start: number, length: number]> {
+  for (let start = 0; start < bytes; start += readBytesMax) {
+    yield [start, Math.min(readBytesMax, bytes - start)];
+  }
+}
+
+/** Blocks at equal distances, the first at the file's start and the last at its end. */
+function* sampleOf(
+  { bytes }: DataFile,
+  blocksMax: number,
+): Generator<[start: number, length: number]> {
+  const blocks = Math.max(2, Math.min(Math.floor(blocksMax), Math.ceil(bytes / blockBytes)));
+  const last = Math.max(0, bytes - blockBytes);
+  for (let block = 0; block < blocks; block++) {
+    yield [Math.floor(last * block / (blocks - 1)), Math.min(blockBytes, bytes)];
+  }
+}
+
+/** Fewer bytes where the file has become shorter since it was listed. */
+async function readPart(file: Deno.FsFile, start: number, length: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(length);
+  await file.seek(start, Deno.SeekMode.Start);
+  let read = 0;
+  while (read < length) {
+    const count = await file.read(bytes.subarray(read));
+    if (count === null) break;
+    read += count;
+  }
+  return bytes.subarray(0, read);
+}

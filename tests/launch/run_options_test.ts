@@ -79,7 +79,7 @@ Deno.test("resolveRun never takes more workers by default than there are shards"
       (await resolve(`--engine wasm --out run ${args}`)).configuration.workers;
     assert.equal(await workers(""), 12);
     assert.equal(await workers("--lanes 4"), 4);
-    assert.equal(await workers("--lanes 13"), 1);
+    assert.equal(await workers("--lanes 131"), 1);
     assert.equal(await workers("--lanes 64 --shards 32"), 32);
     assert.equal(await workers("--workers 2"), 2);
     await assert.rejects(workers("--workers 13"), { name: "UsageError" });

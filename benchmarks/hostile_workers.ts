@@ -153,7 +153,6 @@ async function prepare(
     name,
     where: `process ${Deno.pid}, ${name}`,
     joinTimeoutMs: 60_000,
-    waitsForBroker: true,
     clock: systemClock,
     async open(configuration, clock) {
       const own = await open(configuration, clock);

@@ -33,8 +33,8 @@ import { resumeHint } from "./resume_hint.ts";
 import { lockRunFolder } from "./run_lock.ts";
 import type { RunOptions } from "./run_options.ts";
 
-/** How long a run waits for its workers to join and open their data. */
-const startTimeoutMs = 300_000;
+/** Workers load a library, fetch and decode before they are ready, however patient a run is later. */
+const startTimeoutMsMin = 300_000;
 /**
  * A worker's event loop, heartbeats included, stands still while it loads a library or traces a
  * function, and on wasm for as long as one call computes.
@@ -96,7 +96,7 @@ export async function coordinate(
     journal,
     fileSystem,
     limits: {
-      startTimeoutMs,
+      startTimeoutMs: startTimeoutMs(configuration.membership),
       silenceMsMax: inProcess
         ? Infinity
         : configuration.membership.silenceMsMax ?? silenceMsMax[configuration.engine],
@@ -157,6 +157,13 @@ export async function coordinate(
     isDone ? `Done: ${out}` : `Stopped at step ${end.step}${await resumeHint(out)}`,
   );
   return isDone ? exitCodes.done : exitCodes.interrupted;
+}
+
+/** How long a run waits for its first workers. */
+export function startTimeoutMs(
+  { startTimeoutMs, waitTimeoutMs }: RunConfiguration["membership"],
+): number {
+  return startTimeoutMs ?? Math.max(startTimeoutMsMin, waitTimeoutMs);
 }
 
 function classRefusal(

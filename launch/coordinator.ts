@@ -52,6 +52,14 @@ export const coordinatorFlags = {
     help: "the run's name on the broker",
     defaultText: "generated",
   },
+  "join-timeout": {
+    kind: "integer",
+    value: "SECONDS",
+    min: 1,
+    max: 86_400,
+    help: "how long to wait for the broker that --nats names",
+    defaultText: "60",
+  },
   "with-parent": { kind: "switch", help: "end when standard input ends" },
   "model-source": {
     kind: "text",
@@ -126,10 +134,15 @@ async function runCoordinator(
     });
   }
   // The broker of `train` was there before, and so was one that workers were told of; an address that a
-  // person gives for the first time may be a wrong one.
-  const waitsForBroker = given["with-parent"] === true &&
+  // person gives for the first time may be a wrong one, or that of a broker which is just starting.
+  const wasThere = given["with-parent"] === true &&
     (given.announce !== true || await isAnnounced(connection, options.out));
-  const waiting = { waitsForBroker, isStopping: () => isStopping };
+  const waiting = {
+    firstMs: wasThere
+      ? options.configuration.membership.waitTimeoutMs
+      : 1000 * (given["join-timeout"] as number | undefined ?? 60),
+    isStopping: () => isStopping,
+  };
   try {
     return await coordinateThroughLosses(connection, options, waiting, {
       disks,
@@ -204,7 +217,7 @@ async function announce(
 async function coordinateThroughLosses(
   { url, credentials, credentialsPath, run, ca }: Connection,
   options: RunOptions,
-  { waitsForBroker, isStopping }: { waitsForBroker: boolean; isStopping: () => boolean },
+  { firstMs, isStopping }: { firstMs: number; isStopping: () => boolean },
   coordination: Coordination,
 ): Promise<number> {
   let resume = options.resume;
@@ -217,7 +230,7 @@ async function coordinateThroughLosses(
       },
       async () =>
         credentialsPath === undefined ? credentials : await readCredentialsFile(credentialsPath),
-      isFirst && !waitsForBroker ? 0 : options.configuration.membership.waitTimeoutMs,
+      isFirst ? firstMs : options.configuration.membership.waitTimeoutMs,
       isStopping,
       !isFirst,
     );
@@ -256,7 +269,7 @@ async function connectInTime(
       // A broker that is there and refuses will refuse again.
       if (!(error instanceof TransportError) || error instanceof LoginRefusedError) throw error;
       if (systemClock.nowMs() >= deadline) throw error;
-      if (!isKnown) console.error(`${error.message}; waiting for it to come back`);
+      if (!isKnown) console.error(`${error.message}; waiting for it up to ${waitMs / 1000} s`);
       isKnown = true;
     }
     await delay(systemClock, reconnectMs);

@@ -250,6 +250,14 @@ export const runFlags = {
     help: "how long a run that lost workers waits for enough of them",
     defaultText: "600",
   },
+  "start-timeout": {
+    kind: "integer",
+    value: "SECONDS",
+    min: 1,
+    max: 1_000_000,
+    help: "how long a run waits for its first workers to join and open their data",
+    defaultText: "--wait-timeout, 300 or more",
+  },
   "heartbeat-ms": {
     kind: "integer",
     value: "MS",
@@ -448,6 +456,9 @@ export function configureRun(given: GivenFlags, base: RunConfiguration): RunConf
       waitTimeoutMs: given["wait-timeout"] === undefined
         ? base.membership.waitTimeoutMs
         : 1000 * read("wait-timeout", 0),
+      startTimeoutMs: given["start-timeout"] === undefined
+        ? base.membership.startTimeoutMs
+        : 1000 * read("start-timeout", 0),
     },
     snapshotSteps: read("snapshot-steps", base.snapshotSteps),
     checkpointSteps: read("checkpoint-steps", base.checkpointSteps),
@@ -599,6 +610,7 @@ export const defaultRun: RunConfiguration = {
     heartbeatMs: 250,
     silenceMsMax: null,
     waitTimeoutMs: 600_000,
+    startTimeoutMs: null,
   },
   snapshotSteps: 20,
   checkpointSteps: 50,

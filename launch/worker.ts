@@ -4,7 +4,7 @@
  */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
-import { systemClock } from "../net/clock.ts";
+import { delay, systemClock } from "../net/clock.ts";
 import { isWorkerName } from "../net/messages.ts";
 import { connectNats } from "../net/nats_transport.ts";
 import { secretToken } from "../net/random.ts";
@@ -24,6 +24,9 @@ import { exitCodes, runCommand, sentenceOf } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
 import { endWithParent } from "./parent_process.ts";
+
+/** Between two looks for a connection file that is not there yet. */
+const findAgainMs = 200;
 
 const workerFlags = {
   connect: {
@@ -53,7 +56,7 @@ const workerFlags = {
     value: "SECONDS",
     min: 1,
     max: 86_400,
-    help: "how long to wait for the coordinator",
+    help: "how long to wait for the connection file, for the broker, and for the coordinator",
     defaultText: "60",
   },
   "with-parent": { kind: "switch", help: "end when standard input ends" },
@@ -94,10 +97,8 @@ export async function workerCommand(
     },
     onSecond: () => Deno.exit(exitCodes.interrupted),
   });
-  const connection = await findConnection(given);
-  checkBroker(connection, given.insecure === true);
   try {
-    await startWorker(connection, given, leaving.promise, parts);
+    await startWorker(given, leaving.promise, parts);
   } catch (error) {
     if (!(error instanceof ExcludedError)) throw error;
     console.error(`Failed: ${sentenceOf(error)}`);
@@ -107,7 +108,6 @@ export async function workerCommand(
 }
 
 async function startWorker(
-  { url, run, credentials, credentialsPath, ca }: Connection,
   given: GivenFlags,
   leave: Promise<void>,
   parts: WorkerParts,
@@ -117,7 +117,22 @@ async function startWorker(
   if (!isWorkerName(name)) {
     throw new UsageError(`--name must be 1 to 64 letters, digits or dashes: found "${name}"`);
   }
-  const connect = async (purpose: string) =>
+  const joinTimeoutMs = 1000 * (given["join-timeout"] as number | undefined ?? 60);
+  const find = async () => {
+    const found = await findConnection(given);
+    checkBroker(found, given.insecure === true);
+    return found;
+  };
+  const found = await Promise.race([
+    waitForConnection(find, given.connect as string | undefined, joinTimeoutMs),
+    leave,
+  ]);
+  if (!found) return;
+  let connection = found;
+  const connect = async (
+    { url, credentials, credentialsPath, ca }: Connection,
+    purpose: string,
+  ) =>
     await parts.connect({
       servers: url,
       credentials: credentialsPath === undefined
@@ -129,9 +144,11 @@ async function startWorker(
     });
   await runWorker({
     async connect() {
-      const control = await connect("control");
+      // The next coordinator may have written another address; one that is gone, removed its own.
+      connection = await find().catch(() => connection);
+      const control = await connect(connection, "control");
       try {
-        return { control, data: await connect("data") };
+        return { control, data: await connect(connection, "data") };
       } catch (error) {
         await control.close();
         throw error;
@@ -140,13 +157,18 @@ async function startWorker(
     open: given.data === undefined ? parts.open : withDataAt(given.data as string, parts.open),
     sums: parts.sums,
     leave,
-    run,
+    get run() {
+      return connection.run;
+    },
     name,
     // Two machines may have one name, and the same process ids.
     where: `process ${Deno.pid} on ${hostname()}, session ${secretToken(3)}`,
-    joinTimeoutMs: 1000 * (given["join-timeout"] as number | undefined ?? 60),
+    joinTimeoutMs,
     clock: systemClock,
-    waitsForBroker: given["with-parent"] === true,
+    onWait(why) {
+      if (given["with-parent"]) return;
+      console.error(`${why}; waiting for it up to ${joinTimeoutMs / 1000} s`);
+    },
     onJoined() {
       // A launcher keeps what its workers say for the message about one that fails.
       if (given["with-parent"]) return;
@@ -166,6 +188,33 @@ function withDataAt(path: string, open: WorkerOptions["open"]): WorkerOptions["o
     }
     return open({ ...configuration, dataset: { ...dataset, path: resolve(path) } }, clock);
   };
+}
+
+/** A worker may be started before the coordinator, which writes the file once it listens. */
+async function waitForConnection(
+  find: () => Promise<Connection>,
+  path: string | undefined,
+  waitMs: number,
+): Promise<Connection> {
+  const deadline = systemClock.nowMs() + waitMs;
+  for (let isFirst = true;; isFirst = false) {
+    try {
+      return await find();
+    } catch (error) {
+      const isMissing = error instanceof UsageError && error.cause instanceof Deno.errors.NotFound;
+      if (!isMissing || path === undefined) throw error;
+      if (systemClock.nowMs() >= deadline) {
+        throw new Error(
+          `${error.message}, for ${
+            waitMs / 1000
+          } s; start \`deno task coordinator\`, or check --connect`,
+          { cause: error },
+        );
+      }
+      if (isFirst) console.error(`Waiting up to ${waitMs / 1000} s for ${path}`);
+    }
+    await delay(systemClock, findAgainMs);
+  }
 }
 
 async function findConnection(given: GivenFlags): Promise<Connection> {

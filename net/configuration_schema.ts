@@ -120,6 +120,7 @@ const runConfigurationSchema: Schema<RunConfiguration> = object({
     heartbeatMs: positive,
     silenceMsMax: nullable(positive),
     waitTimeoutMs: count,
+    startTimeoutMs: orElse(nullable(positive), null),
   }),
   snapshotSteps: positive,
   checkpointSteps: positive,

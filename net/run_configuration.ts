@@ -117,6 +117,8 @@ export interface MembershipConfiguration {
   readonly silenceMsMax: number | null;
   /** How long a run that has lost workers waits for enough of them. */
   readonly waitTimeoutMs: number;
+  /** How long it waits for its first ones; null for as long, or somewhat longer. */
+  readonly startTimeoutMs: number | null;
 }
 
 export interface RunConfiguration {

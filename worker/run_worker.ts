@@ -46,13 +46,14 @@ export interface WorkerConnections {
 export interface WorkerOptions {
   /** @throws {TransportError} where the broker cannot be reached */
   readonly connect: () => Promise<WorkerConnections>;
+  /** Read after each `connect`, which may have found another coordinator's word for it. */
   readonly run: string;
   /** Unique within the run; letters, digits, dashes. */
   readonly name: string;
   /** Host and process: the same for as long as this worker lives. */
   readonly where: string;
-  /** Whether the broker was there before, so that its absence at first is no mistake in its address. */
-  readonly waitsForBroker?: boolean;
+  /** Called once, when the broker that was not there before is waited for, with the reason. */
+  readonly onWait?: (why: string) => void;
   /** How long to wait for broker and coordinator, at first and whenever they are gone. */
   readonly joinTimeoutMs: number;
   readonly clock: Clock;
@@ -88,21 +89,31 @@ const stallReportMs = 1_000;
  * @throws {RunEndedError} when the coordinator refuses the worker or ends the run early
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
-  const { run, name, where, clock, joinTimeoutMs } = options;
+  const { name, where, clock, joinTimeoutMs } = options;
   let opened: { readonly text: string; readonly run: OpenedRun } | undefined;
   let isLeaving = false;
-  void options.leave?.then(() => isLeaving = true);
+  // Who waits for broker or coordinator has nothing to hand over: it goes at once.
+  let stopWaiting = () => {};
+  void options.leave?.then(() => {
+    isLeaving = true;
+    stopWaiting();
+  });
   try {
     for (let attempt = 0;; attempt++) {
-      const connections = await connectInTime(options, attempt === 0);
+      const connections = await connectInTime(options, attempt === 0, () => isLeaving);
+      if (connections === undefined) return;
       const connectedAtMs = clock.nowMs();
       // Who waits to join loses nothing but the broker; a coordinator that dies later is no such loss.
       let [hasJoined, isBrief] = [false, false];
       let client: CoordinatorClient | undefined;
       try {
+        const { run } = options;
         client = connectCoordinator({ ...connections, run, worker: name, clock, attempt });
-        const { leave } = client;
+        const { leave, close } = client;
+        stopWaiting = close;
+        if (isLeaving) return;
         const text = await client.join(where, joinTimeoutMs);
+        stopWaiting = () => {};
         hasJoined = true;
         options.onJoined?.();
         if (opened && opened.text !== text) {
@@ -148,23 +159,27 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
   }
 }
 
-/** By hand, the first connection fails at once; a broker that was there is waited for. */
+/** Workers and broker are often started at the same moment, so it is waited for at first as well. */
 async function connectInTime(
-  { connect, clock, joinTimeoutMs, waitsForBroker = false }: WorkerOptions,
+  { connect, clock, joinTimeoutMs, onWait }: WorkerOptions,
   isFirst: boolean,
-): Promise<WorkerConnections> {
+  isLeaving: () => boolean,
+): Promise<WorkerConnections | undefined> {
   const deadline = clock.nowMs() + joinTimeoutMs;
-  for (;;) {
+  for (let hasTold = !isFirst; !isLeaving();) {
     try {
       return await connect();
     } catch (error) {
-      if (isFirst && !waitsForBroker) throw error;
       // A broker that is there and refuses will refuse again.
       if (error instanceof LoginRefusedError) throw error;
       if (!(error instanceof TransportError) || clock.nowMs() >= deadline) throw error;
+      // Whoever has mistaken the address sees it at once, and need not wait for the end.
+      if (!hasTold) onWait?.(error.message);
+      hasTold = true;
       await delay(clock, error instanceof LoginCutError ? briefConnectionMs : reconnectMs);
     }
   }
+  return undefined;
 }
 
 /** One generation after the other, until the run ends. */

@@ -50,6 +50,7 @@ const effects: Readonly<Record<keyof typeof runFlags, readonly [value: string, .
   workers: ["3", "workers"],
   "min-workers": ["2", "membership.workersMin"],
   "wait-timeout": ["30", "membership.waitTimeoutMs"],
+  "start-timeout": ["40", "membership.startTimeoutMs"],
   "heartbeat-ms": ["100", "membership.heartbeatMs"],
   "dead-ms": ["2000", "membership.silenceMsMax"],
   lanes: ["18", "lanes", "shards"],

@@ -284,7 +284,6 @@ class Simulation implements Cluster {
       name,
       where: `process ${this.#processCount}`,
       joinTimeoutMs: 36_000_000,
-      waitsForBroker: true,
       clock: process,
       leave: worker.leave.promise,
       sums: { chunkBytesMax, inFlightBytesMax, receiveBytesMax, askAfterMs },

@@ -518,7 +518,7 @@ Deno.test("runWorker: a broker that cuts logins is asked each second, one that i
         return Promise.reject(error);
       },
       open: () => assert.fail("nobody answered"),
-      ...{ run: "r", name: "a", where: "a", waitsForBroker: true, joinTimeoutMs: 3_000, clock },
+      ...{ run: "r", name: "a", where: "a", joinTimeoutMs: 3_000, clock },
     }).catch((error) => error);
     for (let ms = 0; ms < 4_000; ms += 50) {
       await delay(systemClock, 0);

@@ -204,7 +204,7 @@ async function waitForConnection(
       const isMissing = error instanceof UsageError && error.cause instanceof Deno.errors.NotFound;
       if (!isMissing || path === undefined) throw error;
       if (systemClock.nowMs() >= deadline) {
-        throw new Error(
+        throw new UsageError(
           `${error.message}, for ${
             waitMs / 1000
           } s; start \`deno task coordinator\`, or check --connect`,

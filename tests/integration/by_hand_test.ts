@@ -174,7 +174,7 @@ Deno.test({
       /^Wrong usage: Give --connect .*--nats URL/,
     );
     assertSentence(
-      await run("worker", ["--connect", "none.json"], { cwd }),
+      await run("worker", ["--connect", "none.json", "--join-timeout", "1"], { cwd }),
       2,
       /^Wrong usage: Cannot read connection file none\.json: /,
     );

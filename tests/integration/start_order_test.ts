@@ -62,8 +62,8 @@ Deno.test({
     assertSentence(await run("coordinator", late, { cwd }), 1, pattern);
     assertSentence(
       await run("worker", ["--connect", "none.json", ...again], { cwd }),
-      1,
-      /^Failed: Cannot read connection file none\.json: .*, for 1 s; start `deno task coordinator`, /,
+      2,
+      /^Wrong usage: Cannot read connection file none\.json: .*, for 1 s; start `deno task coordinator`, /,
     );
   }),
 });

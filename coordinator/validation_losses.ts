@@ -14,11 +14,14 @@ export function meanLosses(
   const sum = (read: (shard: ShardSums) => number) =>
     shards.reduce((total, shard) => total + read(shard), 0);
   const weight = sum((shard) => shard.weightSum);
-  const mean = (read: (shard: ShardSums) => number | undefined) =>
+  const mean = (read: (shard: ShardSums) => number | undefined, divisor = weight) =>
     shards.every((shard) => read(shard) !== undefined)
-      ? sum((shard) => read(shard)!) / weight
+      ? sum((shard) => read(shard)!) / divisor
       : undefined;
-  const persistenceLoss = mean((shard) => shard.persistenceSum);
+  const persistenceLoss = mean(
+    (shard) => shard.persistenceSum,
+    sum((shard) => shard.persistenceWeightSum ?? shard.weightSum),
+  );
   const accuracy = mean((shard) => shard.correctSum);
   return {
     validationLoss: sum((shard) => shard.lossSum) / weight,

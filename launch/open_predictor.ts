@@ -4,6 +4,7 @@ import { areSameNetwork, frameByFrame } from "../worker/frame_by_frame.ts";
 import { createRollout, noRolloutBecause, type Rollout } from "../worker/rollout.ts";
 import { createPredictor, type SequencePredictor } from "../worker/sequence_predictor.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
+import { mayMiss } from "../worker/window_batch.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
@@ -97,11 +98,12 @@ export async function openRollout(
     byFrame.dispose();
     if (!isSame) throw refuse("it predicts otherwise where its window is one frame");
   }
-  return createRollout({ engine, model: single, parameters, contextFrames, leads });
+  const hasMissing = mayMiss(trained.dataset);
+  return createRollout({ engine, model: single, parameters, contextFrames, leads, hasMissing });
 }
 
 function predictorOf(trained: TrainedModel, model: Model) {
-  return createPredictor({ ...trained, model });
+  return createPredictor({ ...trained, model, hasMissing: mayMiss(trained.dataset) });
 }
 
 async function agree(

@@ -30,6 +30,7 @@ import {
   fractionsSums,
   noFractions,
 } from "./fractions_skill.ts";
+import type { FramePair } from "./frame_sequence.ts";
 import {
   addRainErrors,
   noRainErrors,
@@ -63,11 +64,16 @@ export interface EvaluationScoresOptions {
 /** All that is kept of a lead time: numbers alone, so that messages carry it; PSNR may be infinite. */
 export interface LeadSums {
   readonly frames: number;
+  /** Frames' worth of values whose truth is observed: `frames` where none is missing. */
+  readonly observed: number;
   readonly squaredError: number;
   readonly absoluteError: number;
   readonly psnr: number;
   readonly ssim: number;
   readonly ssimRange2: number;
+  /** Frames of which enough is observed for these scores. */
+  readonly psnrFrames: number;
+  readonly ssimFrames: number;
   readonly crossEntropy: number;
   readonly rankedProbability: { readonly sum: number; readonly count: number };
   readonly correlation: CorrelationSums;
@@ -83,10 +89,18 @@ export interface EventScores extends ContingencyScores {
   readonly fss: readonly { readonly scale: number; readonly score: number | null }[];
 }
 
-/** Null where nothing was there to be scored, or where a frame is too small for the score. */
+/**
+ * Null where nothing was there to be scored, or where a frame is too small for the score. Values whose
+ * truth was not observed (NaN) count in none of them.
+ */
 export interface LeadScores {
   readonly frames: number;
-  /** Means over frames of errors summed over pixels and channels. */
+  /** Share of the values whose truth was observed; left out where none is missing. */
+  readonly observedShare?: number;
+  /**
+   * Means over frames of errors summed over pixels and channels; where some are missing, means over
+   * those that are observed, times the values of a frame.
+   */
   readonly mse: number | null;
   readonly mae: number | null;
   /** dB; null where any frame is exact. */
@@ -183,19 +197,27 @@ function sumsOfFrame(
         `and ${truth.length} true values`,
     );
   }
-  const pair = { prediction, truth, frameShape };
+  const pair = comparable({ prediction, truth, frameShape });
   const isLargeEnough = Math.min(height, width) >= similaritySideLeast;
   const video = frameScores(pair, { similarity: isLargeEnough });
   const field = (values: Float32Array) => ({ values, rates: ratesOf(values, events?.relation) });
-  const [predicted, observed] = [field(prediction), field(truth)];
+  const [predicted, observed] = [field(pair.prediction), field(pair.truth)];
   const limits = events ? limitsOf(events) : [];
+  // What is no number because of the prediction stays none, to be seen in the mean.
+  const isWhole = video.observed[0] === 1;
+  const [hasPsnr, hasSsim] = [video.psnr[0], video.ssim[0]].map((score) =>
+    isWhole || !Number.isNaN(score) || !isPredicted(pair)
+  );
   return {
     frames: 1,
+    observed: video.observed[0],
     squaredError: video.squaredError[0],
     absoluteError: video.absoluteError[0],
-    psnr: video.psnr[0],
-    ssim: video.ssim[0],
-    ssimRange2: video.ssimRange2[0],
+    psnr: hasPsnr ? video.psnr[0] : 0,
+    ssim: hasSsim ? video.ssim[0] : 0,
+    ssimRange2: hasSsim ? video.ssimRange2[0] : 0,
+    psnrFrames: hasPsnr ? 1 : 0,
+    ssimFrames: hasSsim ? 1 : 0,
     crossEntropy: crossEntropies(pair)[0],
     rankedProbability: samples.length === 0 ? { sum: 0, count: 0 } : rankedProbabilitySums(
       samples.map((each) => ratesOf(each, events?.relation)),
@@ -210,6 +232,18 @@ function sumsOfFrame(
       )
     ),
   };
+}
+
+/** With no prediction where there is no truth, so that no score takes one for a false alarm. */
+function comparable({ prediction, truth, frameShape }: FramePair): FramePair {
+  if (!truth.some(Number.isNaN)) return { prediction, truth, frameShape };
+  const compared = prediction.map((value, i) => Number.isNaN(truth[i]) ? NaN : value);
+  return { prediction: compared, truth, frameShape };
+}
+
+/** Whether there is a number wherever there is a truth. */
+function isPredicted({ prediction, truth }: FramePair): boolean {
+  return prediction.every((value, i) => !Number.isNaN(value) || Number.isNaN(truth[i]));
 }
 
 /** A network may answer beyond the scale, whose end is 60 dBZ: more would be hundreds of mm/h. */
@@ -235,11 +269,14 @@ function noSums(events: EventOptions | undefined): LeadSums {
   const thresholds = events?.thresholds ?? [];
   return {
     frames: 0,
+    observed: 0,
     squaredError: 0,
     absoluteError: 0,
     psnr: 0,
     ssim: 0,
     ssimRange2: 0,
+    psnrFrames: 0,
+    ssimFrames: 0,
     crossEntropy: 0,
     rankedProbability: { sum: 0, count: 0 },
     correlation: noCorrelation,
@@ -252,11 +289,14 @@ function noSums(events: EventOptions | undefined): LeadSums {
 function addSums(one: LeadSums, two: LeadSums): LeadSums {
   return {
     frames: one.frames + two.frames,
+    observed: one.observed + two.observed,
     squaredError: one.squaredError + two.squaredError,
     absoluteError: one.absoluteError + two.absoluteError,
     psnr: one.psnr + two.psnr,
     ssim: one.ssim + two.ssim,
     ssimRange2: one.ssimRange2 + two.ssimRange2,
+    psnrFrames: one.psnrFrames + two.psnrFrames,
+    ssimFrames: one.ssimFrames + two.ssimFrames,
     crossEntropy: one.crossEntropy + two.crossEntropy,
     rankedProbability: {
       sum: one.rankedProbability.sum + two.rankedProbability.sum,
@@ -272,17 +312,18 @@ function addSums(one: LeadSums, two: LeadSums): LeadSums {
 }
 
 function leadScores(sums: LeadSums, events: EventOptions | undefined): LeadScores {
-  const mean = (sum: number) => {
-    const value = sum / sums.frames;
+  const mean = (sum: number, count = sums.observed) => {
+    const value = sum / count;
     return Number.isFinite(value) ? value : null;
   };
   return {
     frames: sums.frames,
+    ...(sums.observed < sums.frames && { observedShare: sums.observed / sums.frames }),
     mse: mean(sums.squaredError),
     mae: mean(sums.absoluteError),
-    psnr: mean(sums.psnr),
-    ssim: mean(sums.ssim),
-    ssimRange2: mean(sums.ssimRange2),
+    psnr: mean(sums.psnr, sums.psnrFrames),
+    ssim: mean(sums.ssim, sums.ssimFrames),
+    ssimRange2: mean(sums.ssimRange2, sums.ssimFrames),
     crossEntropy: mean(sums.crossEntropy),
     crps: rankedProbabilityScore(sums.rankedProbability),
     correlation: uncentredCorrelation(sums.correlation),

@@ -4,7 +4,10 @@
  */
 import type { FrameShape } from "../datasets/dataset.ts";
 
-/** A prediction and the truth, both [frames, height, width, channels]. */
+/**
+ * A prediction and the truth, both [frames, height, width, channels]. Where the truth was not observed it
+ * is NaN, and no score looks there; a prediction that is NaN elsewhere has scores that are.
+ */
 export interface FramePair {
   readonly prediction: Float32Array;
   readonly truth: Float32Array;
@@ -29,5 +32,14 @@ export function perFrame(
   return Float64Array.from({ length: prediction.length / frameSize }, (_, frame) => {
     const [begin, end] = [frame * frameSize, (frame + 1) * frameSize];
     return score(prediction.subarray(begin, end), truth.subarray(begin, end));
+  });
+}
+
+/** Share of each frame's values whose truth was observed. */
+export function observedShares(frames: FramePair): Float64Array {
+  return perFrame(frames, (_, truth) => {
+    let observed = 0;
+    for (let i = 0; i < truth.length; i++) if (!Number.isNaN(truth[i])) observed++;
+    return observed / truth.length;
   });
 }

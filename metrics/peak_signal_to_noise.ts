@@ -3,12 +3,14 @@
  * core/metrics.py): 20 log10(1 / sqrt(mean squared error of the frame)).
  */
 import { clippedToUnit } from "./clipping.ts";
-import type { FramePair } from "./frame_sequence.ts";
+import { type FramePair, observedShares } from "./frame_sequence.ts";
 import { squaredErrors } from "./pixel_errors.ts";
 
-/** dB for each frame; Infinity for a frame that is predicted exactly. */
+/** dB for each frame; Infinity for a frame that is predicted exactly, NaN for one not observed. */
 export function peakSignalToNoise(frames: FramePair): Float64Array {
   const [height, width, channels] = frames.frameShape;
   const pixels = height * width * channels;
-  return squaredErrors(clippedToUnit(frames)).map((sum) => -10 * Math.log10(sum / pixels));
+  const shares = observedShares(frames);
+  return squaredErrors(clippedToUnit(frames))
+    .map((sum, frame) => -10 * Math.log10(sum / (pixels * shares[frame])));
 }

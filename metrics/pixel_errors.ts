@@ -1,6 +1,6 @@
 /**
  * Errors summed over the pixels and channels of a frame, as OpenSTL reports them (core/metrics.py:
- * mean over batch and time, sum over the rest). Values are not clipped.
+ * mean over batch and time, sum over the rest). Values are not clipped; unobserved ones add nothing.
  */
 import { type FramePair, perFrame } from "./frame_sequence.ts";
 
@@ -8,7 +8,9 @@ import { type FramePair, perFrame } from "./frame_sequence.ts";
 export function squaredErrors(frames: FramePair): Float64Array {
   return perFrame(frames, (prediction, truth) => {
     let sum = 0;
-    for (let i = 0; i < truth.length; i++) sum += (prediction[i] - truth[i]) ** 2;
+    for (let i = 0; i < truth.length; i++) {
+      if (!Number.isNaN(truth[i])) sum += (prediction[i] - truth[i]) ** 2;
+    }
     return sum;
   });
 }
@@ -17,7 +19,9 @@ export function squaredErrors(frames: FramePair): Float64Array {
 export function absoluteErrors(frames: FramePair): Float64Array {
   return perFrame(frames, (prediction, truth) => {
     let sum = 0;
-    for (let i = 0; i < truth.length; i++) sum += Math.abs(prediction[i] - truth[i]);
+    for (let i = 0; i < truth.length; i++) {
+      if (!Number.isNaN(truth[i])) sum += Math.abs(prediction[i] - truth[i]);
+    }
     return sum;
   });
 }

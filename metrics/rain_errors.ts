@@ -11,6 +11,7 @@ const hkoWeights = [1, 1, 2, 5, 10, 30];
 export const hkoThresholds: readonly number[] = [0.5, 2, 5, 10, 30];
 
 export interface RainErrorSums {
+  /** In which any pixel is observed. */
   readonly frames: number;
   /** Pixels that both sides observe. */
   readonly pixels: number;
@@ -52,7 +53,8 @@ export function rainErrorSums(prediction: RainField, truth: RainField): RainErro
     balancedSquared += weight * error ** 2;
     balancedAbsolute += weight * error;
   }
-  return { frames: 1, pixels, squared, absolute, balancedSquared, balancedAbsolute };
+  const frames = pixels > 0 ? 1 : 0;
+  return { frames, pixels, squared, absolute, balancedSquared, balancedAbsolute };
 }
 
 export function addRainErrors(one: RainErrorSums, two: RainErrorSums): RainErrorSums {
@@ -70,7 +72,7 @@ export interface RainErrors {
   /** Mean over pixels, (mm/h)^2 and mm/h. */
   readonly rainfallMse: number | null;
   readonly rainfallMae: number | null;
-  /** HKO-7's B-MSE and B-MAE: means over frames of weighted sums over pixels. */
+  /** HKO-7's B-MSE and B-MAE: means over frames of weighted sums over observed pixels. */
   readonly balancedMse: number | null;
   readonly balancedMae: number | null;
 }

@@ -2,7 +2,7 @@
  * Structural similarity (Wang et al., 2004, IEEE Transactions on Image Processing 13(4)) as
  * scikit-image computes it by default: a uniform window of 7 x 7 pixels, sample covariance (divided by
  * 48), K1 = 0.01, K2 = 0.03, the mean over all windows that lie wholly inside of the image, and over
- * the channels.
+ * the channels. Windows with a pixel that was not observed are left out.
  *
  * The range of the data enters the constants. Published video scores (OpenSTL with scikit-image up to
  * 0.19.3) come from float images in [0, 1] for which the package assumed -1 to 1, a range of 2: those
@@ -16,7 +16,7 @@ const sampleCorrection = windowPixels / (windowPixels - 1);
 const [k1, k2] = [0.01, 0.03];
 
 /**
- * Between -1 and 1 for each frame.
+ * Between -1 and 1 for each frame; NaN where no window is wholly observed.
  * @param dataRange largest minus smallest possible value; 2 to compare with published video scores
  * @throws {RangeError} where a frame is smaller than the window of 7 x 7 pixels
  */
@@ -48,20 +48,36 @@ function channelOf(frame: Float32Array, channel: number, channels: number): Floa
 type Size = readonly [height: number, width: number];
 
 function meanSimilarity(x: Float64Array, y: Float64Array, size: Size, dataRange: number): number {
+  const missing = missingShares(x, y, size);
   const [meanX, meanY] = [windowMeans(x, size), windowMeans(y, size)];
   const meanXX = windowMeans(products(x, x), size);
   const meanYY = windowMeans(products(y, y), size);
   const meanXY = windowMeans(products(x, y), size);
   const [c1, c2] = [(k1 * dataRange) ** 2, (k2 * dataRange) ** 2];
-  let sum = 0;
+  let [sum, count] = [0, 0];
   for (let i = 0; i < meanX.length; i++) {
+    if (missing && missing[i] > 0) continue;
+    count++;
     const [ux, uy] = [meanX[i], meanY[i]];
     const variances = sampleCorrection * (meanXX[i] - ux * ux + meanYY[i] - uy * uy);
     const covariance = sampleCorrection * (meanXY[i] - ux * uy);
     sum += ((2 * ux * uy + c1) * (2 * covariance + c2)) /
       ((ux * ux + uy * uy + c1) * (variances + c2));
   }
-  return sum / meanX.length;
+  return sum / count;
+}
+
+/**
+ * Share of each window whose truth is missing, which becomes 0 on both sides, because one NaN would
+ * spread through a table of sums; undefined where all is observed.
+ */
+function missingShares(x: Float64Array, y: Float64Array, size: Size): Float64Array | undefined {
+  const missing = y.map((value) => Number.isNaN(value) ? 1 : 0);
+  if (!missing.includes(1)) return undefined;
+  missing.forEach((isMissing, i) => {
+    if (isMissing) x[i] = y[i] = 0;
+  });
+  return windowMeans(missing, size);
 }
 
 function products(a: Float64Array, b: Float64Array): Float64Array {

@@ -3,13 +3,15 @@
  * (batches, workers) are joined frame by frame before the mean, never averaged.
  */
 import { clippedToUnit } from "./clipping.ts";
-import { type FramePair, perFrame } from "./frame_sequence.ts";
+import { type FramePair, observedShares, perFrame } from "./frame_sequence.ts";
 import { peakSignalToNoise } from "./peak_signal_to_noise.ts";
 import { absoluteErrors, squaredErrors } from "./pixel_errors.ts";
 import { structuralSimilarity } from "./structural_similarity.ts";
 
-/** One value for each frame. */
+/** One value for each frame; NaN where too little of it is observed for the score. */
 export interface FrameScores {
+  /** Share of the values whose truth is observed: 1 where none is missing. */
+  readonly observed: Float64Array;
   /** Squared error summed over pixels and channels. */
   readonly squaredError: Float64Array;
   /** Absolute error summed over pixels and channels. */
@@ -22,7 +24,10 @@ export interface FrameScores {
   readonly ssimRange2: Float64Array;
 }
 
-/** Means over frames; `rmse` is the root of `mse`. */
+/**
+ * Means over frames; `rmse` is the root of `mse`. Where values are missing, errors are means over those
+ * that are observed, times the values of a frame, and the other scores means over frames that have one.
+ */
 export interface VideoScores {
   readonly frames: number;
   readonly mse: number;
@@ -44,6 +49,7 @@ export function frameScores(frames: FramePair, { similarity = true } = {}): Fram
   const ssim = (range: number) =>
     similarity ? structuralSimilarity(clipped, range) : perFrame(frames, () => NaN);
   return {
+    observed: observedShares(frames),
     squaredError: squaredErrors(frames),
     absoluteError: absoluteErrors(frames),
     psnr: peakSignalToNoise(frames),
@@ -59,15 +65,22 @@ export function frameScores(frames: FramePair, { similarity = true } = {}): Fram
 export function videoScores(parts: readonly FrameScores[]): VideoScores {
   const frames = parts.reduce((count, part) => count + part.squaredError.length, 0);
   if (frames === 0) throw new RangeError("Cannot average video scores: there is no frame");
-  const mean = (score: keyof FrameScores) => {
-    const sums = parts.map((part) => part[score].reduce((sum, value) => sum + value, 0));
-    return sums.reduce((sum, value) => sum + value, 0) / frames;
+  const sum = (score: keyof FrameScores) =>
+    parts.map((part) => part[score].reduce((sum, value) => sum + value, 0))
+      .reduce((sum, value) => sum + value, 0);
+  const observed = sum("observed");
+  const mean = (score: "psnr" | "ssim" | "ssimRange2") => {
+    if (observed === frames) return sum(score) / frames;
+    const values = parts.flatMap((part) =>
+      [...part[score]].filter((value) => !Number.isNaN(value))
+    );
+    return values.reduce((sum, value) => sum + value, 0) / values.length;
   };
-  const mse = mean("squaredError");
+  const mse = sum("squaredError") / observed;
   return {
     frames,
     mse,
-    mae: mean("absoluteError"),
+    mae: sum("absoluteError") / observed,
     rmse: Math.sqrt(mse),
     psnr: mean("psnr"),
     ssim: mean("ssim"),

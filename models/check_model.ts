@@ -69,6 +69,12 @@ export function applyModel(
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new ModelError(`Cannot apply model "${model.name}": ${why}`, { cause });
   }
+  if (output.besides && inputs.observed && !output.besides.observed) {
+    throw new ModelError(
+      `Cannot use model "${model.name}" on data that may miss values: what its apply gives besides ` +
+        "has no `observed`, so nobody knows which of it counts; make it of the inputs' `observed`",
+    );
+  }
   return checkOutput(model, output, inputs.frames.shape[0]);
 }
 
@@ -92,6 +98,7 @@ export function checkOutput(model: Model, output: ModelOutput, lanes: number): M
     const shape = [output.besides.predictions.shape[1]!, ...model.outputShape];
     check("predictions besides", output.besides.predictions, shape);
     check("targets besides", output.besides.targets, shape);
+    if (output.besides.observed) check("observed besides", output.besides.observed, shape);
   }
   model.state.forEach(({ name, shape }, index) =>
     check(`state "${name}"`, output.state?.[index], shape)

@@ -1,7 +1,7 @@
 /**
  * Losses as sums: a step's loss is sum(weight × error) over all lanes of all shards, and its divisor
  * is known from the plan. So a shard needs no knowledge of the others, and padded frames (weight 0)
- * bias nothing.
+ * bias nothing. Where targets may be missing, the divisor is a sum over the shards as the loss is.
  */
 import { hkoRelation, valueOfRainRate } from "../datasets/radar_scale.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
@@ -46,6 +46,8 @@ export function errorsPerPrediction(loss: LossName, outputShape: readonly number
  * @param targets of the same shape
  * @param weights [lanes, predictions]
  * @param penalty [lanes, predictions], added to each prediction's error
+ * @param observed of the targets' shape, 1 where one counts and 0 where not; a penalty counts where
+ *   any of its prediction's targets does
  * @returns a scalar
  */
 export function lossSum(
@@ -54,12 +56,41 @@ export function lossSum(
   targets: Tensor,
   weights: Tensor,
   penalty?: Tensor,
+  observed?: Tensor,
 ): Tensor {
   const all = errors[loss](predictions, targets);
-  const axes = all.shape.map((_, axis) => axis).slice(2);
-  const summed = axes.length === 0 ? all : tf.sum(all, axes);
-  return tf.sum(tf.mul(penalty ? tf.add(summed, penalty) : summed, weights));
+  if (!observed) return weightedSum(penalty ? tf.add(summed(all), penalty) : summed(all), weights);
+  const counts = countedErrors(loss, observed);
+  const error = summed(tf.mul(all, counts));
+  if (!penalty) return weightedSum(error, weights);
+  return weightedSum(tf.add(error, tf.mul(penalty, tf.minimum(summed(counts), 1))), weights);
 }
+
+/**
+ * What sums of observed errors are divided by: the sum of weight × errors that count, of each
+ * prediction. Where all of them count, this is the weight × `errorsPerPrediction`.
+ * @returns [lanes, predictions]
+ */
+export function weightedCounts(loss: LossName, observed: Tensor, weights: Tensor): Tensor {
+  return tf.mul(summed(countedErrors(loss, observed)), weights);
+}
+
+/** 1 for each error that counts: a class distribution does where all of it is known. */
+function countedErrors(loss: LossName, observed: Tensor): Tensor {
+  return loss === "cross-entropy" ? tf.min(observed, -1) : observed;
+}
+
+/** [lanes, predictions, ...] to [lanes, predictions]. */
+function summed(all: Tensor): Tensor {
+  const axes = all.shape.map((_, axis) => axis).slice(2);
+  return axes.length === 0 ? all : tf.sum(all, axes);
+}
+
+function weightedSum(values: Tensor, weights: Tensor): Tensor {
+  return tf.sum(tf.mul(values, weights));
+}
+
+type Trained = Pick<ModelOutput, "predictions" | "penalty" | "besides">;
 
 /**
  * What training minimizes: `lossSum` of the predictions and of what the model says besides, so that
@@ -68,18 +99,43 @@ export function lossSum(
  */
 export function trainingLossSum(
   loss: LossName,
-  { predictions, penalty, besides }: Pick<ModelOutput, "predictions" | "penalty" | "besides">,
+  output: Trained,
   targets: Tensor,
   weights: Tensor,
+  observed?: Tensor,
 ): Tensor {
-  if (!besides) return lossSum(loss, predictions, targets, weights, penalty);
-  const [count, more] = [predictions.shape[1]!, besides.predictions.shape[1]!];
-  const shared = tf.mul(weights, count / (count + more));
-  const ofEach = tf.tile(tf.mean(shared, 1, true), [1, more]);
+  const { predictions, penalty, besides } = output;
+  if (!besides) return lossSum(loss, predictions, targets, weights, penalty, observed);
+  const { shared, ofEach } = dividedWeights(output, weights);
   return tf.add(
-    lossSum(loss, predictions, targets, shared, penalty),
-    lossSum(loss, besides.predictions, besides.targets, ofEach),
+    lossSum(loss, predictions, targets, shared, penalty, observed),
+    lossSum(
+      ...[loss, besides.predictions, besides.targets, ofEach] as const,
+      ...[undefined, besides.observed] as const,
+    ),
   );
+}
+
+/** As `weightedCounts`, of all that `trainingLossSum` adds up: [lanes, predictions and besides]. */
+export function trainingCounts(
+  loss: LossName,
+  output: Trained,
+  observed: Tensor,
+  weights: Tensor,
+): Tensor {
+  if (!output.besides) return weightedCounts(loss, observed, weights);
+  const { shared, ofEach } = dividedWeights(output, weights);
+  return tf.concat([
+    weightedCounts(loss, observed, shared),
+    weightedCounts(loss, output.besides.observed!, ofEach),
+  ], 1);
+}
+
+/** Of the predictions, and of what is said besides. */
+function dividedWeights({ predictions, besides }: Trained, weights: Tensor) {
+  const [count, more] = [predictions.shape[1]!, besides!.predictions.shape[1]!];
+  const shared = tf.mul(weights, count / (count + more));
+  return { shared, ofEach: tf.tile(tf.mean(shared, 1, true), [1, more]) };
 }
 
 /**
@@ -87,14 +143,18 @@ export function trainingLossSum(
  * along the last axis.
  * @returns a scalar
  */
-export function correctSum(predictions: Tensor, targets: Tensor, weights: Tensor): Tensor {
+export function correctSum(
+  predictions: Tensor,
+  targets: Tensor,
+  weights: Tensor,
+  observed?: Tensor,
+): Tensor {
   const isCorrect = tf.cast(
     tf.equal(tf.argMax(predictions, -1), tf.argMax(targets, -1)),
     "float32",
   );
-  const axes = isCorrect.shape.map((_, axis) => axis).slice(2);
-  const counts = axes.length === 0 ? isCorrect : tf.sum(isCorrect, axes);
-  return tf.sum(tf.mul(counts, weights));
+  const counted = observed ? tf.mul(isCorrect, tf.min(observed, -1)) : isCorrect;
+  return weightedSum(summed(counted), weights);
 }
 
 const errors: { readonly [loss in LossName]: (predictions: Tensor, targets: Tensor) => Tensor } = {

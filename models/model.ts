@@ -47,6 +47,11 @@ export interface ModelInputs {
   /** [lanes, window.frames, height, width, channels] */
   readonly frames: Tensor;
   /**
+   * Of the same shape, 1 where a value was observed and 0 where it is missing, which is 0 in `frames`
+   * too. Left out where the data never misses any.
+   */
+  readonly observed?: Tensor;
+  /**
    * In the order of `Model.noise`, each [lanes, ...shape]. In training drawn anew at each step; in
    * evaluation the middle of the distribution: 0 for normal, 0.5 for uniform; and 0 for a coin.
    */
@@ -70,7 +75,12 @@ export interface ModelOutput {
    * predicts while it reads: [lanes, n, ...outputShape]. The loss is then the mean over both; where a
    * window is not full, these count in proportion.
    */
-  readonly besides?: { readonly predictions: Tensor; readonly targets: Tensor };
+  readonly besides?: {
+    readonly predictions: Tensor;
+    readonly targets: Tensor;
+    /** Of the same shape, 1 where a target counts; needed where `ModelInputs.observed` is given. */
+    readonly observed?: Tensor;
+  };
   /** What an autoencoder squeezes a frame into: [lanes, window.predictions, n]. */
   readonly latent?: Tensor;
 }
@@ -95,14 +105,15 @@ export interface Model {
    */
   apply(parameters: readonly Tensor[], state: readonly Tensor[], inputs: ModelInputs): ModelOutput;
   /**
-   * What predictions are compared with, shaped as they are.
+   * What predictions are compared with, shaped as they are. Where data may miss values, this is called
+   * with NaN in their place, and with numbers: what is not the same number each time does not count.
    * @param frames [lanes, window.frames, height, width, channels]
    * @param given the dataset's answers, [lanes, window.frames, ...targetShape], where it has them
    */
   targets(frames: Tensor, given?: Tensor): Tensor;
   /**
-   * The forecast to beat, repeating the last frame seen: shaped as the predictions. Left out where
-   * nothing is forecast.
+   * The forecast to beat, repeating the last frame seen: shaped as the predictions, and missing where
+   * that is. Left out where nothing is forecast.
    */
   persistence?(frames: Tensor): Tensor;
   /** Autoencoders: points [n, latent] to frames [n, height, width, channels]. */

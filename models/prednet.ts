@@ -117,7 +117,7 @@ export function predNet(options: PredNetOptions): Model {
     },
     loss: "mae",
     initialize: (seed) => initialValues(parameters, seed),
-    apply(values, state, { frames }) {
+    apply(values, state, { frames, observed }) {
       const lanes = frames.shape[0];
       const own = divideParameters(values, parts);
       let states: LayerStates = layers.map((_, index) => {
@@ -131,10 +131,15 @@ export function predNet(options: PredNetOptions): Model {
         if (frame > 0) predictions.push(predict(own, 0, represented[0].hidden));
         // The last frame is only predicted: the next window reads it.
         if (frame === windowFrames && upperErrorWeight === 0) break;
-        let target = tf.reshape(frameSpan(frames, frame, 1), [lanes, ...frameShape]) as Tensor;
+        const ofFrame = (all: Tensor): Tensor =>
+          tf.reshape(frameSpan(all, frame, 1), [lanes, ...frameShape]);
+        let target = ofFrame(frames);
+        const isSeen = observed && ofFrame(observed);
         const after = layers.map((layer, index): LayerStates[number] => {
           const { hidden, cell } = represented[index];
-          const errors = predictionErrors(target, predict(own, index, hidden));
+          const all = predictionErrors(target, predict(own, index, hidden));
+          // Nothing is surprising where nobody looked.
+          const errors = index === 0 && isSeen ? tf.mul(all, tf.concat([isSeen, isSeen], 3)) : all;
           if (layer.target) {
             target = halve.apply([], layer.target.apply(own[3 * index + 2], errors));
           }

@@ -129,7 +129,7 @@ export function predRnn(options: PredRnnOptions): Model {
     window: { frames, advance: carriesState ? windowFrames : frames, predictions, carriesState },
     loss: "mse",
     initialize: (seed) => initialValues(parameters, seed),
-    apply(values, state, { frames: window, noise, training }) {
+    apply(values, state, { frames: window, observed, noise, training }) {
       const lanes = window.shape[0];
       // Backwards, a window is another lane below the others.
       const hasBackwards = training && isBothWays;
@@ -172,11 +172,11 @@ export function predRnn(options: PredRnnOptions): Model {
         ...(warmUp > 0
           ? [{
             predictions: frameSpan(forwards, 0, warmUp),
-            targets: frameSpan(window, 1, warmUp),
+            of: (all: Tensor) => frameSpan(all, 1, warmUp),
           }]
           : []),
         ...(backwards
-          ? [{ predictions: backwards, targets: lastFirst(window, images.length) }]
+          ? [{ predictions: backwards, of: (all: Tensor) => lastFirst(all, images.length) }]
           : []),
       ];
       return {
@@ -184,7 +184,8 @@ export function predRnn(options: PredRnnOptions): Model {
         state: newState,
         besides: {
           predictions: tf.concat(besides.map((each) => each.predictions), 1),
-          targets: tf.concat(besides.map((each) => each.targets), 1),
+          targets: tf.concat(besides.map((each) => each.of(window)), 1),
+          ...(observed && { observed: tf.concat(besides.map((each) => each.of(observed)), 1) }),
         },
       };
     },

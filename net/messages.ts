@@ -197,7 +197,8 @@ export const leaveSchema = object({});
 export const tallySchema = object({
   /** Over this epoch's steps that were applied: sum(loss * frames) and sum(frames). */
   lossSum: number(),
-  frames: count,
+  /** In parts where values of a frame are missing. */
+  frames: number(),
   /** Newest steps of which nothing was applied, because they were not finite. */
   faultsInARow: count,
 });
@@ -286,6 +287,8 @@ export const validationSchema = object({
       /** Left out where answers are no classes. */
       correctSum: optional(number({ finite: false })),
       weightSum: number(),
+      /** Of `persistenceSum`, where values may be missing. */
+      persistenceWeightSum: optional(number()),
     }),
     { lengthMax: shardsMax },
   ),

@@ -11,7 +11,7 @@ import { drawAnswers, type SampleOptions } from "./answer_samples.ts";
 import { createLaneStates } from "./lane_states.ts";
 import type { ShardLoss } from "./opened_run.ts";
 import type { EvaluatedSum, EvaluationResult, ShardWindows } from "./step_functions.ts";
-import { disposeWindows, type Trainer, uploadWindows } from "./trainer.ts";
+import { disposeWindows, sumOf, type Trainer, uploadWindows } from "./trainer.ts";
 import { readWindows, type WindowBatch, type WindowSource } from "./window_batch.ts";
 
 export interface EvaluationOptions {
@@ -36,7 +36,7 @@ export interface EvaluationOptions {
 }
 
 /** One window of each of a shard's lanes, and the model's answers. */
-export interface EvaluatedWindows extends Pick<EvaluationResult, "penalty" | "latent"> {
+export interface EvaluatedWindows extends Pick<EvaluationResult, "penalty" | "latent" | "counts"> {
   /** What each lane's window is of. */
   readonly tasks: readonly WindowTask[];
   readonly batch: WindowBatch;
@@ -73,6 +73,7 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
   type Sums = { lossSum: number } & { [sum in EvaluatedSum]?: number };
   const sums = new Map(shards.map((shard): [number, Sums] => [shard, { lossSum: 0 }]));
   const weightSums = new Map(shards.map((shard) => [shard, 0]));
+  const persistenceWeightSums = new Map<number, number>();
   const reads = function* () {
     for (let step = 0; step < plan.steps; step++) {
       for (const shard of shards) yield () => readWindows(source, step, shard, 1);
@@ -87,22 +88,30 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
         ? await drawAnswers(options.samples, trainer, model, state, batch, windows)
         : [];
       const result = await trainer.functions.evaluate(trainer.parameters(), state, windows);
-      const { losses, predictions, penalty, latent } = result;
+      const { losses, predictions, penalty, latent, counts } = result;
       states.replace(batch.shard, result.state);
       const sum = sums.get(batch.shard)!;
       losses.dataSync().forEach((value, index) => {
         sum[evaluated[index]] = (sum[evaluated[index]] ?? 0) + value;
       });
-      const weight = batch.weights.reduce((total, value) => total + value, 0);
-      weightSums.set(batch.shard, weightSums.get(batch.shard)! + weight * errorsPerPrediction);
+      const weight = counts
+        ? sumOf(counts.model)
+        : batch.weights.reduce((total, value) => total + value, 0) * errorsPerPrediction;
+      weightSums.set(batch.shard, weightSums.get(batch.shard)! + weight);
+      if (counts?.persistence) {
+        const before = persistenceWeightSums.get(batch.shard) ?? 0;
+        persistenceWeightSums.set(batch.shard, before + sumOf(counts.persistence));
+      }
       const first = batch.shard * lanesPerShard;
       const tasks = plan.tasks(batch.step).slice(first, first + lanesPerShard);
-      await options.onWindows?.({ tasks, batch, windows, predictions, samples, penalty, latent });
+      const said = { predictions, samples, penalty, latent, counts };
+      await options.onWindows?.({ tasks, batch, windows, ...said });
       tf.dispose([
         losses,
         predictions,
         ...samples,
-        ...[penalty, latent].filter((each) => each !== undefined),
+        ...[penalty, latent, counts?.model, counts?.persistence]
+          .filter((each) => each !== undefined),
       ]);
       disposeWindows(windows);
       if (batch.shard === shards.at(-1)) onProgress(batch.step + 1, plan.steps);
@@ -114,5 +123,8 @@ export async function evaluateSplit(options: EvaluationOptions): Promise<ShardLo
     shard,
     ...sums.get(shard)!,
     weightSum: weightSums.get(shard)!,
+    ...(persistenceWeightSums.has(shard) && {
+      persistenceWeightSum: persistenceWeightSums.get(shard)!,
+    }),
   }));
 }

@@ -1,7 +1,8 @@
 /**
  * Scores of forecast frames beside those of the forecasts that they have to beat: the last frame
  * repeated and, for rain, its extrapolation along the motion of the frames before. All of the same
- * frames and the same pixels.
+ * frames and the same pixels, but that none is scored where the truth was not observed, and those that
+ * move or repeat what was seen say nothing where that was not.
  */
 import { persistence } from "../baselines/persistence.ts";
 import { radarExtrapolation } from "../baselines/radar_extrapolation.ts";
@@ -87,17 +88,20 @@ export function createForecastScores(
       const addTo = (
         scores: EvaluationScores,
         values: Float32Array,
+        compared: Float32Array,
         answers = alone(values),
       ) => {
         for (let lead = 0; lead < count; lead++) {
           const part = (all: Float32Array) => all.subarray(lead * size, (lead + 1) * size);
-          scores.add(leads === 1 ? 0 : lead, part(values), part(truth), answers.map(part));
+          scores.add(leads === 1 ? 0 : lead, part(values), part(compared), answers.map(part));
         }
       };
-      addTo(frames, predictions, [...samples]);
-      if (repeated) addTo(repeated, persistence(seen, size, count));
+      addTo(frames, predictions, truth, [...samples]);
+      const addBaseline = (scores: EvaluationScores, values: Float32Array) =>
+        addTo(scores, values, saidOf(values, truth));
+      if (repeated) addBaseline(repeated, persistence(seen, size, count));
       // At the edge, so that every pixel is scored that the model is scored on.
-      if (moved) addTo(moved, radarExtrapolation(seen, dataset.frameShape, count, "edge"));
+      if (moved) addBaseline(moved, radarExtrapolation(seen, dataset.frameShape, count, "edge"));
     },
     merge(other) {
       frames.merge(other.frames);
@@ -115,4 +119,10 @@ export function createForecastScores(
       ...(moved ? { extrapolation: moved.result() } : {}),
     }),
   };
+}
+
+/** The truth of which a forecast says anything. */
+function saidOf(forecast: Float32Array, truth: Float32Array): Float32Array {
+  if (!forecast.some(Number.isNaN)) return truth;
+  return truth.map((value, i) => Number.isNaN(forecast[i]) ? NaN : value);
 }

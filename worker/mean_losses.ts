@@ -19,7 +19,10 @@ export function meanLosses(shards: readonly ShardLoss[]): MeanLosses {
   return {
     loss: sum((shard) => shard.lossSum) / weight,
     ...(has("persistenceSum")
-      ? { persistenceLoss: sum((shard) => shard.persistenceSum!) / weight }
+      ? {
+        persistenceLoss: sum((shard) => shard.persistenceSum!) /
+          sum((shard) => shard.persistenceWeightSum ?? shard.weightSum),
+      }
       : {}),
     ...(has("correctSum") ? { accuracy: sum((shard) => shard.correctSum!) / weight } : {}),
   };

@@ -20,10 +20,11 @@ import type { OpenedRun } from "./opened_run.ts";
 import { samplePredictions } from "./sample_predictions.ts";
 import { settingWarnings } from "./setting_warnings.ts";
 import { createStepFunctions } from "./step_functions.ts";
-import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
+import { createTrainer, parameterCount, reducedLength } from "./trainer.ts";
 import { trainingSteps } from "./training_span.ts";
 import { turnEventLoop } from "./turn_event_loop.ts";
 import { warmUp } from "./warm_up.ts";
+import { mayMiss } from "./window_batch.ts";
 
 const pictureSequencesMax = 4;
 const pictureFramesMax = 20;
@@ -49,6 +50,7 @@ export async function openRun(
     requireWindows(dataset.catalogue("validation", 0), model.window, "validation");
     const loss = configuration.loss ?? model.loss ?? defaultLoss;
     const hasTargets = dataset.targetShape !== undefined;
+    const hasMissing = mayMiss(dataset);
     const optimizer = buildOptimizer(configuration.optimizer);
     // Compiled once: a new generation must not cost new traces.
     const functions = createStepFunctions({
@@ -56,7 +58,7 @@ export async function openRun(
       model,
       loss,
       optimizer,
-      ...{ hasTargets, tellsClasses: tellsClasses(model, dataset) },
+      ...{ hasTargets, hasMissing, tellsClasses: tellsClasses(model, dataset) },
       // It computes on the event loop itself.
       pause: engine.name === "wasm" ? turnEventLoop(clock) : undefined,
     });
@@ -85,6 +87,7 @@ export async function openRun(
           ...initial,
           JSON.stringify([dataset.catalogue("train", 0), dataset.catalogue("validation", 0)]),
           JSON.stringify([loss, dataset.targetShape ?? [], dataset.classes ?? []]),
+          ...(hasMissing ? ["with missing values"] : []),
         ),
         ...(data === undefined ? {} : { data }),
         ...(warnings.length === 0 ? {} : { warnings }),
@@ -96,7 +99,7 @@ export async function openRun(
         slots: [...optimizer.slots],
         window: { frames: model.window.frames, predictions: model.window.predictions },
       },
-      reducedElements: parameterCount(model) + reducedExtras,
+      reducedElements: reducedLength(model, hasMissing),
       dataset,
       window: model.window,
       learningRate: schedule,
@@ -113,6 +116,7 @@ export async function openRun(
           lanesPerShard,
           shards,
           allReduce,
+          hasMissing,
         });
         return {
           trainer,

@@ -12,6 +12,11 @@ import type { WindowBatch } from "./window_batch.ts";
 export interface StepReport {
   /** Weighted mean error over all lanes. */
   readonly loss: number;
+  /**
+   * How many predictions' worth of errors counted, where data may miss values. None leaves the step
+   * without effect on the weights.
+   */
+  readonly counted?: number;
   /** Some worker asked for the run to stop after this step. */
   readonly stop: boolean;
   /**
@@ -35,6 +40,8 @@ export interface RunTrainer {
   readonly slotNames: readonly string[];
   /** Errors that add up to one prediction's: times the weights, the divisor of a step's loss. */
   readonly errorsPerPrediction: number;
+  /** Whether the divisor is only known from the windows, which then come undivided. */
+  readonly dividesAfterwards?: boolean;
   /**
    * One step: gradients of the owned shards, their sum with everybody's, one update.
    * @param next gives the windows of each owned shard in ascending order
@@ -56,8 +63,10 @@ export interface ShardLoss {
   readonly persistenceSum?: number;
   /** sum(weight * errors of the answers whose class is right), where there are classes. */
   readonly correctSum?: number;
-  /** sum(weight) * errors that add up to one prediction's */
+  /** sum(weight) * errors that add up to one prediction's; of those that count, where some do not. */
   readonly weightSum: number;
+  /** The same for `persistenceSum`, where the last frame or the truth may miss values. */
+  readonly persistenceWeightSum?: number;
 }
 
 export interface SequencePrediction {

@@ -6,6 +6,7 @@
 import type { Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import { applyModel } from "../models/check_model.ts";
+import { observedFrames } from "../models/missing_values.ts";
 import type { Model } from "../models/model.ts";
 import type { SequenceSpan } from "./sequence_predictor.ts";
 import { middleNoise, splitParameters } from "./step_functions.ts";
@@ -21,6 +22,8 @@ export interface RolloutOptions {
   readonly contextFrames: number;
   /** Frames of each forecast; the next one begins where it ends. */
   readonly leads: number;
+  /** Whether true frames may be NaN where values are missing. */
+  readonly hasMissing?: boolean;
   readonly mode?: ExecutionMode;
 }
 
@@ -67,7 +70,7 @@ export function noRolloutBecause(model: Model, single: Model): string | undefine
 
 /** @throws {RangeError} for a network that predicts no next frame */
 export function createRollout(options: RolloutOptions): Rollout {
-  const { engine, model, parameters, contextFrames, leads, mode } = options;
+  const { engine, model, parameters, contextFrames, leads, hasMissing = false, mode } = options;
   if (!canRollOut(model)) {
     throw new RangeError(
       `Cannot feed model "${model.name}" its own predictions: its window is ` +
@@ -80,7 +83,8 @@ export function createRollout(options: RolloutOptions): Rollout {
     const frames = tf.concat([frame, tf.zerosLike(frame)], 1);
     const noise = middleNoise(model, 1);
     const output = applyModel(model, splitParameters(model, flat), state, {
-      ...{ frames, noise, training: false },
+      ...(hasMissing ? observedFrames(frames) : { frames }),
+      ...{ noise, training: false },
     });
     return [output.predictions, ...output.state];
   }, { mode });

@@ -112,10 +112,11 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
       for (let planStep = position.planStep; planStep < plan.steps; planStep++) {
         const started = options.clock.nowMs();
         const next = async () => (await windows.next()).value as WindowBatch;
-        const { loss, stop, fault = "" } = await trainer.trainStep(next, hooks.stopRequested());
+        const report = await trainer.trainStep(next, hooks.stopRequested());
+        const { loss, stop, fault = "" } = report;
         if (fault !== "") await decideOn(fault, tally, options);
         const frames = plan.weightSum(planStep);
-        tally = countStep(tally, { loss, frames, fault });
+        tally = countStep(tally, { loss, frames: report.counted ?? frames, fault });
         position = { step: trainer.step, epoch: position.epoch, planStep: planStep + 1 };
         hooks.progress({
           position,
@@ -224,7 +225,9 @@ function readAhead(
   };
   const reads = function* () {
     for (let step = position.planStep; step < plan.steps; step++) {
-      const divisor = plan.weightSum(step) * trainer.errorsPerPrediction;
+      const divisor = trainer.dividesAfterwards
+        ? 1
+        : plan.weightSum(step) * trainer.errorsPerPrediction;
       for (const shard of shards) yield () => readWindows(source, step, shard, divisor);
     }
   };

@@ -123,7 +123,8 @@ async function predictSequence(
         .subarray(0, window.predictions * predictionSize);
       const start = offset * predictionSize;
       predictions.set(firstLane.subarray(0, predictions.length - start), start);
-      tf.dispose([result.losses, result.predictions]);
+      const { losses, predictions: drawn, counts } = result;
+      tf.dispose([losses, drawn, ...Object.values(counts ?? {}).filter((each) => each)]);
       disposeWindows(windowTensors);
     }
   } finally {

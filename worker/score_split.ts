@@ -22,6 +22,7 @@ import {
   type SplitSums,
 } from "./split_scores.ts";
 import { createStepFunctions } from "./step_functions.ts";
+import { mayMiss } from "./window_batch.ts";
 
 export interface ScoreSplitOptions {
   readonly engine: Engine;
@@ -91,6 +92,7 @@ export async function scoreShards(
     // Of no account: nothing is updated.
     optimizer: sgd(0),
     hasTargets: dataset.targetShape !== undefined,
+    hasMissing: mayMiss(dataset),
     tellsClasses: tellsClasses(model, dataset),
     isDetailed: true,
   });

@@ -8,6 +8,7 @@ import { windowCount, type WindowShape } from "../datasets/window_shape.ts";
 import type { Engine, ExecutionMode } from "../engine/engine.ts";
 import { type Tensor, tf } from "../engine/tf.ts";
 import { applyModel } from "../models/check_model.ts";
+import { observedFrames, observedTargets, withMissing } from "../models/missing_values.ts";
 import type { Model } from "../models/model.ts";
 import { middleNoise, splitParameters } from "./step_functions.ts";
 import { sizeOf } from "./window_batch.ts";
@@ -20,7 +21,7 @@ export interface FramePrediction {
   readonly lead: number;
   /** [...outputShape] */
   readonly prediction: Float32Array;
-  /** What it is compared with, of the same shape. */
+  /** What it is compared with, of the same shape; NaN where that is missing. */
   readonly truth: Float32Array;
   /** Of an autoencoder. */
   readonly latent?: Float32Array;
@@ -54,11 +55,13 @@ export interface PredictorOptions {
   /** All of them in one vector; stays the caller's. */
   readonly parameters: Tensor;
   readonly targetShape?: readonly number[];
+  /** Whether frames or answers may be NaN, for what is missing; the truth then is too. */
+  readonly hasMissing?: boolean;
   readonly mode?: ExecutionMode;
 }
 
 export function createPredictor(options: PredictorOptions): SequencePredictor {
-  const { engine, model, parameters, targetShape, mode } = options;
+  const { engine, model, parameters, targetShape, hasMissing = false, mode } = options;
   const { window } = model;
   const frameSize = sizeOf(model.frameShape);
   const targetSize = targetShape ? sizeOf(targetShape) : 0;
@@ -67,9 +70,13 @@ export function createPredictor(options: PredictorOptions): SequencePredictor {
     const given = targetShape ? rest.shift() : undefined;
     const noise = middleNoise(model, 1);
     const values = splitParameters(model, flat);
-    const output = applyModel(model, values, rest, { frames, noise, training: false });
+    const seen = hasMissing ? observedFrames(frames) : { frames };
+    const output = applyModel(model, values, rest, { ...seen, noise, training: false });
     const { predictions, latent, state } = output;
-    return [predictions, model.targets(frames, given), ...(latent ? [latent] : []), ...state];
+    const truth = hasMissing
+      ? withMissing(observedTargets(model, frames, given))
+      : model.targets(frames, given);
+    return [predictions, truth, ...(latent ? [latent] : []), ...state];
   }, { mode });
 
   async function* predict(

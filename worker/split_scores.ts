@@ -17,6 +17,7 @@ import {
 } from "../metrics/confusion.ts";
 import { tellsClasses } from "../models/last_answer.ts";
 import { errorsPerPrediction } from "../models/losses.ts";
+import { observedTargets, withMissing } from "../models/missing_values.ts";
 import type { Model } from "../models/model.ts";
 import type { LossName } from "../net/run_configuration.ts";
 import { type AnomalyResult, anomalyScores } from "./anomaly_scores.ts";
@@ -34,7 +35,7 @@ import {
   type ListedErrors,
 } from "./frame_errors.ts";
 import { createLatentPoints, type LatentPlane, type LatentSum } from "./latent_points.ts";
-import { sizeOf } from "./window_batch.ts";
+import { mayMiss, sizeOf } from "./window_batch.ts";
 
 export interface SplitScoresOptions extends ScoreOptions {
   readonly engine: Engine;
@@ -107,10 +108,12 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
   const penalty = { sum: 0, weight: 0 };
   const errors = errorsPerPrediction(loss, outputShape);
   let confusion = classes && emptyConfusion(classes.length);
-  const answers = engine.compile(
-    "answers",
-    (inputs) => [model.targets(inputs[0], hasTargets ? inputs[1] : undefined)],
-  );
+  const answers = engine.compile("answers", ([frames, given]) => {
+    const targets = hasTargets ? given : undefined;
+    return mayMiss(dataset)
+      ? [withMissing(observedTargets(model, frames, targets))]
+      : [model.targets(frames, targets)];
+  });
 
   /** The first prediction of a lane's window that counts, and how many do. */
   const eachLane = (
@@ -150,11 +153,19 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
           (context + place - 1) * frameSize,
           (context + place) * frameSize,
         );
+        const event = hasEvents ? windows.batch.targets!.values[at] : 0;
+        const compared = part(truth, place, 1);
+        const isSeen = compared.some((value, i) => !Number.isNaN(value) && !Number.isNaN(last[i]));
+        // Of which nothing is known that both forecasts tell, nor whether anything happens.
+        if (!isSeen || Number.isNaN(event)) continue;
         frameErrors.add(task, {
           frame: task.offset + context + place,
-          ...(hasEvents ? { isEvent: windows.batch.targets!.values[at] > 0.5 } : {}),
-          error: meanSquare(part(predicted, place, 1), part(truth, place, 1)),
-          persistenceError: meanSquare(last, part(truth, place, 1)),
+          ...(hasEvents ? { isEvent: event > 0.5 } : {}),
+          error: meanSquare(part(predicted, place, 1), compared),
+          persistenceError: meanSquare(
+            last,
+            compared.map((value, i) => Number.isNaN(last[i]) ? NaN : value),
+          ),
         });
       }
     });
@@ -179,8 +190,14 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
       const valuesOf = (tensor: Tensor) => tensor.dataSync() as Float32Array;
       if (windows.latent) addLatents(windows, valuesOf(windows.latent));
       if (windows.penalty) {
-        valuesOf(windows.penalty).forEach((value, i) => penalty.sum += weights[i] * value);
-        penalty.weight += weights.reduce((sum, weight) => sum + weight, 0);
+        // Where values are missing, by the errors that count, and of predictions that have any.
+        const counts = windows.counts && valuesOf(windows.counts.model);
+        valuesOf(windows.penalty).forEach((value, i) => {
+          if (!counts || counts[i] > 0) penalty.sum += weights[i] * value;
+        });
+        penalty.weight += counts
+          ? counts.reduce((sum, count) => sum + count, 0) / errors
+          : weights.reduce((sum, weight) => sum + weight, 0);
       }
       if (!frames && !confusion) return;
       const { frames: read, targets } = windows.windows;
@@ -232,8 +249,13 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
   };
 }
 
-function meanSquare(one: Float32Array, two: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < one.length; i++) sum += (one[i] - two[i]) ** 2;
-  return sum / one.length;
+/** Over what was observed of the truth. */
+function meanSquare(prediction: Float32Array, truth: Float32Array): number {
+  let [sum, count] = [0, 0];
+  for (let i = 0; i < truth.length; i++) {
+    if (Number.isNaN(truth[i])) continue;
+    sum += (prediction[i] - truth[i]) ** 2;
+    count++;
+  }
+  return sum / count;
 }

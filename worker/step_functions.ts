@@ -13,15 +13,18 @@ import {
   errorsPerPrediction,
   lossSum,
   requireLossFits,
+  trainingCounts,
   trainingLossSum,
+  weightedCounts,
 } from "../models/losses.ts";
+import { observedFrames, type ObservedTargets, observedTargets } from "../models/missing_values.ts";
 import type { Model, ModelInputs } from "../models/model.ts";
 import type { Optimizer, UpdateScalars } from "../models/optimizers/optimizer.ts";
 import type { LossName } from "../net/run_configuration.ts";
 
 /** A shard's windows as tensors. */
 export interface ShardWindows {
-  /** [lanes, window frames, height, width, channels] */
+  /** [lanes, window frames, height, width, channels]; NaN where values are missing. */
   readonly frames: Tensor;
   /** [lanes] of 0 or 1: whether the lane's state becomes zero first. */
   readonly resets: Tensor;
@@ -41,6 +44,11 @@ export interface GradientResult {
   readonly flat: Tensor;
   /** The state after the windows, in the order of `Model.state`. */
   readonly state: Tensor[];
+  /**
+   * Where data may miss values, the sum of weight × errors that count, of each prediction and of each
+   * that the model makes besides: [lanes, n].
+   */
+  readonly counts?: Tensor;
 }
 
 export interface EvaluationResult {
@@ -49,9 +57,20 @@ export interface EvaluationResult {
   /** [lanes, predictions, ...outputShape] */
   readonly predictions: Tensor;
   readonly state: Tensor[];
+  /**
+   * Where data may miss values, the sum of weight × errors that count, of each prediction: of the
+   * model's errors and of those of repeating the last frame, where both are known.
+   */
+  readonly counts?: EvaluationCounts;
   /** With `isDetailed`, where the model has them: [lanes, predictions], [lanes, predictions, n]. */
   readonly penalty?: Tensor;
   readonly latent?: Tensor;
+}
+
+/** Each [lanes, predictions]. */
+export interface EvaluationCounts {
+  readonly model: Tensor;
+  readonly persistence?: Tensor;
 }
 
 export interface UpdateResult {
@@ -102,6 +121,8 @@ export interface StepOptions {
   readonly optimizer: Optimizer;
   /** Whether the windows bring the dataset's answers. */
   readonly hasTargets?: boolean;
+  /** Whether frames or answers may be missing, which is NaN. */
+  readonly hasMissing?: boolean;
   /** Whether the model's answers are classes, which are right or wrong whatever the loss. */
   readonly tellsClasses?: boolean;
   /** Whether `evaluate` also gives the model's penalties and latent points. */
@@ -116,6 +137,7 @@ const noPause = () => Promise.resolve();
 export function createStepFunctions(options: StepOptions): StepFunctions {
   const { engine, model, loss, optimizer, mode, pause = noPause } = options;
   const { hasTargets = false, isDetailed = false, tellsClasses = false } = options;
+  const { hasMissing = false } = options;
   requireLossFits(loss, model.outputShape);
   const stateCount = model.state.length;
   const evaluated: EvaluatedSum[] = [
@@ -132,15 +154,24 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     return { parameters, frames, resets, weights, given, noise, state: rest };
   };
 
+  const seenOf = (frames: Tensor) => hasMissing ? observedFrames(frames) : { frames };
+  const targetsOf = (frames: Tensor, given?: Tensor): ObservedTargets =>
+    hasMissing ? observedTargets(model, frames, given) : { values: model.targets(frames, given) };
+
   const gradients = engine.compile("gradients", (inputs) => {
     const { parameters, frames, resets, weights, given, noise, state } = inputsOf(inputs);
     const initial = resetLanes(state, resets);
+    // What leaves the gradient's scope beside the loss must outlive that scope.
+    const leaving = (tensor: Tensor) => tf.keep(tf.clone(tensor));
     let newState: Tensor[] = [];
+    let counts: Tensor[] = [];
     const objective = (...values: Tensor[]) => {
-      const output = applyModel(model, values, initial, { frames, noise, training: true });
-      // The state leaves the gradient's scope beside the loss, so it must outlive that scope.
-      newState = output.state.map((tensor) => tf.keep(tf.clone(tensor)));
-      return trainingLossSum(loss, output, model.targets(frames, given), weights);
+      const seen = { ...seenOf(frames), noise, training: true };
+      const output = applyModel(model, values, initial, seen);
+      newState = output.state.map(leaving);
+      const { values: targets, observed } = targetsOf(frames, given);
+      if (observed) counts = [leaving(trainingCounts(loss, output, observed, weights))];
+      return trainingLossSum(loss, output, targets, weights, observed);
     };
     const { value, grads } = tf.valueAndGrads(objective)(splitParameters(model, parameters));
     const parts = [
@@ -148,36 +179,48 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
       tf.reshape(value, [1]),
       tf.reshape(magnitudeOf(newState), [1]),
     ];
-    return [tf.concat(parts, 0), ...newState.map(release)];
+    return [tf.concat(parts, 0), ...counts.map(release), ...newState.map(release)];
   }, { mode });
 
+  const countsOfEvaluation = hasMissing ? (model.persistence ? 2 : 1) : 0;
   // Known once the model has been called, which a compiled function does before it gives anything.
   let beside: ("penalty" | "latent")[] = [];
   const evaluate = engine.compile("evaluate", (inputs) => {
     const { parameters, frames, resets, weights, given, state } = inputsOf(inputs);
     const values = splitParameters(model, parameters);
     const output = applyModel(model, values, resetLanes(state, resets), {
-      frames,
+      ...seenOf(frames),
       noise: middleNoise(model, frames.shape[0]),
       training: false,
     });
     const { predictions, penalty } = output;
-    const targets = model.targets(frames, given);
+    const { values: targets, observed } = targetsOf(frames, given);
+    const masks = observed ? [observed] : [];
     const sums: { readonly [sum in EvaluatedSum]: () => Tensor } = {
-      lossSum: () => lossSum(loss, predictions, targets, weights, penalty),
-      persistenceSum: () => lossSum(loss, model.persistence!(frames), targets, weights),
-      correctSum: () => tf.mul(correctSum(predictions, targets, weights), errorsOfAnswer),
+      lossSum: () => lossSum(loss, predictions, targets, weights, penalty, observed),
+      persistenceSum() {
+        if (!observed) return lossSum(loss, model.persistence!(frames), targets, weights);
+        const repeated = observedTargets({ targets: model.persistence! }, frames);
+        const isKnown = tf.mul(observed, repeated.observed!) as Tensor;
+        masks.push(isKnown);
+        return lossSum(loss, repeated.values, targets, weights, undefined, isKnown);
+      },
+      correctSum: () => tf.mul(correctSum(predictions, targets, weights, observed), errorsOfAnswer),
     };
     const losses = tf.stack(evaluated.map((sum) => sums[sum]()));
+    const counts = masks.map((mask) => weightedCounts(loss, mask, weights));
     beside = (["penalty", "latent"] as const)
       .filter((name) => isDetailed && output[name] !== undefined);
-    return [losses, predictions, ...output.state, ...beside.map((name) => output[name]!)];
+    return [
+      ...[losses, predictions, ...output.state, ...counts],
+      ...beside.map((name) => output[name]!),
+    ];
   }, { mode });
 
   const sample = engine.compile("sample", (inputs) => {
     const { parameters, frames, resets, noise, state } = inputsOf(inputs);
     const values = splitParameters(model, parameters);
-    const given = { frames, noise, training: false };
+    const given = { ...seenOf(frames), noise, training: false };
     return [applyModel(model, values, resetLanes(state, resets), given).predictions];
   }, { mode });
 
@@ -195,16 +238,19 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     errorsPerPrediction: errorsPerPrediction(loss, model.outputShape),
     async gradients(parameters, state, windows) {
       await pause();
-      const [flat, ...newState] = await gradients(windowInputs(parameters, state, windows));
-      return { flat, state: newState };
+      const [flat, ...rest] = await gradients(windowInputs(parameters, state, windows));
+      return hasMissing ? { flat, counts: rest[0], state: rest.slice(1) } : { flat, state: rest };
     },
     async evaluate(parameters, state, windows) {
       await pause();
       const outputs = await evaluate(windowInputs(parameters, state, { ...windows, noise: [] }));
       const [losses, predictions] = outputs;
       const rest = outputs.slice(2 + stateCount);
+      const [ofModel, ...ofPersistence] = rest.splice(0, countsOfEvaluation);
+      const counts = ofModel && { model: ofModel, persistence: ofPersistence[0] };
       const named = Object.fromEntries(beside.map((name, index) => [name, rest[index]]));
-      return { losses, predictions, state: outputs.slice(2, 2 + stateCount), ...named };
+      const newState = outputs.slice(2, 2 + stateCount);
+      return { losses, predictions, state: newState, ...(counts && { counts }), ...named };
     },
     async sample(parameters, state, windows) {
       await pause();

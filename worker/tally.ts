@@ -8,8 +8,8 @@ import type { Tally } from "../net/messages.ts";
 export const emptyTally: Tally = { lossSum: 0, frames: 0, faultsInARow: 0 };
 
 /**
- * @param step its mean loss over the `frames` predictions that counted, and what of it was not finite;
- * empty where all was
+ * @param step its mean loss over the `frames` predictions that counted, in parts where values were
+ * missing, and what of it was not finite; empty where all was
  */
 export function countStep(
   tally: Tally,

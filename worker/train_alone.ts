@@ -18,7 +18,8 @@ import { evaluateSplit } from "./evaluation.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { meanLosses } from "./mean_losses.ts";
 import { runTraining, type StepProgress } from "./run_training.ts";
-import { createTrainer, parameterCount, reducedExtras } from "./trainer.ts";
+import { createTrainer, reducedLength } from "./trainer.ts";
+import { mayMiss } from "./window_batch.ts";
 import { trainingSteps } from "./training_span.ts";
 
 export interface TrainAloneOptions {
@@ -87,6 +88,7 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
     imageSteps: null,
   };
   const { window } = model;
+  const hasMissing = mayMiss(dataset);
   requireWindows(dataset.catalogue("train", 0), window, "train");
   requireWindows(dataset.catalogue("validation", 0), window, "validation");
   const shards = Array.from({ length: shardCount }, (_, shard) => shard);
@@ -98,7 +100,7 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
     members: ["alone"],
     generation: 1,
     owners: shards.map(() => 0),
-    elements: parameterCount(model) + reducedExtras,
+    elements: reducedLength(model, hasMissing),
     firstStep: 1,
     timeoutMs: reduceTimeoutMs,
     clock: systemClock,
@@ -110,7 +112,7 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
   const optimizer = buildOptimizer(rule);
   const trainer = createTrainer({
     ...{ engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, allReduce },
-    ...{ hasTargets, tellsClasses: tellsClasses(model, dataset) },
+    ...{ hasTargets, hasMissing, tellsClasses: tellsClasses(model, dataset) },
   });
   try {
     const { position } = await runTraining({

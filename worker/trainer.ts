@@ -29,6 +29,8 @@ export interface TrainerOptions {
   readonly allReduce: AllReduce;
   /** Whether the windows bring the dataset's answers. */
   readonly hasTargets?: boolean;
+  /** Whether frames or answers may be missing: the step's divisor is then summed with its loss. */
+  readonly hasMissing?: boolean;
   /** Whether the model's answers are classes. */
   readonly tellsClasses?: boolean;
   /** The model's first weights, drawn before; drawn here where none are given. */
@@ -49,6 +51,13 @@ export interface Trainer extends RunTrainer {
 
 /** After the gradient in the reduced vector: the loss, the states' magnitude, the wish to stop. */
 export const reducedExtras = 3;
+/** And then, where data may miss values: the errors that count, as `splitCount` has them. */
+const countParts = 2;
+
+/** Length of the vector that is summed over all workers. */
+export function reducedLength(model: Model, hasMissing = false): number {
+  return parameterCount(model) + reducedExtras + (hasMissing ? countParts : 0);
+}
 
 export function parameterCount(model: Model): number {
   return model.parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
@@ -56,9 +65,10 @@ export function parameterCount(model: Model): number {
 
 export function createTrainer(options: TrainerOptions): Trainer {
   const { engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, mode } = options;
-  const { hasTargets, tellsClasses } = options;
-  const functions = options.functions ??
-    createStepFunctions({ engine, model, loss, optimizer, hasTargets, tellsClasses, mode });
+  const { hasTargets, hasMissing = false, tellsClasses } = options;
+  const functions = options.functions ?? createStepFunctions({
+    ...{ engine, model, loss, optimizer, hasTargets, hasMissing, tellsClasses, mode },
+  });
   const states = createLaneStates(model.state, shards, lanesPerShard);
   const count = parameterCount(model);
   let step = 0;
@@ -68,8 +78,9 @@ export function createTrainer(options: TrainerOptions): Trainer {
   // garbage outside of V8's heap is collected late.
   const reduced = Array.from(
     { length: engine.threads },
-    () => new Float32Array(count + reducedExtras),
+    () => new Float32Array(reducedLength(model, hasMissing)),
   );
+  const means = hasMissing ? new Float32Array(count) : undefined;
 
   const replace = (next: { parameters: Tensor; slots: readonly Tensor[] }) => {
     parameters.dispose();
@@ -87,6 +98,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
     parameterCount: count,
     slotNames: optimizer.slots,
     errorsPerPrediction: functions.errorsPerPrediction,
+    dividesAfterwards: hasMissing,
     parameters: () => parameters,
     async trainStep(next, stop) {
       const reduction = options.allReduce.begin(step + 1);
@@ -99,7 +111,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
           const ownLanes = { first: batch.shard * lanesPerShard, count: lanesPerShard };
           const noise = drawNoise(model.noise ?? [], seed, step + 1, ownLanes);
           const windows = uploadWindows(batch, model, lanesPerShard, noise);
-          const { flat, state } = await functions.gradients(
+          const { flat, state, counts } = await functions.gradients(
             parameters,
             states.ofShard(batch.shard),
             windows,
@@ -107,7 +119,8 @@ export function createTrainer(options: TrainerOptions): Trainer {
           states.replace(batch.shard, state);
           values.set(flat.dataSync() as Float32Array);
           values[count + 2] = stop && batch.shard === shards[0] ? 1 : 0;
-          flat.dispose();
+          if (counts) values.set(splitCount(sumOf(counts)), count + reducedExtras);
+          tf.dispose(counts ? [flat, counts] : flat);
           disposeWindows(windows);
           reduction.add(batch.shard, values);
         }
@@ -116,13 +129,21 @@ export function createTrainer(options: TrainerOptions): Trainer {
       const ends = await Promise.allSettled(reduced.map(workThrough));
       for (const end of ends) if (end.status === "rejected") throw end.reason;
       const total = await reduction.total();
-      const report = { loss: total[count], stop: total[count + 2] > 0 };
+      const counted = hasMissing ? joinCount(total, count + reducedExtras) : undefined;
+      const report = {
+        // Of nothing, the mean is 0 and has no weight.
+        loss: counted === undefined ? total[count] : total[count] / (counted || 1),
+        stop: total[count + 2] > 0,
+        ...(counted !== undefined && { counted: counted / functions.errorsPerPrediction }),
+      };
       step++;
       // The total has the same bits on every worker, so all of them decide the same.
       const fault = faultOf(total, count);
       if (fault !== undefined) return { ...report, fault, lanesReset: states.resetNonFinite() };
+      if (counted === 0) return report;
       // Uploaded as it is: the sum is not written again before the next step begins.
-      const gradient = flatTensor(total.subarray(0, count));
+      const sum = total.subarray(0, count);
+      const gradient = flatTensor(means ? divideInto(means, sum, counted!) : sum);
       const learningRate = tf.scalar(schedule(step));
       const biasCorrection = tf.tensor1d(optimizer.biasCorrection(step));
       const { magnitude, ...updated } = await functions.update(parameters, slots, gradient, {
@@ -162,6 +183,32 @@ function faultOf(total: Float32Array, count: number): string | undefined {
   if (!Number.isFinite(loss)) return `its loss is ${loss}`;
   if (!isAllFinite(total.subarray(0, count))) return "its gradient is not finite";
   return Number.isFinite(magnitude) ? undefined : "the state of a lane is not finite";
+}
+
+/** So many, and no fraction of them, is the lower part of a count at most. */
+const countUnit = 4096;
+
+/**
+ * A count as two numbers that float32 adds up without rounding, where each is of whole errors and all of
+ * them are fewer than 2^36, of at most 4096 shards.
+ */
+function splitCount(count: number): [high: number, low: number] {
+  const high = Math.floor(count / countUnit);
+  return [high, count - high * countUnit];
+}
+
+function joinCount(total: Float32Array, at: number): number {
+  return total[at] * countUnit + total[at + 1];
+}
+
+/** In float64. */
+export function sumOf(tensor: Tensor): number {
+  return (tensor.dataSync() as Float32Array).reduce((sum, value) => sum + value, 0);
+}
+
+function divideInto(result: Float32Array, values: Float32Array, divisor: number): Float32Array {
+  for (let i = 0; i < values.length; i++) result[i] = values[i] / divisor;
+  return result;
 }
 
 /**

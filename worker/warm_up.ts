@@ -41,7 +41,9 @@ export async function warmUp(
     learningRate: tf.scalar(0),
     biasCorrection: tf.tensor1d(optimizer.biasCorrection(1)),
   };
-  const { flat, state } = await functions.gradients(parameters, states.ofShard(0), windows);
+  const { flat, state, counts } = await functions.gradients(
+    ...[parameters, states.ofShard(0), windows] as const,
+  );
   const updated = await functions.update(parameters, slots, gradient, scalars);
   const evaluated = await functions.evaluate(parameters, states.ofShard(0), windows);
   states.dispose();
@@ -56,6 +58,8 @@ export async function warmUp(
     ],
     ...[evaluated.losses, evaluated.predictions, ...evaluated.state, ...slots, ...state],
     ...[updated.magnitude, ...updated.slots],
+    ...[counts, evaluated.counts?.model, evaluated.counts?.persistence]
+      .filter((each) => each !== undefined),
   ]);
   disposeWindows(windows);
 }

@@ -9,7 +9,7 @@ import type { WindowShape } from "../datasets/window_shape.ts";
 export interface WindowBatch {
   readonly step: number;
   readonly shard: number;
-  /** [lanes, window frames, height, width, channels] */
+  /** [lanes, window frames, height, width, channels]; NaN where the dataset misses values. */
   readonly frames: Float32Array;
   /** [lanes] of 0 or 1 */
   readonly resets: Float32Array;
@@ -47,10 +47,17 @@ export function frameSize(dataset: Dataset): number {
   return sizeOf(dataset.frameShape);
 }
 
+/** Whether windows of a dataset may hold NaN, for what is not known. */
+export function mayMiss({ hasMissing, hasMissingTargets }: MissingFlags): boolean {
+  return hasMissing === true || hasMissingTargets === true;
+}
+
+type MissingFlags = Pick<Dataset, "hasMissing" | "hasMissingTargets">;
+
 /**
  * @param divisor what the weights are divided by: for training the step's
  *   sum(weight) * errors of a prediction over all lanes, so that shards' losses add up to the step's
- *   loss
+ *   loss; 1 where values may be missing, because what counts is only known from what is read
  */
 export async function readWindows(
   source: WindowSource,

@@ -58,7 +58,7 @@ export async function run(args: string[]): Promise<AllReduceReport | AllReduceRe
     throw new RangeError("Cannot measure an all-reduce: --workers must be 2 or more");
   }
   const environment = (name: string) => Deno.env.get(name);
-  const binary = await findNatsServer(environment, cacheFolder(environment) ?? ".lockstep-cache");
+  const binary = await findNatsServer(environment, cacheFolder(environment));
   if (binary === undefined) {
     throw new Error("Cannot measure an all-reduce: no nats-server found; run 'deno task setup'");
   }

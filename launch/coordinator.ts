@@ -34,6 +34,7 @@ import type { Order } from "./local_cluster.ts";
 import { endWithParent } from "./parent_process.ts";
 import { resumeHint } from "./resume_hint.ts";
 import { commandFlags, readFlags, resolveRun, type RunOptions } from "./run_options.ts";
+import { shellWord } from "./shell_word.ts";
 
 /** What the process takes from whoever starts it, beside the flags of a run. */
 export const coordinatorFlags = {
@@ -197,7 +198,7 @@ async function announce(
   await writeConnection(path, { url, run, credentials: shared, ca });
   say(
     `Waiting for ${workers} ${workers === 1 ? "worker" : "workers"} with engine ${engine}: ` +
-      `deno task worker --connect ${path}` +
+      `deno task worker --connect ${shellWord(path)}` +
       (credentialsPath === undefined ? "" : " --nats-credentials FILE --name NAME"),
   );
   return () => {

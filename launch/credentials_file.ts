@@ -5,6 +5,7 @@
  */
 import { type NkeyCredentials, publicNkey } from "../net/nats_transport.ts";
 import { UsageError } from "./flags.ts";
+import { shellWord } from "./shell_word.ts";
 
 export const credentialsFlag = {
   kind: "text",
@@ -52,7 +53,7 @@ async function readPrivateFile(path: string): Promise<string> {
   }
   if (mode !== null && Deno.build.os !== "windows" && (mode & 0o077) !== 0) {
     const found = (mode & 0o777).toString(8).padStart(3, "0");
-    throw fail(`others may read it (mode ${found}); run 'chmod 600 ${path}'`);
+    throw fail(`others may read it (mode ${found}); run: chmod 600 ${shellWord(path)}`);
   }
   if (size > fileBytesMax) throw fail(`${size} bytes are no login`);
   return text;

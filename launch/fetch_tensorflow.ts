@@ -5,37 +5,21 @@
  * CUDA's own libraries there, relative to itself.
  */
 import { fillCache } from "./cache_folder.ts";
+import { type PinnedWheel, pinnedWheel, type Pins, platformName } from "./pinned_wheels.ts";
 import {
   downloadWheel,
   extractFromWheel,
-  extraRequirements,
   type FetchProgress,
-  installPackages,
+  installWheels,
   type Python,
-  wheelVersion,
 } from "./python_wheel.ts";
 
 const CACHE_NAME = "tensorflow";
-/** The C API that the engine calls has been the same since 2.16; it is tested with 2.21. */
-const VERSIONS = ">=2.16,<3";
 const LIBRARIES = "tensorflow/libtensorflow_(cc|framework)\\.(so\\.2|2\\.dylib)";
 
-export interface TensorFlowWheel {
-  /** The package's name on the index. */
-  readonly name: "tensorflow" | "tensorflow-cpu";
-  readonly cuda: boolean;
-}
-
-/**
- * The wheel for a machine. `tensorflow-cpu` exists for Linux on x86-64 alone; elsewhere
- * `tensorflow` itself is without CUDA.
- */
-export function tensorFlowWheel(os: string, arch: string, hasNvidiaGpu: boolean): TensorFlowWheel {
-  const isLinuxX86 = os === "linux" && arch === "x86_64";
-  return {
-    name: isLinuxX86 && !hasNvidiaGpu ? "tensorflow-cpu" : "tensorflow",
-    cuda: isLinuxX86 && hasNvidiaGpu,
-  };
+/** Whether set-up brings a TensorFlow with CUDA: wheels of that are made for Linux on x86-64 alone. */
+export function isWithCuda(os: string, arch: string, hasNvidiaGpu: boolean): boolean {
+  return os === "linux" && arch === "x86_64" && hasNvidiaGpu;
 }
 
 /** Whether NVIDIA's driver is loaded and lists a GPU. */
@@ -65,34 +49,32 @@ export function hasCudaLibraries(path: string): boolean {
 /**
  * Fetches libtensorflow into the cache. Call it under the cache's lock.
  * @param onProgress also told what is being done, e.g. "fetching tensorflow-cpu"
- * @throws {PipError} if pip cannot fetch it
+ * @throws {PipError} if pip cannot fetch it, or fetches something else than is pinned
  */
 export async function fetchTensorFlow(
   python: Python,
+  pins: Pins,
   cache: string,
-  { name, cuda }: TensorFlowWheel,
+  cuda: boolean,
   onProgress: (action: string, progress?: FetchProgress) => void,
 ): Promise<void> {
+  const platform = platformName(Deno.build.os, Deno.build.arch, cuda);
+  const pinned = pinnedWheel("libtensorflow", pins.tensorflow, platform);
   await fillCache(cache, CACHE_NAME, async (kept, discarded) => {
-    const wheel = await downloadWheel(
-      python,
-      `${name}${VERSIONS}`,
-      discarded,
-      (progress) => onProgress(`fetching ${name}`, progress),
-    );
-    onProgress(`unpacking ${name}`);
+    const fetch = (wheel: PinnedWheel, what: string) =>
+      downloadWheel(python, wheel, discarded, (progress) => onProgress(what, progress));
+    const wheel = await fetch(pinned, `fetching ${pinned.package}`);
+    onProgress(`unpacking ${pinned.package}`);
     await extractFromWheel(python, wheel, LIBRARIES, kept);
-    const version = wheelVersion(wheel);
-    if (!cuda) return version;
-    const packages = await extraRequirements(python, wheel, "and-cuda");
     await Deno.remove(wheel);
-    await installPackages(
-      python,
-      packages,
-      kept,
-      discarded,
-      (progress) => onProgress("fetching CUDA libraries", progress),
-    );
-    return version;
+    const libraries: string[] = [];
+    for (const library of pins.cuda[platform] ?? []) {
+      libraries.push(await fetch(library, "fetching CUDA libraries"));
+    }
+    if (libraries.length > 0) {
+      onProgress("unpacking CUDA libraries");
+      await installWheels(python, libraries, kept, discarded);
+    }
+    return pinned.version;
   });
 }

@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import { isModelFile, isModelModule, type ModelConfiguration } from "../net/run_configuration.ts";
 import { UsageError } from "./flags.ts";
+import { shellWord } from "./shell_word.ts";
 
 /**
  * @param saved of the checkpoint or run
@@ -40,9 +41,4 @@ export function namedModel(
 /** The `--model` that an own run needs to go on, with a space before it; "" where it needs none. */
 export function modelFlag({ name }: Pick<ModelConfiguration, "name">): string {
   return isModelModule(name) ? ` --model ${shellWord(name)}` : "";
-}
-
-/** One word for a shell, whatever a path holds that others have written. */
-function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

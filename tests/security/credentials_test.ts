@@ -60,7 +60,7 @@ Deno.test({
           name: "UsageError",
           message: `Cannot use --nats-credentials ${path}: others may read it (mode ${
             mode.toString(8)
-          }); run 'chmod 600 ${path}'`,
+          }); run: chmod 600 ${path}`,
         });
       }
       // Of the last letter of base32 only the upper three bits count.

@@ -30,7 +30,8 @@ function compare(
   given: JsonValue | undefined,
   mayChange: ReadonlySet<string>,
 ): ConfigurationDifference[] {
-  if (mayChange.has(field) || Object.is(saved, given)) return [];
+  // A run from before a field was there did without it.
+  if (mayChange.has(field) || Object.is(saved ?? null, given ?? null)) return [];
   if (isList(saved) && isList(given)) {
     return Array.from(
       { length: Math.max(saved.length, given.length) },

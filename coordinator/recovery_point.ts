@@ -9,8 +9,10 @@ import type { JsonValue } from "./checkpoint_manifest.ts";
 import { arraysFromVectors, type ModelSpecs } from "./checkpoint_vectors.ts";
 import { sentence } from "./error_sentence.ts";
 import type { FileSystem } from "./file_system.ts";
+import { type InitialWeights, matchInitialWeights } from "./initial_weights.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { RunReport } from "./run_report.ts";
+import type { NamedArrays } from "./safetensors.ts";
 import { beginning, type Snapshot, snapshotFromCheckpoint } from "./snapshot.ts";
 
 export interface RecoveryPoint {
@@ -20,11 +22,14 @@ export interface RecoveryPoint {
   readonly step: number;
   /** The last step that the run has gone back for. */
   readonly skipUpTo: number;
+  /** All parameters that a new run begins with, NaN where its seed draws them. */
+  readonly initialParameters: Float32Array | undefined;
   /** What a start says of it. */
   readonly position: Omit<StartMessage, "type" | "generation" | "members">;
   /**
-   * Without a snapshot, a resumed run begins from its checkpoint.
-   * @throws {RangeError} where the checkpoint's arrays are not those of the model
+   * Without a snapshot, a resumed run begins from its checkpoint, and a new one from the weights that
+   * it was given.
+   * @throws {RangeError} where the checkpoint's arrays, or those weights, are not those of the model
    */
   resume(): void;
   keep(snapshot: Snapshot): void;
@@ -44,17 +49,19 @@ export interface RecoveryPointOptions {
   readonly configuration: RunConfiguration;
   readonly folder: RunFolder;
   readonly fileSystem: FileSystem;
-  readonly report: Pick<RunReport, "checkpointed" | "warn">;
+  readonly report: Pick<RunReport, "checkpointed" | "tell" | "warn">;
   /** In ISO 8601. */
   readonly timeOfDay: () => string;
   /** What the workers' model consists of, known from the first generation on. */
+  readonly initialWeights?: { readonly source: string; readonly arrays: NamedArrays };
   readonly specs: () => ModelSpecs & Pick<ReadyRequest, "classes" | "data">;
 }
 
 export function createRecoveryPoint(options: RecoveryPointOptions): RecoveryPoint {
-  const { configuration, folder, fileSystem, report, timeOfDay, specs } = options;
+  const { configuration, folder, fileSystem, report, timeOfDay, specs, initialWeights } = options;
   const { lanes } = configuration;
   let snapshot: Snapshot | undefined;
+  let initial: InitialWeights | undefined;
   let skipUpTo = 0;
   let savedStep = folder.resumed?.step ?? -1;
   let saving: Promise<void> = Promise.resolve();
@@ -95,8 +102,15 @@ export function createRecoveryPoint(options: RecoveryPointOptions): RecoveryPoin
       const { step, epoch, planStep, tally } = snapshot ?? beginning;
       return { step, epoch, planStep, tally, restore: snapshot !== undefined, skipUpTo };
     },
+    get initialParameters() {
+      return initial?.flat;
+    },
     resume() {
       snapshot ??= fromCheckpoint();
+      if (snapshot || initial || !initialWeights) return;
+      const { arrays, source } = initialWeights;
+      initial = matchInitialWeights(specs().parameters, arrays, source);
+      report.tell(initial.sentence);
     },
     keep(complete) {
       snapshot = complete;

@@ -31,6 +31,7 @@ import { createMessageFilter, type Handler } from "./message_filter.ts";
 import { createRecoveryPoint } from "./recovery_point.ts";
 import type { RunFolder } from "./run_folder.ts";
 import type { RunReport } from "./run_report.ts";
+import type { NamedArrays } from "./safetensors.ts";
 import type { SnapshotPart } from "./snapshot.ts";
 import { snapshotMessages } from "./snapshot_messages.ts";
 import { trainingMessages } from "./training_messages.ts";
@@ -51,6 +52,8 @@ export interface CoordinatorOptions {
   /** Time of day for the checkpoints' record, ISO 8601. */
   readonly timeOfDay: () => string;
   readonly fileSystem?: FileSystem;
+  /** What a new run begins with in place of weights that its seed draws; finite values. */
+  readonly initialWeights?: { readonly source: string; readonly arrays: NamedArrays };
   /** Why the run cannot go on with what the workers run on, in a sentence; undefined if it can. */
   readonly refuse?: (ready: ReadyRequest) => string | undefined;
   /** Called once, when the workers have said what they run on. */
@@ -116,6 +119,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     report,
     timeOfDay: options.timeOfDay,
     specs: () => starts.ready!,
+    initialWeights: options.initialWeights,
   });
   let membership = initialMembership(
     configuration.workers,

@@ -2,7 +2,13 @@
  * What members ask of the run's state: they write and read its vectors, complete a snapshot together,
  * and go back to the last one when a step is not finite.
  */
-import { readSchema, rollbackSchema, snapshotSchema, writeSchema } from "../net/messages.ts";
+import {
+  initialVector,
+  readSchema,
+  rollbackSchema,
+  snapshotSchema,
+  writeSchema,
+} from "../net/messages.ts";
 import type { CheckpointMetrics } from "./checkpoint_manifest.ts";
 import { accepted, refused } from "./control_channel.ts";
 import type { CoordinatedRun } from "./coordinated_run.ts";
@@ -70,7 +76,9 @@ export function snapshotMessages(
       }
     }),
     read: heardNow("read", readSchema, ({ vector, offset, bytes }, message) => {
-      const values = recovery.snapshot?.vectors.get(vector);
+      const values = vector === initialVector
+        ? recovery.initialParameters
+        : recovery.snapshot?.vectors.get(vector);
       if (!values) return reply(message, refused(`there is no vector "${vector}" to read`));
       const data = bytesOf(values).subarray(offset, offset + bytes);
       reply(message, { ...accepted(), totalBytes: values.byteLength, data });

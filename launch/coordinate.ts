@@ -29,9 +29,11 @@ import { standardError } from "../report/progress_line.ts";
 import type { JsonValue } from "../coordinator/checkpoint_manifest.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { exitCodes, sentenceOf } from "./exit_codes.ts";
+import { readInitialWeights } from "./initial_weights.ts";
 import { resumeHint } from "./resume_hint.ts";
 import { lockRunFolder } from "./run_lock.ts";
 import type { RunOptions } from "./run_options.ts";
+import { shellWord } from "./shell_word.ts";
 
 /** Workers load a library, fetch and decode before they are ready, however patient a run is later. */
 const startTimeoutMsMin = 300_000;
@@ -76,6 +78,10 @@ export async function coordinate(
     { configuration: record, versions, device: "" },
     { resume, mayChange: mayChange(configuration), warn },
   );
+  const { initialWeights } = configuration;
+  const arrays = initialWeights && !folder.resumed
+    ? await readInitialWeights(initialWeights)
+    : undefined;
   const journal = openJournal(`${out}/journal.jsonl`, disks?.journal);
   const report = await createRunReport({
     configuration,
@@ -95,6 +101,7 @@ export async function coordinate(
     report,
     journal,
     fileSystem,
+    ...(arrays && { initialWeights: { source: initialWeights!.path, arrays } }),
     limits: {
       startTimeoutMs: startTimeoutMs(configuration.membership),
       silenceMsMax: inProcess
@@ -180,7 +187,7 @@ function dataRefusal({ path, resumed }: RunFolder, found: string | undefined): s
   const difference = dataDifference(resumed?.data, found);
   return difference &&
     `Cannot resume ${path}: ${difference}; put the data back, or start a new run from its weights ` +
-      `with --init ${path}`;
+      `with --init ${shellWord(path)}`;
 }
 
 /**

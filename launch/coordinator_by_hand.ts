@@ -79,7 +79,7 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
   const { out, isNew, resume, configuration, warnings } = await resolveRun(
     found === undefined ? given : { ...given, "model-source": found },
   );
-  const { workers, engine, model: { name: model, source } } = configuration;
+  const { workers, engine, model: { name: model, source }, initialWeights } = configuration;
   // All workers share what is in the connection file, and with it one login.
   const workerLogin = left?.credentials ?? sharedLogin();
   for (const warning of warnings) console.error(`Warning: ${warning}`);
@@ -92,7 +92,7 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
     const { config: _, nats: __, run: ___, resume: ____, ...flags } = given;
     const reads = ["tls-ca", "nats-credentials"].flatMap((name) =>
       typeof given[name] === "string" ? [given[name]] : []
-    );
+    ).concat(initialWeights === null ? [] : [initialWeights.path]);
     code = await runLocalCluster({
       connection: broker
         ? { url: broker.url, run, credentials: { user: broker.user, password: broker.password } }
@@ -105,6 +105,7 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
         {
           ...{ ...flags, out, workers, engine, model, announce: true },
           ...(source === undefined ? {} : { "model-source": source }),
+          ...(initialWeights === null ? {} : { init: initialWeights.path }),
         },
         coordinatorFlags,
       ),

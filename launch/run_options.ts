@@ -2,13 +2,19 @@
  * From the command line of `train` or `coordinator` to a resolved run: which folder, whether it
  * resumes, and under which configuration.
  */
+import { resolve } from "node:path";
 import { digitSize } from "../datasets/mnist_digits.ts";
 import { datasetOptions } from "../datasets/open_dataset.ts";
 import { locateTensorFlow } from "../engine/tensorflow/locate.ts";
 import { hidesAllGpus, showsAllGpus } from "../engine/tensorflow/visible_devices.ts";
 import { ConfigurationError, readRunConfiguration } from "../net/configuration_schema.ts";
 import { OptionError } from "../net/options.ts";
-import { isModelModule, modelTitle, type RunConfiguration } from "../net/run_configuration.ts";
+import {
+  type InitialWeightsConfiguration,
+  isModelModule,
+  modelTitle,
+  type RunConfiguration,
+} from "../net/run_configuration.ts";
 import {
   flagsFromObject,
   type FlagTable,
@@ -17,6 +23,7 @@ import {
   UsageError,
 } from "./flags.ts";
 import { checkIdleFlags } from "./idle_flags.ts";
+import { findInitialWeights, initFlag } from "./initial_weights.ts";
 import { namedModel } from "./named_model.ts";
 import { configureRun, defaultRun, runFlags, shardsWarning } from "./run_flags.ts";
 import { shellWord } from "./shell_word.ts";
@@ -30,6 +37,7 @@ export const commandFlags = {
     defaultText: "a new one in runs/",
   },
   resume: { kind: "switch", help: "go on from the newest checkpoint of --out, or of the last run" },
+  init: initFlag,
   config: { kind: "text", value: "FILE.json", help: "flags from a file; the command line wins" },
   json: { kind: "switch", help: "one JSON object on standard output at the end" },
   help: { kind: "switch", help: "show this" },
@@ -86,6 +94,8 @@ export interface RunRequest {
   readonly saved: RunConfiguration | undefined;
   /** SHA-256 of the source of its model, where that is a file and `run.json` tells it. */
   readonly savedSource: string | undefined;
+  /** What the run begins with, where it is named. */
+  readonly initialWeights: InitialWeightsConfiguration | null;
   /** "auto" where it depends on what is found on this machine. */
   readonly engine: "auto" | RunConfiguration["engine"];
   /** As far as it is decided. */
@@ -107,9 +117,26 @@ export async function requestRun(given: GivenFlags): Promise<RunRequest> {
   const engine = wanted === undefined || wanted === "auto"
     ? saved?.engine ?? ("auto" as const)
     : wanted as RunConfiguration["engine"];
-  const request = { flags, resume, out, saved, savedSource, engine };
+  const initialWeights = await namedWeights(given, out, saved);
+  const request = { flags, resume, out, saved, savedSource, engine, initialWeights };
   const configuration = configure(request, engine === "auto" ? "tensorflow" : engine);
   return { ...request, configuration };
+}
+
+/** @throws {UsageError} where there are none, or a run that goes on has begun with others */
+async function namedWeights(
+  { init }: GivenFlags,
+  out: string | undefined,
+  saved: RunConfiguration | undefined,
+): Promise<InitialWeightsConfiguration | null> {
+  if (init === undefined) return saved?.initialWeights ?? null;
+  if (saved === undefined) return await findInitialWeights(init as string);
+  // Whoever starts a coordinator again gives it the same flags.
+  if (saved.initialWeights?.path === resolve(init as string)) return saved.initialWeights;
+  throw new UsageError(
+    `Cannot use --init ${init} with --resume: ${out} has begun, and goes on from its own weights; ` +
+      "leave one of them out",
+  );
 }
 
 /**
@@ -137,13 +164,13 @@ export async function resolveRun(
 }
 
 function configure(
-  { flags, saved }: Pick<RunRequest, "flags" | "saved">,
+  { flags, saved, initialWeights }: Pick<RunRequest, "flags" | "saved" | "initialWeights">,
   engine: RunConfiguration["engine"],
 ): RunConfiguration {
   const configuration = configureRun(
     // Each worker needs a shard, and how many there are follows from the other flags.
     { ...flags, engine, workers: flags.workers ?? saved?.workers ?? 1 },
-    saved ?? defaultRun,
+    { ...(saved ?? defaultRun), initialWeights },
   );
   checkIdleFlags(flags, configuration);
   checkSize(configuration);

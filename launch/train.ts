@@ -94,7 +94,8 @@ async function trainOnCluster(
   reads: readonly string[],
 ): Promise<number> {
   const gpus = visibleGpus();
-  const { engine, workers, dataset, model: { name: model, source } } = configuration;
+  const { engine, workers, dataset, model: { name: model, source }, initialWeights } =
+    configuration;
   const run = secretToken(6);
   const logins = workerLogins(workers);
   const broker = await startLastingBroker({
@@ -115,11 +116,12 @@ async function trainOnCluster(
         ...Deno.args.filter((arg) => !["--resume", "--json"].includes(arg)),
         ...["--engine", engine, "--workers", `${workers}`, "--out", out, "--model", model],
         ...(source === undefined ? [] : ["--model-source", source]),
+        ...(initialWeights === null ? [] : ["--init", initialWeights.path]),
         ...(json ? ["--json"] : []),
       ],
       libraryPath: engine === "tensorflow" ? libraryPath : undefined,
       reads: {
-        coordinator: reads,
+        coordinator: [...reads, ...(initialWeights === null ? [] : [initialWeights.path])],
         worker: [...datasetPaths(dataset), ...await chosenModelReads(model)],
       },
       gpus,

@@ -110,6 +110,10 @@ const runConfigurationSchema: Schema<RunConfiguration> = object({
   steps: nullable(positive),
   shuffle: orElse(boolean(), true),
   seed: count,
+  initialWeights: orElse(
+    nullable(object({ path, sha256: string({ lengthMax: 64, form: /^[0-9a-f]{64}$/ }) })),
+    null,
+  ),
   engine: literal(...engineNames),
   precision: literal(...precisionNames),
   threads: positive,

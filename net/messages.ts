@@ -247,6 +247,12 @@ export const writeSchema = object({
   data: bytes({ lengthMax: vectorPartBytesMax }),
 });
 
+/**
+ * Name of the vector with the parameters that a run begins with where its configuration names
+ * weights: NaN where a parameter is drawn.
+ */
+export const initialVector = "initial";
+
 export const readSchema = object({
   generation: count,
   vector: string({ lengthMax: 256 }),

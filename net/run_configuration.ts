@@ -121,6 +121,13 @@ export interface MembershipConfiguration {
   readonly startTimeoutMs: number | null;
 }
 
+/** A file of weights that a run begins with. */
+export interface InitialWeightsConfiguration {
+  /** Absolute, of a .safetensors file. */
+  readonly path: string;
+  readonly sha256: string;
+}
+
 export interface RunConfiguration {
   readonly dataset: DatasetConfiguration;
   readonly model: ModelConfiguration;
@@ -140,6 +147,8 @@ export interface RunConfiguration {
   /** Training sequences in a new order each epoch; else always in the catalogue's. */
   readonly shuffle: boolean;
   readonly seed: number;
+  /** Null for weights that the seed draws. */
+  readonly initialWeights: InitialWeightsConfiguration | null;
   readonly engine: typeof engineNames[number];
   readonly precision: typeof precisionNames[number];
   /** Threads of each worker, each on shards of its own. */

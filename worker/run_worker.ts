@@ -35,7 +35,7 @@ import { fingerprint } from "./fingerprint.ts";
 import type { GenerationTrainer, OpenedRun, SequencePrediction } from "./opened_run.ts";
 import type { Position } from "./position.ts";
 import { runTraining } from "./run_training.ts";
-import { createSnapshots, restoreSnapshot } from "./snapshots.ts";
+import { beginWithWeights, createSnapshots, restoreSnapshot } from "./snapshots.ts";
 
 /** Two connections: bulk data must never delay a heartbeat. */
 export interface WorkerConnections {
@@ -256,6 +256,8 @@ async function runGeneration(
     const lanesPerShard = configuration.lanes / configuration.shards;
     if (start.restore) {
       await restoreSnapshot(conversation, trainer, start.step, shards, lanesPerShard);
+    } else if (configuration.initialWeights !== null) {
+      await beginWithWeights(conversation, trainer);
     }
     // Nobody sends before everybody listens: what comes too early is lost.
     await allReduce.ready();

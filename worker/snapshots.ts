@@ -3,7 +3,7 @@
  * states of its lanes from everyone. The coordinator puts them together; whoever begins a generation
  * begins from the last one that was complete.
  */
-import type { Tally } from "../net/messages.ts";
+import { initialVector, type Tally } from "../net/messages.ts";
 import type { GenerationClient } from "./coordinator_client.ts";
 import type { Position } from "./position.ts";
 import type { RunTrainer } from "./opened_run.ts";
@@ -76,6 +76,24 @@ export async function restoreSnapshot(
     lanes.set(lane, await conversation.readVector(`lane/${lane}`));
   }
   trainer.states.writeLanes(lanes);
+}
+
+/** Sets a new trainer to the weights that its run was given; those that are missing stay as drawn. */
+export async function beginWithWeights(
+  conversation: Pick<GenerationClient, "readVector">,
+  trainer: Pick<RunTrainer, "step" | "readParameters" | "readSlots" | "restore">,
+): Promise<void> {
+  const given = await conversation.readVector(initialVector);
+  const parameters = trainer.readParameters();
+  if (given.length !== parameters.length) {
+    throw new Error(
+      `Cannot begin with the run's weights: ${given.length} values came for ${parameters.length}`,
+    );
+  }
+  given.forEach((value, index) => {
+    if (!Number.isNaN(value)) parameters[index] = value;
+  });
+  trainer.restore(trainer.step, parameters, trainer.readSlots());
 }
 
 function lanesOf(shards: readonly number[], lanesPerShard: number): number[] {

@@ -12,13 +12,14 @@ import type { Model } from "../models/model.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { buildSchedule } from "../models/schedules.ts";
 import { systemClock } from "../net/clock.ts";
+import { isAllFinite } from "../net/finite.ts";
 import { createMemoryBroker } from "../net/memory_transport.ts";
 import type { LossName, OptimizerConfiguration } from "../net/run_configuration.ts";
 import { evaluateSplit } from "./evaluation.ts";
 import { fingerprint } from "./fingerprint.ts";
 import { meanLosses } from "./mean_losses.ts";
 import { runTraining, type StepProgress } from "./run_training.ts";
-import { createTrainer, reducedLength } from "./trainer.ts";
+import { createTrainer, reducedLength, type Trainer } from "./trainer.ts";
 import { mayMiss } from "./window_batch.ts";
 import { trainingSteps } from "./training_span.ts";
 
@@ -36,6 +37,8 @@ export interface TrainAloneOptions {
   readonly shuffle?: boolean;
   /** @default {1} */
   readonly seed?: number;
+  /** Weights to begin with, as `TrainedAlone.parameters` has them. @default {drawn by `seed`} */
+  readonly initialParameters?: Float32Array;
   /** The model's own, else "mse". */
   readonly loss?: LossName;
   /** What differs from Adam at a constant rate of 0.01 without clipping. */
@@ -114,7 +117,9 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
     ...{ engine, model, loss, optimizer, schedule, seed, lanesPerShard, shards, allReduce },
     ...{ hasTargets, hasMissing, tellsClasses: tellsClasses(model, dataset) },
   });
+  const { initialParameters } = options;
   try {
+    if (initialParameters !== undefined) beginWith(trainer, initialParameters);
     const { position } = await runTraining({
       ...{ configuration, dataset, window, trainer, shards, learningRate: schedule },
       start: { step: 0, epoch: 0, planStep: 0 },
@@ -147,4 +152,15 @@ export async function trainAlone(options: TrainAloneOptions): Promise<TrainedAlo
     allReduce.close();
     broker.stop();
   }
+}
+
+/** @throws {RangeError} where they are not as many as the model has, or one is not finite */
+function beginWith(trainer: Trainer, given: Float32Array): void {
+  if (given.length !== trainer.parameterCount || !isAllFinite(given)) {
+    throw new RangeError(
+      `Cannot begin with ${given.length} parameters: the model has ${trainer.parameterCount}, and ` +
+        "all of them must be finite",
+    );
+  }
+  trainer.restore(0, given.slice(), trainer.readSlots());
 }

@@ -14,6 +14,10 @@ import type { SevirFile } from "./sevir_file.ts";
 export interface Decodings {
   /** A radar composite. */
   readonly radar: { readonly request: { readonly path: string }; readonly result: RadarFrame };
+  /** What a picture's header says of its size. */
+  readonly imageSize: { readonly request: { readonly path: string }; readonly result: ImageSize };
+  /** That a picture can be decoded. */
+  readonly imageCheck: { readonly request: { readonly path: string }; readonly result: true };
   /** A picture in [0, 1], [rows, columns, channels]. */
   readonly image: {
     readonly request: {
@@ -76,6 +80,15 @@ async function decode(kind: Kind, request: DecodeMessage["request"]): Promise<De
     case "radar": {
       const result = await decodeRadar(request.path);
       return { result, transfer: [result.codes.buffer] };
+    }
+    case "imageSize": {
+      const { checkPicture } = await import("./picture_file.ts");
+      return { result: await checkPicture(request.path), transfer: [] };
+    }
+    case "imageCheck": {
+      const { verifyPicture } = await import("./picture_file.ts");
+      await verifyPicture(request.path);
+      return { result: true, transfer: [] };
     }
     case "image": {
       const { path, size, channels } = request as Decodings["image"]["request"];

@@ -7,7 +7,6 @@
  */
 import { type Dataset, DatasetError } from "./dataset.ts";
 import { dividedByClass } from "./divided_by_class.ts";
-import { checkPicture } from "./picture_file.ts";
 import {
   allForTest,
   dividedByFolders,
@@ -15,29 +14,23 @@ import {
   splitOfFolder,
 } from "./picture_folders.ts";
 import {
-  type PictureFindings,
   type PictureSequence,
   pictureSequences,
   type PictureSequencesOptions,
 } from "./picture_sequences.ts";
-import type { ImageSize } from "./resample.ts";
+import { surveyPictures } from "./picture_survey.ts";
 import { orAllForTest, splitRanges } from "./split_ranges.ts";
 
 export interface FrameFolderOptions extends PictureSequencesOptions {
   /** Whether the folder above each sequence is its class, to be answered for each frame. */
   readonly classes: boolean;
-  /** With "skip", a file that is no whole PNG ends a sequence; another one begins after it. */
+  /** With "skip", a file that cannot be decoded ends a sequence; another one begins after it. */
   readonly onBadFile?: "stop" | "skip";
 }
 
 interface Video extends PictureSequence {
   /** Below the root, with "/" between its parts. */
   readonly folder: string;
-}
-
-interface Findings extends PictureFindings {
-  readonly sizes: ImageSize[];
-  readonly failures: string[];
 }
 
 /** @throws {DatasetError} if there are no pictures, or one is broken, or sequences lack a class */
@@ -50,10 +43,10 @@ export async function openFrameFolder(options: FrameFolderOptions): Promise<Data
         "video into a folder of its own",
     );
   }
-  const findings: Findings = { sizes: [], failures: [] };
+  const { sizes, failures } = await surveyPictures(found.flatMap(({ files }) => files), onBadFile);
   const videos: Video[] = [];
   for (const { folder, files } of found) {
-    const parts = await wholeParts(files, onBadFile, findings);
+    const parts = soundParts(files, (file) => sizes.has(file));
     const name = folder === "" ? "." : folder;
     parts.forEach((frames, index) =>
       videos.push({
@@ -76,25 +69,15 @@ export async function openFrameFolder(options: FrameFolderOptions): Promise<Data
     : classes
     ? dividedByClass(named(videos), "videos", path)
     : dividedInOrder(videos, path);
-  return pictureSequences("Frames", options, sequences, findings);
+  return pictureSequences("Frames", options, sequences, { sizes: [...sizes.values()], failures });
 }
 
 /** All of a video's frames, or the parts that broken files leave of it. */
-async function wholeParts(
-  files: readonly string[],
-  onBadFile: "stop" | "skip",
-  { sizes, failures }: Findings,
-): Promise<string[][]> {
+function soundParts(files: readonly string[], isSound: (file: string) => boolean): string[][] {
   const parts: string[][] = [[]];
   for (const file of files) {
-    try {
-      sizes.push(await checkPicture(file));
-      parts.at(-1)!.push(file);
-    } catch (error) {
-      if (onBadFile === "stop" || !(error instanceof DatasetError)) throw error;
-      failures.push(error.message);
-      parts.push([]);
-    }
+    if (isSound(file)) parts.at(-1)!.push(file);
+    else parts.push([]);
   }
   return parts.filter((frames) => frames.length > 0);
 }

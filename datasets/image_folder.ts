@@ -6,12 +6,10 @@
  */
 import { type Dataset, DatasetError } from "./dataset.ts";
 import { classesInTurn, dividedByClass } from "./divided_by_class.ts";
-import { checkPicture } from "./picture_file.ts";
 import {
   allForTest,
   dividedByFolders,
   listPictureFolders,
-  type PictureFolder,
   splitOfFolder,
 } from "./picture_folders.ts";
 import {
@@ -19,15 +17,12 @@ import {
   pictureSequences,
   type PictureSequencesOptions,
 } from "./picture_sequences.ts";
-import type { ImageSize } from "./resample.ts";
-
-/** Files that are looked at together: there may be tens of thousands. */
-const checkedTogether = 64;
+import { type Picture, surveyPictures } from "./picture_survey.ts";
 
 export interface ImageFolderOptions extends PictureSequencesOptions {
   /** Whether images without a folder of a class are refused. */
   readonly classes: boolean;
-  /** With "skip", a file that is no whole PNG is left out. */
+  /** With "skip", a file that cannot be decoded is left out. */
   readonly onBadFile?: "stop" | "skip";
 }
 
@@ -42,11 +37,15 @@ interface Image extends PictureSequence {
  */
 export async function openImageFolder(options: ImageFolderOptions): Promise<Dataset> {
   const { path, onBadFile = "stop" } = options;
-  const failures: string[] = [];
   const found = await listPictureFolders(path);
-  const { whole, size } = await wholeImages(found, onBadFile, failures);
-  const images = whole.flatMap(({ folder, files }): Image[] =>
-    files.map((file) => ({
+  let first: Picture | undefined;
+  const { sizes, failures } = await surveyPictures(
+    found.flatMap(({ files }) => files),
+    onBadFile,
+    (picture) => checkSameSize(picture, first ??= picture),
+  );
+  const images = found.flatMap(({ folder, files }): Image[] =>
+    files.filter((file) => sizes.has(file)).map((file) => ({
       folder,
       name: file.slice(path.length).replace(/^\/+/, ""),
       frames: [file],
@@ -77,50 +76,14 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
     }
     : dividedByClass(images, "images", path);
   return pictureSequences("Single images", options, sequences, {
-    ...{ sizes: size ? [size] : [], failures },
+    ...{ sizes: first ? [first.size] : [], failures },
   });
 }
 
-/** The images that can be decoded, as far as that can be told without doing it, and their size. */
-async function wholeImages(
-  folders: readonly PictureFolder[],
-  onBadFile: "stop" | "skip",
-  failures: string[],
-): Promise<{ readonly whole: readonly PictureFolder[]; readonly size?: ImageSize }> {
-  let first: { readonly file: string; readonly size: ImageSize } | undefined;
-  const whole: PictureFolder[] = [];
-  for (const { folder, files } of folders) {
-    const left: string[] = [];
-    for (let start = 0; start < files.length; start += checkedTogether) {
-      const some = files.slice(start, start + checkedTogether);
-      const checked = await Promise.allSettled(some.map(checkPicture));
-      // One after the other, so that it is always the same file that is told of.
-      checked.forEach((result, index) => {
-        const file = some[index];
-        if (result.status === "rejected") {
-          const error = result.reason;
-          if (onBadFile === "stop" || !(error instanceof DatasetError)) throw error;
-          failures.push(error.message);
-          return;
-        }
-        first ??= { file, size: result.value };
-        checkSameSize(file, result.value, first);
-        left.push(file);
-      });
-    }
-    whole.push({ folder, files: left });
-  }
-  return { whole, size: first?.size };
-}
-
-function checkSameSize(
-  file: string,
-  size: ImageSize,
-  first: { readonly file: string; readonly size: ImageSize },
-): void {
+function checkSameSize({ path, size }: Picture, first: Picture): void {
   if (`${size}` === `${first.size}`) return;
   throw new DatasetError(
-    `Cannot use "${file}" of ${size.join("x")} pixels beside "${first.file}" of ` +
+    `Cannot use "${path}" of ${size.join("x")} pixels beside "${first.path}" of ` +
       `${first.size.join("x")}: single images must have one size; resize them or move it elsewhere`,
   );
 }

@@ -31,7 +31,7 @@ export interface PictureSequencesOptions {
 
 /** What was found in the files when they were checked. */
 export interface PictureFindings {
-  /** Rows and columns of each that is whole. */
+  /** Rows and columns of each that can be decoded. */
   readonly sizes: readonly ImageSize[];
   /** Sentences about those that were left out. */
   readonly failures: readonly string[];
@@ -65,7 +65,7 @@ export function pictureSequences(
   const resizing = resizedFrom(sizes, [rows, columns]);
   const left = failures.length === 0
     ? ""
-    : `; left out ${failures.length} files that are no whole PNG, e.g.: ${
+    : `; left out ${failures.length} files that cannot be decoded, e.g.: ${
       failures[0].slice(0, 300)
     }`;
   return {

@@ -1,2 +1,2 @@
-/** The one file that names the PNG library, for frames that are read and pictures that are made. */
-export { decode as decodePng, encode as encodePng } from "fast-png";
+/** The one file that names the PNG library, for pictures that are made. */
+export { encode as encodePng } from "fast-png";

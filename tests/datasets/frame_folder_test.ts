@@ -188,8 +188,19 @@ Deno.test("openFrameFolder() stops at a broken file, or goes on around it", asyn
       idsOf(path),
       (error) => error instanceof DatasetError && /a\/3\.png.*truncated/.test(error.message),
     );
-    const [train] = await idsOf(path, { onBadFile: "skip" });
-    assert.deepEqual(train, [{ id: "a/part-0", frames: 2 }, { id: "a/part-1", frames: 2 }]);
+    const parts = [{ id: "a/part-0", frames: 2 }, { id: "a/part-1", frames: 2 }];
+    assert.deepEqual((await idsOf(path, { onBadFile: "skip" }))[0], parts);
+    // Header and end are whole: only reading its pixels shows it.
+    bytes[bytes.length - 20] ^= 1;
+    await Deno.writeFile(`${path}/a/3.png`, bytes);
+    await assert.rejects(
+      idsOf(path),
+      /a\/3\.png".*checksum of its chunk IDAT.*, or leave out such files with --on-bad-file skip$/,
+    );
+    const dataset = await openFrameFolder({ ...options, path, onBadFile: "skip" });
+    dataset.close();
+    assert.deepEqual(dataset.catalogue("train", 0), parts);
+    assert.match(dataset.description, /left out 1 files that cannot be decoded, e\.g\.: .*3\.png/);
   });
   await withVideos({}, async (path) => {
     await assert.rejects(idsOf(path), /Cannot find frames in/);

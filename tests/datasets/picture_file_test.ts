@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { crc32, deflateSync } from "node:zlib";
 import { DatasetError } from "../../datasets/dataset.ts";
-import { checkPicture, decodePicture } from "../../datasets/picture_file.ts";
+import { checkPicture, decodePicture, verifyPicture } from "../../datasets/picture_file.ts";
 import expected from "../fixtures/datasets/pictures/expected.json" with { type: "json" };
+import pngKinds from "../fixtures/datasets/png_kinds.json" with { type: "json" };
 
 const folder = new URL("../fixtures/datasets/pictures/", import.meta.url).pathname;
 const luma = [0.299, 0.587, 0.114];
@@ -28,13 +30,121 @@ Deno.test("decodePicture() reads and resizes every kind of PNG as Pillow does", 
   }
 });
 
-Deno.test("checkPicture() and decodePicture() name a file that is broken, and where", async () => {
+const kinds = pngKinds.map(({ png, pixels, ...kind }) => ({
+  ...kind,
+  png: Uint8Array.fromBase64(png),
+  pixels: Uint8Array.fromBase64(pixels),
+}));
+
+/** Right checksums, wherever the bytes were changed. */
+function withChecksums(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const result = Uint8Array.from(bytes);
+  const view = new DataView(result.buffer);
+  for (let at = 8; at + 12 <= result.length;) {
+    const end = at + 12 + view.getUint32(at);
+    if (end > result.length) break;
+    view.setUint32(end - 4, crc32(result.subarray(at + 4, end - 4)));
+    at = end;
+  }
+  return result;
+}
+
+function chunk(type: string, data: Uint8Array): Uint8Array {
+  const length = new Uint8Array(4);
+  new DataView(length.buffer).setUint32(0, data.length);
+  return Uint8Array.of(...length, ...new TextEncoder().encode(type), ...data, 0, 0, 0, 0);
+}
+
+/** A grey picture of 8 bits whose stream is of these bytes. */
+function greyOf(width: number, height: number, packed: Uint8Array, depth = 8, colourType = 0) {
+  const header = new Uint8Array(13);
+  const view = new DataView(header.buffer);
+  view.setUint32(0, width);
+  view.setUint32(4, height);
+  header.set([depth, colourType], 8);
+  return withChecksums(Uint8Array.of(
+    ...[0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
+    ...chunk("IHDR", header),
+    ...chunk("IDAT", packed),
+    ...chunk("IEND", new Uint8Array(0)),
+  ));
+}
+
+Deno.test("decodePicture() gives Pillow's pixels of every kind of the standard", () => {
+  assert.equal(kinds.length, 2 * 2 * 15);
+  for (const { name, rows, columns, depth, png, pixels } of kinds) {
+    const most = depth === 16 ? 65535 : 255;
+    const wanted = Float32Array.from(
+      { length: rows * columns * 3 },
+      (_, i) => (depth === 16 ? (pixels[2 * i] << 8) | pixels[2 * i + 1] : pixels[i]) / most,
+    );
+    assert.deepEqual(decodePicture(png, name, [rows, columns], 3), wanted, name);
+    const grey = decodePicture(png, name, [rows, columns], 1);
+    assert.equal(grey.length, rows * columns);
+    grey.forEach((value, i) => {
+      const of = luma.reduce((sum, weight, channel) => sum + weight * wanted[3 * i + channel], 0);
+      assert.ok(Math.abs(value - of) < 1e-6, `${name}: ${value} for ${of}`);
+    });
+  }
+});
+
+Deno.test("decodePicture() refuses a picture in which any bit is another, or whose end is lost", () => {
+  for (const { name, rows, columns, png } of kinds.filter(({ rows }) => rows > 3)) {
+    // What follows the end of the picture is not looked at.
+    const end = new TextDecoder("latin1").decode(png).indexOf("IEND") + 8;
+    for (let at = 0; at < end; at++) {
+      const damaged = png.slice();
+      damaged[at] ^= 1 << (at % 8);
+      const label = `${name} at ${at}`;
+      assert.throws(() => decodePicture(damaged, "x.png", [rows, columns], 1), DatasetError, label);
+      assert.throws(
+        () => decodePicture(png.subarray(0, at), "x.png", [rows, columns], 1),
+        /"x\.png" of \d+ bytes: it does not (begin|end)|header/,
+        label,
+      );
+    }
+    assert.doesNotThrow(() => decodePicture(png.subarray(0, end), "x.png", [rows, columns], 1));
+  }
+});
+
+Deno.test("decodePicture() says what is wrong with a picture whose checksums are right", () => {
+  const rows = new Uint8Array(4 * 5);
+  const packed = deflateSync(rows);
+  const refuses = (bytes: Uint8Array, message: RegExp) =>
+    assert.throws(
+      () => decodePicture(bytes, "x.png", [4, 4], 1),
+      (error) => error instanceof DatasetError && message.test(error.message),
+      String(message),
+    );
+  assert.deepEqual(decodePicture(greyOf(4, 4, packed), "x.png", [4, 4], 1), new Float32Array(16));
+  const flipped = Uint8Array.from(packed);
+  flipped[packed.length - 1] ^= 1;
+  refuses(greyOf(4, 4, flipped), /unpacked \(incorrect data check\): the file is damaged/);
+  refuses(greyOf(4, 4, packed.subarray(0, -4)), /unpacked \(unexpected end of file\)/);
+  refuses(greyOf(4, 5, packed), /its pixels end after 20 of 25 unpacked bytes/);
+  refuses(greyOf(4, 3, packed), /unpack to more than the 15 bytes that its header announces/);
+  refuses(greyOf(4, 4, deflateSync(rows.fill(5))), /a row has filter 5, where 0 to 4 are known/);
+  refuses(greyOf(4, 4, packed, 3), /depth 3, colour type 0/);
+  refuses(greyOf(4, 4, packed, 16, 3), /depth 16, colour type 3/);
+  refuses(greyOf(4, 4, packed, 8, 3), /palette has 0 bytes, expected 3 for each of 1 to 256/);
+  refuses(greyOf(0, 4, packed), /announces 0x4 pixels at offset 16/);
+  // Refused before a byte is unpacked, so that the memory of it is never taken.
+  refuses(greyOf(1 << 30, 11, packed), /announces 1073741824x11 pixels/);
+  refuses(greyOf(8192, 8192, packed), /its \d+ packed bytes cannot hold the 67117056 of 8192x8192/);
+  refuses(greyOf(8192, 8192, packed, 16, 6), /8192x8192 pixels of 4 x 16 bits.* at most 268435456/);
+});
+
+Deno.test("checkPicture() and verifyPicture() name a file that is broken, and where", async () => {
   const whole = await Deno.readFile(`${folder}grey.png`);
   const path = await Deno.makeTempFile({ suffix: ".png" });
-  const refuses = async (bytes: Uint8Array, message: RegExp) => {
+  const refuses = async (
+    operation: (path: string) => Promise<unknown>,
+    bytes: Uint8Array,
+    message: RegExp,
+  ) => {
     await Deno.writeFile(path, bytes);
     await assert.rejects(
-      checkPicture(path),
+      operation(path),
       (error) =>
         error instanceof DatasetError && error.message.includes(path) &&
         message.test(error.message),
@@ -42,16 +152,21 @@ Deno.test("checkPicture() and decodePicture() name a file that is broken, and wh
   };
   try {
     await Deno.writeFile(path, whole);
-    await checkPicture(path);
-    await refuses(whole.subarray(0, whole.length - 9), /does not end.*truncated/);
-    await refuses(new Uint8Array(0), /does not begin as a PNG does, at offset 0/);
+    assert.deepEqual(await checkPicture(path), [11, 14]);
+    await verifyPicture(path);
+    await refuses(checkPicture, new Uint8Array(0), /does not begin as a PNG does, at offset 0/);
+    await refuses(
+      checkPicture,
+      whole.subarray(0, 20),
+      /goes on after its 20 bytes; it is truncated/,
+    );
     const huge = whole.slice();
     new DataView(huge.buffer).setUint32(16, 1 << 30);
-    await refuses(huge, /announces 1073741824x11 pixels/);
-    assert.throws(() => decodePicture(huge, path, [4, 4], 1), /announces/);
+    await refuses(checkPicture, withChecksums(huge), /announces 1073741824x11 pixels/);
+    await refuses(verifyPicture, whole.subarray(0, whole.length - 9), /does not end.*truncated/);
     const torn = whole.slice();
     torn.fill(0x55, 50, 90);
-    assert.throws(() => decodePicture(torn, path, [4, 4], 1), /Cannot decode/);
+    await refuses(verifyPicture, torn, /checksum of its chunk IDAT at offset 33 is [0-9a-f]{8}/);
   } finally {
     await Deno.remove(path);
   }

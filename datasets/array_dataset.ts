@@ -7,12 +7,19 @@ export interface ArrayDatasetOptions {
   readonly name: string;
   /** [height, width, channels] */
   readonly frameShape: FrameShape;
-  /** Sequences of each split, [frames, height, width, channels] with values in [0, 1]. */
+  /**
+   * Sequences of each split, [frames, height, width, channels] with values in [0, 1], and NaN where
+   * `hasMissing` says so.
+   */
   readonly sequences: Readonly<Record<Split, readonly Float32Array[]>>;
   /** What is to be answered; left out where frames are their own answers. */
   readonly targets?: ArrayAnswers | ArrayLabels;
   /** What a value of 1 means. @default {"white"} */
   readonly unit?: string;
+  /** Whether frames may be NaN, where nothing was observed, which then counts nowhere. @default {false} */
+  readonly hasMissing?: boolean;
+  /** Whether answers or labels may be NaN, where they are not known. @default {false} */
+  readonly hasMissingTargets?: boolean;
 }
 
 /** An answer to every frame. */
@@ -28,13 +35,17 @@ export interface ArrayAnswers {
 /** A class of every sequence. */
 export interface ArrayLabels {
   readonly classes: readonly string[];
-  /** Index of each sequence's class. */
+  /** Index of each sequence's class; NaN for one to ignore, if `hasMissingTargets` says so. */
   readonly labels: Readonly<Record<Split, readonly number[]>>;
 }
 
-/** @throws {DatasetError} where arrays are no whole number of frames, or answers do not fit them */
+/**
+ * @throws {DatasetError} where arrays are no whole number of frames or hold what is no number, or where
+ *   answers do not fit them
+ */
 export function arrayDataset(options: ArrayDatasetOptions): Dataset {
   const { name, frameShape, sequences, targets, unit = "white" } = options;
+  const { hasMissing = false, hasMissingTargets = false } = options;
   const size = frameShape.reduce((product, extent) => product * extent, 1);
   const entriesOf = (split: Split) =>
     sequences[split].map((values, index) => {
@@ -44,6 +55,7 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
             `number of frames of ${frameShape.join(" x ")}`,
         );
       }
+      requireNumbers(values, `sequence ${index} of ${split}`, hasMissing);
       return { id: `${split}/${String(index).padStart(6, "0")}`, frames: values.length / size };
     });
   const catalogue = {
@@ -51,7 +63,7 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
     validation: entriesOf("validation"),
     test: entriesOf("test"),
   };
-  const answers = targets && checkedAnswers(targets, catalogue);
+  const answers = targets && checkedAnswers(targets, catalogue, hasMissingTargets);
   const counts = Object.values(catalogue).map((entries) => entries.length);
   return {
     name,
@@ -59,6 +71,8 @@ export function arrayDataset(options: ArrayDatasetOptions): Dataset {
     unit,
     description: `${name}: ${counts[0]} sequences for training, ${counts[1]} for validation, ` +
       `${counts[2]} for test, of ${frameShape.join(" x ")}`,
+    ...(hasMissing && { hasMissing }),
+    ...(answers && hasMissingTargets && { hasMissingTargets }),
     catalogue: (split) => catalogue[split],
     read(request) {
       requestedEntry(catalogue[request.split], request);
@@ -86,13 +100,38 @@ interface Answers {
   read(request: ReadRequest): Float32Array;
 }
 
-function checkedAnswers(targets: ArrayAnswers | ArrayLabels, catalogue: Catalogue): Answers {
-  return "labels" in targets ? labelAnswers(targets, catalogue) : frameAnswers(targets, catalogue);
+function requireNumbers(values: Float32Array, where: string, mayMiss: boolean): void {
+  const at = values.findIndex((value) =>
+    !Number.isFinite(value) && !(mayMiss && Number.isNaN(value))
+  );
+  if (at < 0) return;
+  throw new DatasetError(
+    `Cannot use ${where}: its value ${at} is ${values[at]}` +
+      (Number.isNaN(values[at])
+        ? "; give hasMissing or hasMissingTargets where NaN stands for what is not known"
+        : ""),
+  );
 }
 
-function frameAnswers({ shape, values, classes }: ArrayAnswers, catalogue: Catalogue): Answers {
+function checkedAnswers(
+  targets: ArrayAnswers | ArrayLabels,
+  catalogue: Catalogue,
+  hasMissing: boolean,
+): Answers {
+  return "labels" in targets
+    ? labelAnswers(targets, catalogue, hasMissing)
+    : frameAnswers(targets, catalogue, hasMissing);
+}
+
+function frameAnswers(
+  { shape, values, classes }: ArrayAnswers,
+  catalogue: Catalogue,
+  hasMissing: boolean,
+): Answers {
   const size = shape.reduce((product, extent) => product * extent, 1);
   eachSequence(values, catalogue, (answers, frames, where) => {
+    requireNumbers(answers, `the answers to ${where}`, hasMissing);
+    if (classes && hasMissing) requireWholeAnswers(answers, classes.length, where);
     if (answers.length === frames * size) return;
     throw new DatasetError(
       `Cannot use the answers to ${where}: expected ${frames} frames of ${shape.join(" x ")}, ` +
@@ -112,8 +151,24 @@ function frameAnswers({ shape, values, classes }: ArrayAnswers, catalogue: Catal
   };
 }
 
-function labelAnswers({ classes, labels }: ArrayLabels, catalogue: Catalogue): Answers {
+function requireWholeAnswers(answers: Float32Array, classes: number, where: string): void {
+  for (let start = 0; start < answers.length; start += classes) {
+    const missing = answers.subarray(start, start + classes).filter(Number.isNaN).length;
+    if (missing === 0 || missing === classes) continue;
+    throw new DatasetError(
+      `Cannot use the answers to ${where}: ${missing} of the ${classes} classes from value ${start} on ` +
+        "are NaN; an answer that is not known is NaN in all of them",
+    );
+  }
+}
+
+function labelAnswers(
+  { classes, labels }: ArrayLabels,
+  catalogue: Catalogue,
+  hasMissing: boolean,
+): Answers {
   eachSequence(labels, catalogue, (label, _, where) => {
+    if (hasMissing && Number.isNaN(label)) return;
     if (Number.isInteger(label) && label >= 0 && label < classes.length) return;
     throw new DatasetError(
       `Cannot use label ${label} of ${where}: expected the index of one of ${classes.length} ` +
@@ -125,6 +180,7 @@ function labelAnswers({ classes, labels }: ArrayLabels, catalogue: Catalogue): A
     read({ split, sequence, frames }) {
       const answers = new Float32Array(frames * classes.length);
       const label = labels[split][sequence];
+      if (Number.isNaN(label)) return answers.fill(NaN);
       for (let i = 0; i < frames; i++) answers[i * classes.length + label] = 1;
       return answers;
     },

@@ -93,6 +93,16 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         fraction: true,
         meaning: "recorded sequences with rain on a smaller share of their pixels are left out",
       },
+      {
+        name: "observed-share-min",
+        default: 1,
+        min: 0,
+        max: 1,
+        fraction: true,
+        meaning:
+          "recorded tiles are left out of scans that observe less of them; what is missing " +
+          "counts nowhere",
+      },
     ],
     open: (options, own, seed) =>
       openRadar({
@@ -103,6 +113,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         contextScans: own["context-scans"] as number,
         tileStep: own["tile-step"] as number || undefined,
         wetShareMin: own["wet-share-min"] as number,
+        observedShareMin: own["observed-share-min"] as number,
       }, seed),
   },
   "mnist": {

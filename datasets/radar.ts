@@ -24,6 +24,8 @@ export interface RadarOptions extends SyntheticRainOptions {
   readonly tileStep?: number;
   /** Recorded sequences with rain on a smaller share of their pixels are left out. @default {0} */
   readonly wetShareMin?: number;
+  /** Recorded tiles are left out of scans that observe less of them. @default {1} */
+  readonly observedShareMin?: number;
 }
 
 /** @throws {DatasetError} if an option is out of range or the data cannot be read */

@@ -1,4 +1,4 @@
-/** A radar composite as a grid of square tiles, of which only fully observed ones are used. */
+/** A radar composite as a grid of square tiles, of which those are used that are observed enough. */
 import type { RadarFrame } from "./radar_frame.ts";
 
 export interface Tile {
@@ -24,25 +24,47 @@ export function tileGrid(rows: number, columns: number, size: number, step = siz
   });
 }
 
-/** Pixels of each tile whose value is `wetFrom` or more; -1 where `values` maps any to NaN. */
+/**
+ * Pixels of each tile whose value is `wetFrom` or more; -1 where `values` maps more than `missingMax` of
+ * its pixels to NaN.
+ */
 export function wetPixels(
   frame: RadarFrame,
   tiles: readonly Tile[],
   size: number,
   values: Float32Array,
   wetFrom: number,
+  missingMax = 0,
 ): Int32Array {
   const { codes, columns } = frame;
   return Int32Array.from(tiles, ({ top, left }) => {
-    let wet = 0;
+    let [wet, missing] = [0, 0];
     for (let row = top; row < top + size; row++) {
       for (let i = row * columns + left; i < row * columns + left + size; i++) {
         const value = values[codes[i]];
-        if (Number.isNaN(value)) return -1;
+        if (Number.isNaN(value) && ++missing > missingMax) return -1;
         if (value >= wetFrom) wet++;
       }
     }
     return wet;
+  });
+}
+
+/** Pixels of each tile that `values` maps to a number. */
+export function observedPixels(
+  { codes, columns }: RadarFrame,
+  tiles: readonly Tile[],
+  size: number,
+  values: Float32Array,
+): Int32Array {
+  return Int32Array.from(tiles, ({ top, left }) => {
+    let observed = 0;
+    for (let row = top; row < top + size; row++) {
+      for (let i = row * columns + left; i < row * columns + left + size; i++) {
+        if (!Number.isNaN(values[codes[i]])) observed++;
+      }
+    }
+    return observed;
   });
 }
 

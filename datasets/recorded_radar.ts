@@ -1,7 +1,7 @@
 /**
  * Radar composites of a folder as many sequences: the area is cut into a grid of tiles, and a
  * sequence is a tile for as long as scans follow each other without a gap and the tile is observed
- * in full. One composite covers a whole country, so even a few hours make hundreds of streams.
+ * in full, or as much as is asked for. One composite covers a whole country, so even a few hours make hundreds of streams.
  *
  * Opening decodes every file once, in the decode worker: that finds the observed tiles, and a
  * broken file stops a run before it starts, or counts as a gap in time.
@@ -18,7 +18,7 @@ import { listRadarScans, type RadarScan } from "./radar_folder.ts";
 import { type RadarFrame, type RadarProduct, valuesOfCodes } from "./radar_frame.ts";
 import { radarUnit, valueOfRainRate } from "./radar_scale.ts";
 import { type RadarSplitOptions, splitRuns, type TileRun } from "./radar_splits.ts";
-import { cutTile, tileGrid, wetPixels } from "./radar_tiles.ts";
+import { cutTile, observedPixels, tileGrid, wetPixels } from "./radar_tiles.ts";
 import type { RainDataset } from "./rain_dataset.ts";
 import { requestedEntry } from "./requested_entry.ts";
 import { minutesText, scanInterval, scanRuns } from "./scan_times.ts";
@@ -42,6 +42,11 @@ export interface RecordedRadarOptions extends RadarSplitOptions {
    * @default {0}
    */
   readonly wetShareMin?: number;
+  /**
+   * A tile is left out of scans that observe a smaller share of its pixels; what is missing is NaN.
+   * @default {1}
+   */
+  readonly observedShareMin?: number;
 }
 
 /** In mm/h. */
@@ -51,7 +56,7 @@ type Frames = ByteLimitedCache<number, RadarFrame>;
 
 /** @throws {DatasetError} if a file is broken or differs from the first, or too few tiles are left */
 export async function openRecordedRadar(options: RecordedRadarOptions): Promise<RainDataset> {
-  const { path, frameSize, cacheBytesMax, onBadFile = "stop" } = options;
+  const { path, frameSize, cacheBytesMax, onBadFile = "stop", observedShareMin = 1 } = options;
   if (!Number.isSafeInteger(frameSize) || frameSize < 1) {
     throw new DatasetError(
       `Cannot cut tiles from "${path}": frameSize must be a whole number of at least 1, ` +
@@ -72,7 +77,8 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
     bytesOf: (frame) => frame.codes.byteLength,
   }, cacheBytesMax);
   try {
-    const survey = await surveyScans(scans, frames, { frameSize, tileStep, onBadFile });
+    const missingMax = Math.floor((1 - observedShareMin) * frameSize ** 2 + 1e-9);
+    const survey = await surveyScans(scans, frames, { frameSize, tileStep, onBadFile, missingMax });
     return datasetOf({ options, scans, frames, survey, close: () => decoder.close() });
   } catch (error) {
     decoder.close();
@@ -91,19 +97,21 @@ interface Survey {
   readonly frameBytes: number;
   /** Why each file that is left out cannot be decoded. */
   readonly failures: readonly string[];
-  /** Each tile that is fully observed in 2 scans that follow each other, and its runs. */
+  /** Each tile that is observed enough in 2 scans that follow each other, and its runs. */
   readonly tiles: readonly (readonly TileRun[])[];
-  /** Share of a run's pixels with rain. */
+  /** Share of a run's observed pixels with rain. */
   wetShare(run: TileRun): number;
 }
 
 async function surveyScans(
   scans: readonly RadarScan[],
   frames: Frames,
-  { frameSize, tileStep, onBadFile }: {
+  { frameSize, tileStep, onBadFile, missingMax }: {
     readonly frameSize: number;
     readonly tileStep: number;
     readonly onBadFile: "stop" | "skip";
+    /** Pixels of a tile that a scan may miss. */
+    readonly missingMax: number;
   },
 ): Promise<Survey> {
   const failures: string[] = [];
@@ -131,10 +139,17 @@ async function surveyScans(
   const wetFrom = valueOfRainRate(wetRate, calibration.relation);
   const nothing = new Int32Array(tiles.length).fill(-1);
   const wet: Int32Array[] = scans.slice(0, firstScan).map(() => nothing);
+  const observed: Int32Array[] = [...wet];
+  const whole = nothing.map(() => frameSize ** 2);
   const reads = scans.slice(firstScan).map((_, index) => () => decode(firstScan + index));
   for await (const frame of prefetch(reads, { aheadMax: decodesAheadMax })) {
     if (frame) checkAlike(frame, first, scans[wet.length].path, scans[firstScan].path);
-    wet.push(frame ? wetPixels(frame, tiles, frameSize, values, wetFrom) : nothing);
+    wet.push(
+      frame ? wetPixels(frame, tiles, frameSize, values, wetFrom, missingMax) : nothing,
+    );
+    observed.push(
+      frame && missingMax > 0 ? observedPixels(frame, tiles, frameSize, values) : whole,
+    );
   }
   const minutes = scans.map((scan) => scan.minutes);
   const intervalMinutes = scanInterval(minutes);
@@ -143,6 +158,10 @@ async function surveyScans(
       .map(({ first, end }) => ({ tile, first, frames: end - first }))
   );
   const indexes = new Map(tiles.map((tile, index) => [tile, index]));
+  const sumOf = (counts: readonly Int32Array[], { tile, first, frames }: TileRun) => {
+    const index = indexes.get(tile)!;
+    return counts.slice(first, first + frames).reduce((sum, scan) => sum + scan[index], 0);
+  };
   return {
     product,
     rows,
@@ -153,11 +172,7 @@ async function surveyScans(
     frameBytes: codes.byteLength,
     failures,
     tiles: runs.filter((tileRuns) => tileRuns.length > 0),
-    wetShare({ tile, first, frames }) {
-      const index = indexes.get(tile)!;
-      const pixels = wet.slice(first, first + frames).reduce((sum, scan) => sum + scan[index], 0);
-      return pixels / (frames * frameSize * frameSize);
-    },
+    wetShare: (run) => sumOf(wet, run) / sumOf(observed, run),
   };
 }
 
@@ -193,6 +208,7 @@ interface Recorded {
 
 function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDataset {
   const { path, frameSize, tileStep = frameSize, cacheBytesMax, wetShareMin = 0 } = options;
+  const { observedShareMin = 1 } = options;
   const size = `${frameSize}x${frameSize}`;
   const { ranges, unit, runsOf } = splitRuns(
     survey.tiles,
@@ -220,14 +236,16 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
     frameShape: [frameSize, frameSize, 1],
     description: `${survey.product} radar composites from ${path}, ${scans.length} scans every ` +
       `${survey.intervalMinutes} min from ${minutesText(scans[0].minutes)} to ` +
-      `${minutesText(scans[scans.length - 1].minutes)} UTC, ${survey.tiles.length} fully ` +
-      `observed tiles of ${size} pixels${tileStep === frameSize ? "" : ` every ${tileStep}`}${
+      `${minutesText(scans[scans.length - 1].minutes)} UTC, ${survey.tiles.length} ` +
+      `${observedShareMin === 1 ? "fully observed " : ""}tiles of ${size} pixels` +
+      `${tileStep === frameSize ? "" : ` every ${tileStep}`}${observedWords(observedShareMin)}${
         wetWords(wetShareMin)
       }, split ${unit} into ` +
       `${counts[0]} for training, ${counts[1]} for validation, ${counts[2]} for test` +
       leftOut(survey.failures),
     unit: radarUnit,
     relation: survey.relation,
+    ...(observedShareMin < 1 && { hasMissing: true }),
     ...(options.split === "time" && {
       composites: {
         rows: survey.rows,
@@ -262,6 +280,12 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
     },
     close,
   };
+}
+
+function observedWords(observedShareMin: number): string {
+  return observedShareMin === 1
+    ? ""
+    : ` of which each scan observes at least ${observedShareMin * 100} %`;
 }
 
 function wetWords(wetShareMin: number): string {

@@ -85,13 +85,17 @@ function datasetOf({ path, frameSize: [rows, width], decoder, split, isByTime }:
   return {
     name: "sevir",
     frameShape: [rows, width, 1],
-    description: `SEVIR vertically integrated liquid from ${path}, ${rows}x${width}, split by ` +
+    description:
+      `SEVIR vertically integrated liquid from ${path}, ${rows}x${width}, 255 as missing, ` +
+      "split by " +
       `${
         isByTime ? "the published dates" : "the order of its files"
       } into ${train.length} events ` +
       `for training, ${validation.length} for validation, ${test.length} for test`,
     unit: "VIL 255",
     eventScale: 255,
+    // Whether any value is would take reading gigabytes.
+    hasMissing: true,
     catalogue: (part) => catalogue[part],
     read(request) {
       requestedEntry(catalogue[request.split], request);

@@ -468,4 +468,34 @@ export const defects: readonly Defect[] = [
     from: 'if (progress.fault !== "") note({ skipped: progress.step });',
     to: "",
   },
+  {
+    what: "partial sums are added from left to right, not along the tree",
+    file: "collective/own_slice.ts",
+    from: "of this.#plan.combinations)",
+    to: "of this.#plan.combinations.map((_, index) => ({ left: 0, right: index + 1 })))",
+  },
+  {
+    what: "the moments change places when they are restored",
+    file: snapshots,
+    from: "trainer.restore(step, parameters, slots);",
+    to: "trainer.restore(step, parameters, slots.toReversed());",
+  },
+  {
+    what: "a trainer counts one step too many once it is restored",
+    file: snapshots,
+    from: "trainer.restore(step, parameters, slots);",
+    to: "trainer.restore(step + 1, parameters, slots);",
+  },
+  {
+    what: "the learning rate that is told is that of the step before",
+    file: training,
+    from: "learningRate: options.learningRate(trainer.step),",
+    to: "learningRate: options.learningRate(trainer.step - 1),",
+  },
+  {
+    what: "the losses of a validation are added as they come",
+    file: "coordinator/validation_losses.ts",
+    from: "workers.flat().sort((a, b) => a.shard - b.shard);",
+    to: "workers.flat();",
+  },
 ];

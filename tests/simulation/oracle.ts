@@ -9,7 +9,13 @@ import type { RunConfiguration } from "../../net/run_configuration.ts";
 import { fingerprint } from "../../worker/fingerprint.ts";
 import type { OpenedRun, RunTrainer } from "../../worker/opened_run.ts";
 import { planTraining } from "../../worker/run_training.ts";
-import { type IsNan, type TinyState, undisturbedTinyRun } from "../support/tiny_run.ts";
+import { adamSlots } from "../support/tiny_adam.ts";
+import {
+  type IsNan,
+  type TinyState,
+  undisturbedTinyRun,
+  undisturbedValidation,
+} from "../support/tiny_run.ts";
 
 export interface Oracle {
   readonly steps: number;
@@ -18,6 +24,8 @@ export interface Oracle {
   skippedSteps(step: number): number[];
   sha256At(step: number): string;
   lossAt(step: number): number;
+  learningRateAt(step: number): number;
+  validationLossAt(step: number): Promise<number>;
   /** What of the step is not finite, in words; empty where it is applied. */
   faultAt(step: number): string;
   /** @returns what is wrong with a trainer that owns these lanes, if anything */
@@ -87,11 +95,15 @@ export async function createOracle(
     finalSha256: end.parametersSha256,
     sha256At: (step) => fingerprint(chain[step].parameters),
     lossAt: (step) => chain[step].loss,
+    learningRateAt: (step) => chain[step].learningRate,
+    validationLossAt: (step) => undisturbedValidation(configuration, chain[step].parameters),
     faultOfTrainer(trainer, lanes) {
       const wanted = at(trainer.step);
       if (!wanted) return `it is at step ${trainer.step} of ${end.step}`;
       if (!isSame(trainer.readParameters(), wanted.parameters)) return "its parameters differ";
-      if (!isSame(trainer.readSlots()[0], wanted.slot)) return "its slot differs";
+      const slots = trainer.readSlots();
+      const other = wanted.slots.findIndex((slot, index) => !isSame(slots[index], slot));
+      if (other >= 0) return `its slot ${trainer.slotNames[other]} differs`;
       const wrong = lanes.filter((lane) =>
         !isSame(trainer.states.readLane(lane), wanted.states[lane])
       );
@@ -102,7 +114,11 @@ export async function createOracle(
       if (!wanted) return `it is of step ${checkpoint.step} of ${end.step}`;
       const vectors = vectorsFromArrays(report, configuration.lanes, checkpoint);
       if (!isSame(vectors.get("parameters")!, wanted.parameters)) return "its parameters differ";
-      if (!isSame(vectors.get("slot/momentum")!, wanted.slot)) return "its slot differs";
+      for (const [index, name] of adamSlots.entries()) {
+        if (!isSame(vectors.get(`slot/${name}`)!, wanted.slots[index])) {
+          return `its slot ${name} differs`;
+        }
+      }
       for (let lane = 0; lane < configuration.lanes; lane++) {
         if (!isSame(vectors.get(`lane/${lane}`)!, wanted.states[lane])) {
           return `its state of lane ${lane} differs`;

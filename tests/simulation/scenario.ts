@@ -4,7 +4,7 @@
  * them at once.
  */
 import { type Random, random } from "../../net/random.ts";
-import type { RunConfiguration } from "../../net/run_configuration.ts";
+import { type RunConfiguration, scheduleNames } from "../../net/run_configuration.ts";
 import { tinyRun } from "../support/tiny_run.ts";
 
 const drawnKinds = [
@@ -142,6 +142,15 @@ export function scenarioOf(seed: number): Scenario {
       waitTimeoutMs: 3_600_000,
     },
   };
+  // Drawn apart, as the flow control is.
+  const training = random(seed, "training");
+  const schedule = scheduleNames[training.integer(scheduleNames.length)];
+  const optimizer = {
+    ...tinyRun.optimizer,
+    learningRate: 0.05 + training.uniform(),
+    schedule,
+    warmupSteps: schedule === "one-cycle" ? 0 : training.integer(12),
+  };
   // What sets a run back needs one that has time left.
   const mishaps = random(seed, "mishaps");
   const isSetBack = (share: number) => mishaps.uniform() < share && !isLong;
@@ -161,7 +170,7 @@ export function scenarioOf(seed: number): Scenario {
   const onNan = passingNan || mishaps.integer(2) === 0 ? "rollback" : "skip";
   return {
     seed,
-    configuration: { ...configuration, onNan },
+    configuration: { ...configuration, optimizer, onNan },
     nans,
     passingNan,
     isLaunched: draw.uniform() < 0.6,

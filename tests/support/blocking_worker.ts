@@ -1,5 +1,5 @@
 /**
- * A worker of a run of exact integers whose event loop stands still once, as in a native call that does
+ * A worker of a run of a few numbers whose event loop stands still once, as in a native call that does
  * not come back: `deno run -A blocking_worker.ts URL NAME STEP MS`, with its login in the environment.
  */
 import { systemClock } from "../../net/clock.ts";

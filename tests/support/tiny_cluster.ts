@@ -1,5 +1,5 @@
 /**
- * A run of exact integers (`tiny_run.ts`) on a real nats-server with the product's permissions:
+ * A run of a few numbers (`tiny_run.ts`) on a real nats-server with the product's permissions:
  * coordinator and workers in this process, each with the login that it has in a run.
  */
 import { openJournal } from "../../coordinator/journal.ts";

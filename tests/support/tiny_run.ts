@@ -1,20 +1,24 @@
 /**
- * A whole run in exact integers, so that thousands of steps take moments and no step can go wrong
- * unseen: every frame, reset, earlier window, parameter and step number reaches the final weights,
- * through numbers that float32 holds exactly. A step that is lost, repeated or out of order, a lane
- * with another's state or a gradient of another step changes the SHA-256.
+ * A whole run in a few numbers, so that thousands of steps take moments and no step can go wrong
+ * unseen: every frame, reset, earlier window, parameter, moment, learning rate and step number reaches
+ * the final weights. A step that is lost, repeated or out of order, a lane with another's state, a
+ * gradient of another step or a sum in another order changes the SHA-256.
  */
 import type { AllReduce } from "../../collective/reduction.ts";
 import type { Dataset, ReadRequest, Split } from "../../datasets/dataset.ts";
 import { planEpoch } from "../../datasets/plan.ts";
 import type { WindowShape } from "../../datasets/window_shape.ts";
 import { defaultRun } from "../../launch/run_flags.ts";
+import { buildSchedule } from "../../models/schedules.ts";
 import { type Clock, delay } from "../../net/clock.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 import { fingerprint } from "../../worker/fingerprint.ts";
 import type { OpenedRun, RunTrainer, ShardLoss } from "../../worker/opened_run.ts";
 import { planTraining } from "../../worker/run_training.ts";
+import { trainingSteps } from "../../worker/training_span.ts";
 import { readWindows, type WindowBatch } from "../../worker/window_batch.ts";
+import { treeSum } from "./gradients.ts";
+import { type AdamSlots, adamSlots, adamUpdate, learningRates } from "./tiny_adam.ts";
 
 /** Two epochs of 10 steps, more or less, on six lanes in six shards. */
 export const tinyRun: RunConfiguration = {
@@ -58,8 +62,9 @@ const nanElement = 3;
 const reducedElements = parameterCount + 2;
 const stateShapes = [{ name: "hidden", shape: [1, 2, 2] }] as const;
 const stateSize = 4;
-/** Primes: sums over a thousand lanes stay far below 2 ** 24, where float32 is exact. */
-const [stateModulus, gradientModulus, slotModulus, parameterModulus] = [251, 97, 1009, 8191];
+const [stateModulus, gradientModulus] = [251, 97];
+/** Lanes' gradients differ in size, so that the order of additions shows in the last bits of a sum. */
+const [laneScale, laneScales] = [5, 4];
 
 const lengths: Readonly<Record<Split, readonly number[]>> = {
   train: [7, 12, 4, 9, 5, 1, 8, 11, 6, 17, 3, 14, 10, 6, 21, 9, 13, 2, 8, 19],
@@ -76,9 +81,13 @@ export function openTinyRun(
   const dataset = tinyDataset();
   const window = tinyWindow(configuration);
   const lanesPerShard = configuration.lanes / configuration.shards;
+  const schedule = buildSchedule(
+    configuration.optimizer,
+    trainingSteps(configuration, dataset, window),
+  );
   return {
     report: {
-      engine: "integers",
+      engine: "tiny",
       engineVersion: "1",
       device: "none",
       precision: configuration.precision,
@@ -88,12 +97,12 @@ export function openTinyRun(
       frameShape: [...frameShape],
       parameters: parameterShapes.map(({ name, shape }) => ({ name, shape: [...shape] })),
       states: stateShapes.map(({ name, shape }) => ({ name, shape: [...shape] })),
-      slots: ["momentum"],
+      slots: [...adamSlots],
     },
     reducedElements,
     dataset,
     window,
-    learningRate: () => 1,
+    learningRate: schedule,
     createTrainer(shards, allReduce) {
       const trainer = createTinyTrainer(configuration, shards, allReduce, async (step, shard) => {
         onShard(step, shard);
@@ -101,7 +110,8 @@ export function openTinyRun(
       });
       return {
         trainer,
-        evaluate: (isGivenUp) => evaluateTiny(configuration, dataset, trainer, shards, isGivenUp),
+        evaluate: (isGivenUp) =>
+          evaluateTiny(configuration, dataset, trainer.readParameters(), shards, isGivenUp),
         samples() {
           const [frames, firstPredicted] = [3, 1];
           const truth = new Float32Array(frames * frameValues).fill(0.5);
@@ -129,7 +139,7 @@ export function openTinyRun(
     );
     let step = 0;
     let parameters = initialParameters(seed);
-    let slot: Float32Array = new Float32Array(parameterCount);
+    let slots = noSlots();
     return {
       states: {
         readLane(lane) {
@@ -147,7 +157,7 @@ export function openTinyRun(
       get step() {
         return step;
       },
-      slotNames: ["momentum"],
+      slotNames: adamSlots,
       errorsPerPrediction: frameValues,
       async trainStep(next, stop) {
         const reduction = allReduce.begin(step + 1);
@@ -169,15 +179,17 @@ export function openTinyRun(
         step++;
         const report = { loss: total[parameterCount], stop: total[parameterCount + 1] > 0 };
         if (Number.isNaN(total[nanElement])) return { ...report, fault: nanFault, lanesReset: [] };
-        [parameters, slot] = update(parameters, slot, total, step);
+        const gradient = total.subarray(0, parameterCount);
+        const at = { step, learningRate: schedule(step) };
+        ({ parameters, slots } = adamUpdate(parameters, slots, gradient, at));
         return report;
       },
       readParameters: () => parameters.slice(),
-      readSlots: () => [slot.slice()],
-      restore(restoredStep, restoredParameters, [restoredSlot]) {
+      readSlots: () => slots.map((slot) => slot.slice()),
+      restore(restoredStep, restoredParameters, [m, v]) {
         step = restoredStep;
         parameters = restoredParameters.slice();
-        slot = restoredSlot.slice();
+        slots = [m.slice(), v.slice()];
       },
       dispose() {},
     };
@@ -191,8 +203,9 @@ export interface TinyState {
   readonly loss: number;
   /** What was not finite, so that nothing of it was applied; empty where all was. */
   readonly fault: string;
+  readonly learningRate: number;
   readonly parameters: Float32Array;
-  readonly slot: Float32Array;
+  readonly slots: AdamSlots;
   /** By lane. */
   readonly states: readonly Float32Array[];
 }
@@ -206,33 +219,63 @@ export async function undisturbedTinyRun(
   onStep: (state: TinyState) => void = () => {},
   isNan: IsNan = never,
 ): Promise<{ step: number; parametersSha256: string }> {
-  const { lanes, epochs, steps, seed } = configuration;
+  const { lanes, shards, epochs, steps, seed } = configuration;
   const [dataset, window] = [tinyDataset(), tinyWindow(configuration)];
+  const rates = learningRates(
+    configuration.optimizer,
+    trainingSteps(configuration, dataset, window),
+  );
   let parameters = initialParameters(seed);
-  let slot: Float32Array = new Float32Array(parameterCount);
+  let slots = noSlots();
   const states = Array.from({ length: lanes }, (): Float32Array => new Float32Array(stateSize));
   let step = 0;
-  onStep({ step, loss: 0, fault: "", parameters, slot, states: [...states] });
+  const tell = (loss: number, fault: string) => {
+    const learningRate = rates[step - 1] ?? 0;
+    onStep({ step, loss, fault, learningRate, parameters, slots, states: [...states] });
+  };
+  tell(0, "");
   for (let epoch = 0; epoch < (epochs ?? Infinity); epoch++) {
     const plan = planTraining({ configuration, dataset, window }, epoch);
     for (let planStep = 0; planStep < plan.steps; planStep++) {
       if (step === steps) break;
-      const total = new Float32Array(reducedElements);
+      const sums = Array.from({ length: shards }, () => new Float32Array(reducedElements));
       for (let lane = 0; lane < lanes; lane++) {
         const source = { dataset, split: "train", epoch, plan, window, lanesPerShard: 1 } as const;
         const batch = await readWindows(source, planStep, lane, 1);
         states[lane] = advance(states[lane], parameters, batch, 0, window);
-        addGradient(total, states[lane], parameters, { batch, row: 0, lane, window });
-        if (isNan(step + 1, lane)) total[nanElement] = NaN;
+        const sum = sums[Math.floor(lane / (lanes / shards))];
+        addGradient(sum, states[lane], parameters, { batch, row: 0, lane, window });
+        if (isNan(step + 1, lane)) sum[nanElement] = NaN;
       }
+      const total = treeSum(sums);
       step++;
       const fault = Number.isNaN(total[nanElement]) ? nanFault : "";
-      if (fault === "") [parameters, slot] = update(parameters, slot, total, step);
-      onStep({ step, loss: total[parameterCount], fault, parameters, slot, states: [...states] });
+      if (fault === "") {
+        const gradient = total.subarray(0, parameterCount);
+        const at = { step, learningRate: rates[step - 1] };
+        ({ parameters, slots } = adamUpdate(parameters, slots, gradient, at));
+      }
+      tell(total[parameterCount], fault);
     }
     if (step === steps) break;
   }
   return { step, parametersSha256: fingerprint(parameters) };
+}
+
+/** The validation loss of these parameters, the sums of the shards added in their order. */
+export async function undisturbedValidation(
+  configuration: RunConfiguration,
+  parameters: Float32Array,
+): Promise<number> {
+  const shards = Array.from({ length: configuration.shards }, (_, shard) => shard);
+  let [lossSum, weightSum] = [0, 0];
+  for (
+    const of of await evaluateTiny(configuration, tinyDataset(), parameters, shards, () => false)
+  ) {
+    lossSum += of.lossSum;
+    weightSum += of.weightSum;
+  }
+  return lossSum / weightSum;
 }
 
 function tinyWindow({ windowFrames }: RunConfiguration): WindowShape {
@@ -246,9 +289,9 @@ function tinyWindow({ windowFrames }: RunConfiguration): WindowShape {
 
 function tinyDataset(): Dataset {
   return {
-    name: "integers",
+    name: "tiny",
     frameShape,
-    description: "Integers",
+    description: "A few numbers",
     unit: "nothing",
     catalogue: (split) =>
       lengths[split].map((frames, index) => ({ id: `${split}/${index}`, frames })),
@@ -302,28 +345,23 @@ function addGradient(
   const counted = weights.subarray(row * window.predictions, (row + 1) * window.predictions)
     .filter((weight) => weight > 0).length;
   const target = frames[((row + 1) * window.frames - 1) * frameValues];
+  const scale = laneScale ** (lane % laneScales) / 7;
   for (let i = 0; i < parameterCount; i++) {
     const term = state[i % stateSize] * (i + 1) + parameters[i] * (lane + 1) + 3 * counted + target;
-    sum[i] += term % gradientModulus;
+    sum[i] += (term % gradientModulus - gradientModulus / 2) * scale;
   }
-  sum[parameterCount] += state[0];
+  sum[parameterCount] += state[0] * scale;
 }
 
-function update(
-  parameters: Float32Array,
-  slot: Float32Array,
-  gradient: Float32Array,
-  step: number,
-): [Float32Array, Float32Array] {
-  const newSlot = slot.map((value, i) => (value * 3 + gradient[i] + step) % slotModulus);
-  return [parameters.map((value, i) => (value * 5 + newSlot[i]) % parameterModulus), newSlot];
+function noSlots(): AdamSlots {
+  return [new Float32Array(parameterCount), new Float32Array(parameterCount)];
 }
 
 /** Sums over the validation split; they depend on the parameters alone, whoever owns the shards. */
 async function evaluateTiny(
   { lanes, shards: shardCount }: RunConfiguration,
   dataset: Dataset,
-  trainer: RunTrainer,
+  parameters: Float32Array,
   shards: readonly number[],
   isGivenUp: () => boolean,
 ): Promise<ShardLoss[]> {
@@ -332,7 +370,6 @@ async function evaluateTiny(
   const sequences = dataset.catalogue("validation", 0);
   const plan = planEpoch({ sequences, window, lanes, seed: 0, epoch: 0, shuffle: false });
   const source = { dataset, split: "validation", epoch: 0, plan, window, lanesPerShard } as const;
-  const parameters = trainer.readParameters();
   const losses: ShardLoss[] = [];
   for (const shard of shards) {
     const sum = { shard, lossSum: 0, persistenceSum: 0, weightSum: 0 };
@@ -340,7 +377,8 @@ async function evaluateTiny(
       if (isGivenUp()) return [];
       const { frames, weights } = await readWindows(source, step, shard, 1);
       frames.forEach((value, index) => {
-        sum.lossSum += (value * parameters[index % parameterCount]) % 23;
+        // Thirds, so that the order of additions shows.
+        sum.lossSum += (value * parameters[index % parameterCount]) % 23 / 3;
         sum.persistenceSum += value;
       });
       sum.weightSum += weights.reduce((total, weight) => total + weight, 0);

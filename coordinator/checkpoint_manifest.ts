@@ -3,6 +3,8 @@
  * configuration, and the length and SHA-256 of every file. Its last member hashes all the text
  * before it, so that a flipped byte in the manifest is found as surely as one in the files.
  */
+import { parseJson } from "../net/strict_json.ts";
+
 export type JsonValue =
   | null
   | boolean
@@ -53,6 +55,8 @@ export class CheckpointError extends Error {
 export const MANIFEST_BYTES_MAX = 1 << 20;
 const FORMAT = "lockstep-checkpoint";
 const FORMAT_VERSION = 1;
+/** No run has as many steps, no file as many bytes. */
+const COUNT_MAX = 2 ** 46;
 const HEX_SHA256 = /^[0-9a-f]{64}$/;
 const FILE_NAME = /^[A-Za-z0-9_-]{1,64}(\.[A-Za-z0-9_-]{1,32})+$/;
 
@@ -91,9 +95,9 @@ export async function decodeManifest(bytes: Uint8Array): Promise<Manifest> {
   }
   let content: unknown;
   try {
-    content = JSON.parse(text);
+    content = parseJson(text);
   } catch (cause) {
-    throw new CheckpointError("it is damaged: not JSON", { cause });
+    throw new CheckpointError(`it is damaged: ${(cause as Error).message}`, { cause });
   }
   return validate(content, "manifestSha256");
 }
@@ -194,7 +198,7 @@ function isHash(value: unknown): boolean {
 }
 
 function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
+  return Number.isSafeInteger(value) && Number(value) >= 0 && Number(value) <= COUNT_MAX;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

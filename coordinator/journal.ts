@@ -5,6 +5,8 @@
  * repeats the number.
  */
 import { dirname } from "node:path";
+import { array, integer, SchemaError, string } from "../net/schema.ts";
+import { parseJson } from "../net/strict_json.ts";
 
 export interface JournalEntry {
   readonly generation: number;
@@ -73,7 +75,8 @@ export const diskJournal: JournalDisk = {
 /**
  * Opens the journal at `path`, and creates it where there is none. A last line that is torn was never
  * announced; it is dropped, and so is its number.
- * @throws {Error} where an earlier line is damaged: which numbers were given is not known then
+ * @throws {Error} naming the line, where an earlier one is damaged or any holds what no coordinator
+ * writes: which numbers were given is not known then
  */
 export function openJournal(path: string, disk: JournalDisk = diskJournal): Journal {
   const found = readEntries(path, disk.read(path) ?? new Uint8Array(0));
@@ -127,34 +130,55 @@ function readEntries(path: string, content: Uint8Array): Known & { bytes: number
   let start = 0;
   for (let line = 1; start < content.length; line++) {
     const end = content.indexOf(newline, start);
-    const given = end < 0 ? undefined : entryOf(content.subarray(start, end));
+    const given = end < 0 ? undefined : objectOf(content.subarray(start, end));
     if (given === undefined) {
       const isLast = end < 0 || end === content.length - 1;
       if (isLast) return { ...newest, generation: newest.generation + 1, bytes: start };
+      throw new Error(`Cannot go on from ${path}: line ${line} is damaged; ${remedy}`);
+    }
+    try {
+      newest = after(newest, entryOf(given, newest.generation));
+    } catch (cause) {
+      const why = (cause as Error).message.replace(/^Cannot accept /, () => "");
       throw new Error(
-        `Cannot go on from ${path}: line ${line} is damaged; move the file away once no worker of ` +
-          "this run is left",
+        `Cannot go on from ${path}: line ${line} is no line of a coordinator: ${why}; ${remedy}`,
+        { cause },
       );
     }
-    newest = after(newest, given);
     start = end + 1;
   }
   return { ...newest, bytes: start };
 }
 
-function entryOf(line: Uint8Array): JournalEntry | undefined {
+const remedy = "move the file away once no worker of this run is left";
+
+/** Undefined where the line is torn. */
+function objectOf(line: Uint8Array): object | undefined {
   try {
-    const entry = JSON.parse(new TextDecoder().decode(line)) as Partial<JournalEntry>;
-    const { generation, members, step, restarts, skipped } = entry;
-    if (!Number.isSafeInteger(generation)) return undefined;
-    return {
-      generation: generation!,
-      members: Array.isArray(members) ? members : [],
-      step: Number.isSafeInteger(step) ? step! : 0,
-      restarts: Number.isSafeInteger(restarts) ? restarts! : 0,
-      skipped: Number.isSafeInteger(skipped) ? skipped : undefined,
-    };
+    const value = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(line));
+    return typeof value === "object" && value !== null ? value : undefined;
   } catch {
     return undefined;
   }
+}
+
+const countMax = 2 ** 40;
+const count = integer({ min: 0, max: countMax });
+const membersSchema = array(string({ lengthMax: 64 }), { lengthMax: 4096 });
+
+/** @throws {SchemaError} naming the number that no coordinator wrote */
+function entryOf(line: Partial<JournalEntry>, generationMin: number): JournalEntry {
+  const generation = integer({ min: Math.max(1, generationMin), max: countMax })
+    .check(line.generation, "generation");
+  const { members = [], step = 0, restarts = 0, skipped } = line;
+  const names = membersSchema.check(members, "members");
+  const twice = names.find((name, index) => names.indexOf(name) < index);
+  if (twice !== undefined) throw new SchemaError(`members: ${JSON.stringify(twice)} stands twice`);
+  return {
+    generation,
+    members: names,
+    step: count.check(step, "step"),
+    restarts: count.check(restarts, "restarts"),
+    skipped: skipped === undefined ? undefined : count.check(skipped, "skipped"),
+  };
 }

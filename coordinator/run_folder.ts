@@ -3,6 +3,7 @@
  * run goes on only under the configuration it was started with, and never starts over its own
  * checkpoints; both mistakes would quietly cost days of computing.
  */
+import { parseJson } from "../net/strict_json.ts";
 import type { SavedCheckpoint } from "./checkpoint.ts";
 import { latestCheckpoint, listCheckpoints, recoverCheckpoints } from "./checkpoint_folder.ts";
 import { assertJson, CheckpointError, type JsonValue } from "./checkpoint_manifest.ts";
@@ -99,7 +100,7 @@ async function recordedSource(fileSystem: FileSystem, path: string): Promise<str
   if (await fileSystem.entry(file) === undefined) return undefined;
   const text = new TextDecoder().decode(await fileSystem.readFile(file));
   try {
-    const source: unknown = JSON.parse(text)?.modelSource;
+    const source: unknown = (parseJson(text) as Partial<RunRecord> | null)?.modelSource;
     return typeof source === "string" ? source : undefined;
   } catch {
     return undefined;

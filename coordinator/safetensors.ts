@@ -7,6 +7,7 @@
  * Arrays are written in the caller's order without gaps, so the data of a file of parameters is
  * exactly what `parametersSha256` hashes. Format: https://huggingface.co/docs/safetensors.
  */
+import { parseJson } from "../net/strict_json.ts";
 export interface NamedArray {
   /** `A-Z a-z 0-9 . _ / -`, without ".." and no leading "__", at most 128 characters. */
   readonly name: string;
@@ -126,9 +127,9 @@ interface HeaderEntry {
 function parseHeader(bytes: Uint8Array): { name: string; entry: HeaderEntry }[] {
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    header = parseJson(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
   } catch (cause) {
-    throw new SafetensorsError("The header is not JSON", { cause });
+    throw new SafetensorsError(`The header is not JSON: ${(cause as Error).message}`, { cause });
   }
   if (!isRecord(header)) throw new SafetensorsError("The header is not a JSON object");
   const entries: { name: string; entry: HeaderEntry }[] = [];

@@ -2,6 +2,7 @@
  * How a worker finds its run: broker, run name and login in one small file, written beside the run
  * for its owner's eyes only, so that no secret is ever on a command line.
  */
+import { parseJson } from "../net/strict_json.ts";
 import { UsageError } from "./flags.ts";
 
 export interface Connection {
@@ -32,7 +33,7 @@ export async function writeConnection(path: string, connection: Connection): Pro
 export async function readConnection(path: string): Promise<Connection> {
   let value: unknown;
   try {
-    value = JSON.parse(await Deno.readTextFile(path));
+    value = parseJson(await Deno.readTextFile(path));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`Cannot read connection file ${path}: ${why}`, { cause });

@@ -1,5 +1,7 @@
 /** What a message about a run that ended early adds, so that its reader can go on with it. */
+import type { RunRecord } from "../coordinator/run_folder.ts";
 import { readRunConfiguration } from "../net/configuration_schema.ts";
+import { parseJson } from "../net/strict_json.ts";
 import { modelFlag } from "./named_model.ts";
 import { shellWord } from "./shell_word.ts";
 import { usefulCheckpoints } from "./untrained_run.ts";
@@ -25,8 +27,8 @@ export async function resumeHint(out: string): Promise<string> {
 /** The `--model` that goes with it, where the run has a module of one's own. */
 async function modelOf(out: string): Promise<string> {
   try {
-    const { configuration } = JSON.parse(await Deno.readTextFile(`${out}/run.json`));
-    return modelFlag(readRunConfiguration(configuration, "run.json").model);
+    const record = parseJson(await Deno.readTextFile(`${out}/run.json`)) as Partial<RunRecord>;
+    return modelFlag(readRunConfiguration(record.configuration, "run.json").model);
   } catch {
     return "";
   }

@@ -3,6 +3,7 @@
  * resumes, and under which configuration.
  */
 import { resolve } from "node:path";
+import type { RunRecord } from "../coordinator/run_folder.ts";
 import { digitSize } from "../datasets/mnist_digits.ts";
 import { datasetOptions } from "../datasets/open_dataset.ts";
 import { locateTensorFlow } from "../engine/tensorflow/locate.ts";
@@ -15,6 +16,7 @@ import {
   modelTitle,
   type RunConfiguration,
 } from "../net/run_configuration.ts";
+import { parseJson } from "../net/strict_json.ts";
 import {
   flagsFromObject,
   type FlagTable,
@@ -24,6 +26,7 @@ import {
 } from "./flags.ts";
 import { checkIdleFlags } from "./idle_flags.ts";
 import { findInitialWeights, initFlag } from "./initial_weights.ts";
+import { refuseLinksOut } from "./links_out.ts";
 import { namedModel } from "./named_model.ts";
 import { configureRun, defaultRun, runFlags, shardsWarning } from "./run_flags.ts";
 import { shellWord } from "./shell_word.ts";
@@ -63,7 +66,7 @@ export async function readFlags(args: readonly string[], table: FlagTable): Prom
   if (typeof given.config !== "string") return given;
   let object: unknown;
   try {
-    object = JSON.parse(await Deno.readTextFile(given.config));
+    object = parseJson(await Deno.readTextFile(given.config));
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`Cannot read --config ${given.config}: ${why}`, { cause });
@@ -110,6 +113,7 @@ export async function requestRun(given: GivenFlags): Promise<RunRequest> {
   const { engine: wanted, ...flags } = given;
   const resume = given.resume === true;
   const out = given.out as string | undefined ?? (resume ? await newestRun() : undefined);
+  if (out !== undefined) refuseLinksOut(out);
   const { configuration: saved, modelSource: savedSource } = resume
     ? await savedRun(out!)
     : { configuration: undefined, modelSource: undefined };
@@ -256,7 +260,9 @@ async function savedRun(
   out: string,
 ): Promise<{ configuration: RunConfiguration; modelSource: string | undefined }> {
   try {
-    const record = JSON.parse(await Deno.readTextFile(`${out}/run.json`));
+    const record = parseJson(await Deno.readTextFile(`${out}/run.json`)) as
+      | Partial<RunRecord>
+      | null;
     if (!record?.configuration) throw new Error("run.json holds no configuration");
     const configuration = readRunConfiguration(record.configuration, "run.json");
     const found: unknown = configuration.model.source ?? record.modelSource;

@@ -29,6 +29,7 @@ import {
 } from "../net/run_configuration.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import { checkIdleFlags } from "./idle_flags.ts";
+import { refuseLinksOut } from "./links_out.ts";
 import { namedModel } from "./named_model.ts";
 import { absolutePaths, runFlags, sequenceCounts } from "./run_flags.ts";
 import { newestRun } from "./run_options.ts";
@@ -280,6 +281,7 @@ async function findCheckpoint(
   options: TrainedOptions,
 ): Promise<{ path: string; checkpoint: SavedCheckpoint }> {
   const folder = options.run.replace(/\/+$/, "");
+  refuseLinksOut(folder.replace(/\/checkpoints\/[^/]+$/, ""));
   if (await diskFileSystem.entry(`${folder}/manifest.json`) !== undefined) {
     return { path: folder, checkpoint: await readCheckpoint(diskFileSystem, folder) };
   }

@@ -3,6 +3,7 @@
  * follow it and a crash costs at most the line being written. A resumed run first drops what the
  * lost steps had written: every step stands in the file once.
  */
+import { parseJson } from "../net/strict_json.ts";
 export interface MetricsLine {
   /** Optimizer steps done when the line was written. */
   readonly step: number;
@@ -146,17 +147,18 @@ export async function readMetrics(path: string): Promise<MetricsLine[]> {
 function parseLine(text: string, path: string, number: number): MetricsLine {
   let line: unknown;
   try {
-    line = JSON.parse(text);
+    line = parseJson(text);
   } catch {
     // Told below, like any other value that is not a line.
   }
   if (
-    typeof line === "object" && line !== null && "step" in line && typeof line.step === "number"
+    typeof line === "object" && line !== null && "step" in line &&
+    Number.isSafeInteger(line.step) && Number(line.step) >= 0
   ) {
     return line as MetricsLine;
   }
   throw new SyntaxError(
-    `Cannot read line ${number} of "${path}": expected a JSON object with a number "step", ` +
+    `Cannot read line ${number} of "${path}": expected a JSON object with a whole "step", ` +
       `received ${text.slice(0, 80)}; move the file away to go on without its history`,
   );
 }

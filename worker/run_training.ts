@@ -107,6 +107,7 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
   while (position.epoch < epochsMax && position.step < stepsMax) {
     await options.dataset.catalogueInTurns?.("train", position.epoch, pause);
     const plan = await planEpochInTurns(planOptions(options, position.epoch), pause);
+    if (position.planStep > plan.steps) throw new Error(beyondPlan(position, plan.steps));
     const windows = readAhead(options, plan, position, pause);
     try {
       for (let planStep = position.planStep; planStep < plan.steps; planStep++) {
@@ -157,6 +158,12 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
     await hooks.snapshot(position, true, tally);
   }
   return { reason: "done", position };
+}
+
+/** A checkpoint that says so is of other data, or was written by nobody who trains. */
+function beyondPlan({ step, epoch, planStep }: Position, steps: number): string {
+  return `Cannot go on from step ${step}: it stands at step ${planStep} of epoch ${epoch}, whose plan ` +
+    `has ${steps}; go on from another checkpoint`;
 }
 
 /**

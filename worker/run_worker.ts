@@ -31,6 +31,7 @@ import {
   GenerationEndedError,
   RunEndedError,
 } from "./coordinator_client.ts";
+import { parseJson } from "../net/strict_json.ts";
 import { fingerprint } from "./fingerprint.ts";
 import type { GenerationTrainer, OpenedRun, SequencePrediction } from "./opened_run.ts";
 import type { Position } from "./position.ts";
@@ -121,7 +122,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
             "Cannot go on: the coordinator came back with another configuration; start this worker anew",
           );
         }
-        const configuration = readRunConfiguration(JSON.parse(text), "the coordinator's answer");
+        const configuration = readRunConfiguration(parseJson(text), "the coordinator's answer");
         opened ??= { text, run: await options.open(configuration, clock) };
         await client.ready(opened.run.report, configuration.membership.heartbeatMs);
         void options.leave?.then(leave);

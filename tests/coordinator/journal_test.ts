@@ -154,7 +154,7 @@ Deno.test("openJournal knows what became known between two generations", () => {
 });
 
 Deno.test("openJournal does not guess where an earlier line is damaged", () => {
-  for (const damaged of ["garbage", '{"generation":"2"}', '{"members":[]}', "\u0000\u0000", ""]) {
+  for (const damaged of ["garbage", "2", '{"generation":', "\u0000\u0000", ""]) {
     const disk = new MemoryDisk();
     const lines = [JSON.stringify(entry(1)), damaged, JSON.stringify(entry(3)), ""];
     disk.bytes = [...new TextEncoder().encode(lines.join("\n"))];
@@ -163,4 +163,43 @@ Deno.test("openJournal does not guess where an earlier line is damaged", () => {
         "once no worker of this run is left",
     });
   }
+});
+
+Deno.test("openJournal refuses numbers that no coordinator writes, and names line and field", () => {
+  const impossible: readonly [line: string, why: string][] = [
+    ['{"generation":"2"}', "generation: expected an integer"],
+    ['{"members":[]}', "generation: expected an integer"],
+    ['{"generation":1e308}', "generation: expected an integer"],
+    ['{"generation":1e15}', "generation: expected an integer from 1 to 1099511627776"],
+    ['{"generation":-1}', "generation: expected an integer from 1"],
+    ['{"generation":2,"step":-1}', "step: expected an integer from 0"],
+    ['{"generation":2,"step":1e12,"restarts":2.5}', "restarts: expected an integer"],
+    ['{"generation":2,"restarts":1e300}', "restarts: expected an integer"],
+    ['{"generation":2,"skipped":-3}', "skipped: expected an integer from 0"],
+    ['{"generation":2,"step":null}', "step: expected an integer"],
+    ['{"generation":2,"members":["w0","w1","w0"]}', 'members: "w0" stands twice'],
+    ['{"generation":2,"members":[7]}', "members\\[0\\]: expected a string"],
+    ['{"generation":2,"members":"w0"}', "members: expected a list"],
+  ];
+  for (const [line, why] of impossible) {
+    // In the middle and at the end: a line that is whole was not torn.
+    for (const rest of [[JSON.stringify(entry(3)), ""], [""]]) {
+      const disk = new MemoryDisk();
+      const lines = [JSON.stringify(entry(1)), line, ...rest];
+      disk.bytes = [...new TextEncoder().encode(lines.join("\n"))];
+      const before = [...disk.bytes];
+      assert.throws(() => openJournal("runs/a/journal.jsonl", disk), (error: Error) => {
+        const start =
+          "^Cannot go on from runs/a/journal\\.jsonl: line 2 is no line of a coordinator: ";
+        assert.match(error.message, new RegExp(start + why));
+        assert.match(error.message, /; move the file away once no worker of this run is left$/);
+        return true;
+      });
+      assert.deepEqual(disk.bytes, before, "a refused journal is left as it was");
+    }
+  }
+  const disk = new MemoryDisk();
+  const lines = [entry(1), entry(4), entry(3)].map((each) => JSON.stringify(each) + "\n");
+  disk.bytes = [...new TextEncoder().encode(lines.join(""))];
+  assert.throws(() => openJournal("j", disk), /line 3 is no line .*: generation: .* from 4 to/);
 });

@@ -177,6 +177,26 @@ Deno.test("resolveRun --resume takes nothing of run.json unchecked, and no modul
         "Cannot resume a: run.json holds an unusable configuration.model.filters: expected " +
         'a list, got "16"; mend it, or use the version of Lockstep that wrote it',
     });
+    const impossible: readonly [string, RegExp][] = [
+      ['"lanes":12.5', /configuration\.lanes: expected an integer/],
+      ['"seed":-1', /configuration\.seed: expected an integer from 0/],
+      ['"steps":1e308', /configuration\.steps: expected an integer/],
+      ['"learningRate":1e999', /configuration\.optimizer\.learningRate: expected a finite number/],
+      ['"seed":1,"seed":2', /it has two members "seed"/],
+      [`"options":{"a":${"[".repeat(99)}`, /it nests deeper than 32/],
+    ];
+    for (const [members, why] of impossible) {
+      const text = JSON.stringify({ configuration: defaultRun });
+      const [name] = members.split(":");
+      await Deno.writeTextFile("a/run.json", text.replace(RegExp(`${name}:[^,}]*`), () => members));
+      await assert.rejects(resolve("--resume --out a"), { name: "UsageError", message: why });
+    }
+    await save({});
+    await Deno.symlink("/", "a/checkpoints");
+    await assert.rejects(resolve("--resume --out a"), {
+      message: /^Cannot use run folder a: checkpoints in it is a link to \/, out of the folder/,
+    });
+    await Deno.remove("a/checkpoints");
     const name = `${Deno.cwd()}/mine.ts`;
     const source = "0123456789abcdef".repeat(4);
     for (const model of [{ name }, { name, source }]) {

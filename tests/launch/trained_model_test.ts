@@ -116,6 +116,27 @@ Deno.test("of a checkpoint without a hash, the module that the user names is tak
     );
   }));
 
+Deno.test("openTrained follows no link out of the run's folder, to read nor to write", () =>
+  withCheckpoint(async ({ folder, save }) => {
+    await save({ model: defaultRun.model });
+    const outside = await Deno.realPath(await Deno.makeTempDir());
+    try {
+      for (const place of ["predictions", "checkpoints/step-000009"]) {
+        await Deno.symlink(outside, `${folder}/${place}`);
+        for (const run of [folder, `${folder}/`, `${folder}/checkpoints/step-000001`]) {
+          await assert.rejects(openTrained({ run, engine: "wasm" }), {
+            name: "UsageError",
+            message: `Cannot use run folder ${folder}: ${place} in it is a link to ${outside}, ` +
+              "out of the folder; remove it, or put the file itself there",
+          });
+        }
+        await Deno.remove(`${folder}/${place}`);
+      }
+    } finally {
+      await Deno.remove(outside);
+    }
+  }));
+
 Deno.test("a checkpoint whose configuration cannot be used is refused by path and field", () =>
   withCheckpoint(async ({ folder, save }) => {
     await save({ model: defaultRun.model, lanes: "12" });

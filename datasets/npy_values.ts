@@ -1,32 +1,67 @@
 /**
- * Items of NumPy's types as float32: whole numbers as shares of their largest, as pictures of as many
- * bits are read, and floats as they are.
+ * Items of NumPy's types, little-endian, as numbers: as they are, or as float32 with the whole numbers
+ * of pictures as shares of their largest.
  */
 import { greyValues } from "./grey_values.ts";
-import type { NpyType } from "./npy.ts";
+
+/** By NumPy's names, with the bytes of each item. */
+export const npyTypes = {
+  bool: 1,
+  uint8: 1,
+  uint16: 2,
+  uint32: 4,
+  uint64: 8,
+  int8: 1,
+  int16: 2,
+  int32: 4,
+  int64: 8,
+  float16: 2,
+  float32: 4,
+  float64: 8,
+} as const;
+export type NpyType = keyof typeof npyTypes;
 
 const uint16Max = 65_535;
 
-const conversions: { readonly [type in NpyType]?: (bytes: Uint8Array) => Float32Array } = {
-  "|u1": greyValues,
-  "|b1": (bytes) => Float32Array.from(bytes),
-  "<u2": (bytes) => Float32Array.from(items(Uint16Array, bytes), (value) => value / uint16Max),
-  "<f2": (bytes) => Float32Array.from(items(Uint16Array, bytes), halfFloat),
-  "<f4": (bytes) => items(Float32Array, bytes),
-  "<f8": (bytes) => Float32Array.from(items(Float64Array, bytes)),
-};
-
-/** Those that `npyValues` takes. */
-export const npyValueTypes = Object.keys(conversions) as readonly NpyType[];
+/** @param bytes from the beginning of a buffer of their own */
+export function npyNumbers(type: NpyType, bytes: Uint8Array): ArrayLike<number> {
+  switch (type) {
+    case "bool":
+      return bytes.map((value) => value === 0 ? 0 : 1);
+    case "uint8":
+      return bytes;
+    case "uint16":
+      return items(Uint16Array, bytes);
+    case "uint32":
+      return items(Uint32Array, bytes);
+    case "uint64":
+      return Float64Array.from(items(BigUint64Array, bytes), Number);
+    case "int8":
+      return items(Int8Array, bytes);
+    case "int16":
+      return items(Int16Array, bytes);
+    case "int32":
+      return items(Int32Array, bytes);
+    case "int64":
+      return Float64Array.from(items(BigInt64Array, bytes), Number);
+    case "float16":
+      return Float32Array.from(items(Uint16Array, bytes), halfFloat);
+    case "float32":
+      return items(Float32Array, bytes);
+    case "float64":
+      return items(Float64Array, bytes);
+  }
+}
 
 /**
+ * float32 as frames hold them: 255 of uint8 and 65535 of uint16 are 1, others are as they are.
  * @param bytes from the beginning of a buffer of their own
- * @throws {TypeError} for a type that is not among `npyValueTypes`
  */
 export function npyValues(type: NpyType, bytes: Uint8Array): Float32Array {
-  const convert = conversions[type];
-  if (!convert) throw new TypeError(`Cannot take '${type}' as values: see npyValueTypes`);
-  return convert(bytes);
+  if (type === "uint8") return greyValues(bytes);
+  const numbers = npyNumbers(type, bytes);
+  if (type === "uint16") return Float32Array.from(numbers, (value) => value / uint16Max);
+  return numbers instanceof Float32Array ? numbers : Float32Array.from(numbers);
 }
 
 /** Aligned, because the bytes have a buffer of their own. */

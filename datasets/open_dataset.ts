@@ -10,9 +10,10 @@ import { openMnistImages } from "./mnist_images.ts";
 import { type MovingMnistOptions, openMovingMnist } from "./moving_mnist.ts";
 import { movingPoints } from "./moving_points.ts";
 import { openNpyDataset } from "./npy_dataset.ts";
-import { type FloatRange, floatRanges } from "./npy_frames.ts";
+import { type ValueRange, valueRanges } from "./npy_frames.ts";
 import { openRadar, type RadarOptions } from "./radar.ts";
 import { openSevir } from "./sevir.ts";
+import { type SequenceSplit, sequenceSplits } from "./sequence_parts.ts";
 import { type FileSplit, fileSplitOption } from "./split_ranges.ts";
 
 export { datasetNames };
@@ -45,17 +46,49 @@ const frameSize = (rows: number, columns: number): readonly OptionSpec[] => [
 ];
 const sizeOf = (own: Options) => [own.rows as number, own.columns as number] as const;
 
+/** Of a NumPy file of sequences. */
+const sequenceFile: readonly OptionSpec[] = [
+  {
+    name: "layout",
+    default: "",
+    meaning: "the file's axes in order, by letters of NTCHW: sequences, frames, channels, rows, " +
+      "columns; where the shape does not tell",
+  },
+  { name: "array", default: "", meaning: "name of the frames in an .npz file" },
+  {
+    name: "split",
+    default: "parts",
+    choices: sequenceSplits,
+    meaning: "sequences are cut into training, validation and test, are all for test, or each is " +
+      "cut along its time",
+  },
+  { name: "test-frames", default: 0, min: 0, meaning: "last ones, of split=time; 0 for a tenth" },
+  {
+    name: "validation-frames",
+    default: 0,
+    min: 0,
+    meaning: "those before, of split=time; 0 for a tenth",
+  },
+];
+const sequenceFileOf = (own: Options) => ({
+  layout: own.layout as string,
+  array: own.array as string,
+  fileSplit: own.split as SequenceSplit,
+  testFrames: own["test-frames"] as number || undefined,
+  validationFrames: own["validation-frames"] as number || undefined,
+});
+
 const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
   "moving-mnist": {
     options: [
       { name: "segmentation", default: false, meaning: "answers are the digit at each pixel" },
-      fileSplitOption,
+      ...sequenceFile,
     ],
     open: (options, own, seed) =>
       openMovingMnist({
         ...options,
         segmentation: own.segmentation as boolean,
-        fileSplit: own.split as FileSplit,
+        ...sequenceFileOf(own),
       }, seed),
   },
   "radar": {
@@ -172,7 +205,13 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         name: "targets",
         default: "",
         isPath: true,
-        meaning: "an .npy file of answers: an image to each frame, or classes",
+        meaning: "an .npy or .npz file of answers: an image to each frame, or classes",
+      },
+      { name: "targets-array", default: "", meaning: "name of the answers in an .npz file" },
+      {
+        name: "targets-layout",
+        default: "",
+        meaning: "as layout, of the answers, where their shape does not tell; C is of classes",
       },
       {
         name: "classes",
@@ -182,15 +221,28 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         meaning: "that the answers number, of each sequence, frame or pixel; 0 for images",
       },
       {
+        name: "ignored-class",
+        default: "",
+        meaning: "number that marks what is not labelled, and counts in no loss, e.g. 255 or -1",
+      },
+      {
         name: "range",
         default: "unit",
-        choices: floatRanges,
-        meaning: "floats must lie in [0, 1], or may be any, where PSNR, SSIM and bce mean little",
+        choices: valueRanges,
+        meaning:
+          "numbers must lie in [0, 1], may be any, where PSNR, SSIM and bce mean little, or " +
+          "are grey levels to be divided by 255",
       },
-      fileSplitOption,
+      {
+        name: "missing",
+        default: "",
+        meaning: "number that stands for what was not observed, or nan; NaN is found by itself",
+      },
+      ...sequenceFile,
     ],
-    needs: "an .npy file of sequences",
-    open({ path }, { targets, classes, range, split }) {
+    needs: "an .npy or .npz file of sequences",
+    open({ path }, own) {
+      const { targets, classes, range, missing } = own;
       if (classes !== 0 && targets === "") {
         throw new DatasetError(
           `Cannot tell ${classes} classes of "${path}": name the file that numbers them with ` +
@@ -200,9 +252,13 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       return openNpyDataset({
         path: path!,
         targetPath: targets as string || undefined,
+        targetArray: own["targets-array"] as string,
+        targetLayout: own["targets-layout"] as string,
         classes: classes as number,
-        fileSplit: split as FileSplit,
-        range: range as FloatRange,
+        ignoredClass: own["ignored-class"] as string,
+        range: range as ValueRange,
+        missing: missing as string,
+        ...sequenceFileOf(own),
       });
     },
   },

@@ -41,15 +41,17 @@ export const orAllForTest =
 
 /**
  * Index ranges of a file's sequences, and what they are for in words.
+ * @param otherwise ends the error about too few of them with what else can be done
  * @throws {DatasetError} if there are fewer than 3, or for test fewer than 1
  */
 export function fileRanges(
   count: number,
   fileSplit: FileSplit,
   path: string,
+  otherwise = "",
 ): { readonly ranges: SplitRanges; readonly inWords: string } {
   if (fileSplit === "parts") {
-    const ranges = splitRanges(count, `the sequences of "${path}"`, orAllForTest);
+    const ranges = splitRanges(count, `the sequences of "${path}"`, orAllForTest + otherwise);
     const [train, validation, test] = Object.values(ranges).map(([first, end]) => end - first);
     return {
       ranges,

@@ -167,6 +167,7 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
     }
     const definition = await findModel(name, saved.model.source);
     const opened = await openDataset(configuration.dataset, configuration.seed);
+    for (const warning of opened.warnings ?? []) console.error(`Warning: ${warning}`);
     dataset = opened;
     const difference = classDifference(checkpoint.classes, opened.classes);
     if (difference) {

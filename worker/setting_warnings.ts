@@ -17,7 +17,7 @@ export function settingWarnings(
   window: WindowShape,
 ): string[] {
   const { lanes, seed, shuffle, optimizer: { warmupSteps, schedule } } = configuration;
-  const warnings: string[] = [];
+  const warnings = [...dataset.warnings ?? []];
   const planned = dataset.catalogue("train", 0);
   const { paddedShare } = planEpoch({ sequences: planned, window, lanes, seed, epoch: 0, shuffle });
   if (paddedShare > paddedShareMax) {

@@ -159,7 +159,10 @@ Deno.test("openMovingMnist() reads a .npy file of sequences by split", async () 
     dataset.close();
     const whole = await openMovingMnist({ ...options, path, frameSize: 4, fileSplit: "test" }, 7);
     assert.deepEqual(splits.map((split) => whole.catalogue(split, 0).length), [0, 0, 20]);
-    assert.match(whole.description, /20 sequences of 3 frames from .*, all for test$/);
+    assert.match(
+      whole.description,
+      /20 sequences of 3 frames of 4x4x1 from .*, axes TNHW of .*, all for test$/,
+    );
     const same = { split: "test", epoch: 0, sequence: 17, offset: 1, frames: 2 } as const;
     assert.deepEqual([...await whole.read(same)], expected);
     whole.close();

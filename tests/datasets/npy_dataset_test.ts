@@ -62,12 +62,15 @@ Deno.test("openNpyDataset() says what is wrong with shape, type and values", asy
       );
     await refused("flat.npy", /expected shape \(sequences, frames.*found \(6, 4\)/);
     await refused("two.npy", /found 2, at least 3/);
-    await refused("complex.npy", /expected '\|u1' \(uint8\) or .* or '<f4' \(float32\).*<c8.*\}$/);
-    const dataset = await openNpyDataset({ path: `${folder}/nan.npy` });
-    await assert.rejects(
-      dataset.read({ split: "validation", epoch: 0, sequence: 0, offset: 0, frames: 2 }),
-      /sequence 1 holds NaN in its frame 1/,
+    await refused(
+      "complex.npy",
+      /expected numbers of type bool, uint8.*<c8.*\}; save its real part/,
     );
+    // What nobody observed.
+    const dataset = await openNpyDataset({ path: `${folder}/nan.npy` });
+    const whole = { split: "validation", epoch: 0, sequence: 0, offset: 0, frames: 2 } as const;
+    assert.equal(dataset.hasMissing, true);
+    assert.deepEqual([...await dataset.read(whole)], [0, 0, 0, 0, 0, NaN, 0, 0]);
     dataset.close();
   });
 });
@@ -97,7 +100,7 @@ Deno.test("openNpyDataset() takes floats beyond [0, 1] only where it is told so"
       }
     };
     const message = (value: string) =>
-      new RegExp(`sequence 1 holds ${value} in its frame 1, expected .*\\[0, 1\\].*range=any$`);
+      new RegExp(`holds ${value} at \\[1, 1, 0, 1\\], expected .*\\[0, 1\\].*range=any$`);
     await assert.rejects(readOf("grey"), message("201"));
     await assert.rejects(readOf("standardized"), message("-0.25"));
     assert.equal(await readOf("grey", { range: "any" }), 201);
@@ -106,7 +109,15 @@ Deno.test("openNpyDataset() takes floats beyond [0, 1] only where it is told so"
     const targetPath = `${folder}/grey.npy`;
     await assert.rejects(readOf("rounded", { targetPath }), /grey\.npy.* holds 201/);
     await readOf("rounded", { targetPath, range: "any" });
-    await assert.rejects(readOf("nan", { range: "any" }), /holds NaN in its frame 1$/);
+    assert.ok(Number.isNaN(await readOf("nan", { range: "any" })));
+    assert.equal(await readOf("grey", { range: "grey" }), Math.fround(201 / 255));
+    await assert.rejects(
+      readOf("standardized", { range: "grey" }),
+      /holds -0.25 .* from 0 to 255$/,
+    );
+    // A number of the file's own that stands for nothing.
+    assert.ok(Number.isNaN(await readOf("grey", { missing: "201" })));
+    await assert.rejects(readOf("grey", { missing: "none" }), /missing=none: give the number/);
     const { dataset } = defaultRun;
     const options = { ...dataset, name: "npy", path: `${folder}/grey.npy` };
     const any = await openDataset({ ...options, options: { range: "any" } }, 1);
@@ -145,25 +156,15 @@ Deno.test("openNpyDataset() reads floats and whole numbers as NumPy writes them"
     }),
   };
   await withFolder(halfFloats, async (folder) => {
-    const dataset = await openNpyDataset({ path: `${folder}/infinite.npy` });
-    const one = { epoch: 0, sequence: 0, offset: 0, frames: 1 } as const;
-    assert.deepEqual([...await dataset.read({ ...one, split: "train" })], [1]);
-    await assert.rejects(dataset.read({ ...one, split: "validation" }), /holds -Infinity/);
-    await assert.rejects(dataset.read({ ...one, split: "test" }), /holds NaN/);
-    dataset.close();
+    const path = `${folder}/infinite.npy`;
+    await assert.rejects(openNpyDataset({ path }), /holds -Infinity at \[1, 0, 0, 0\]/);
   });
 });
 
 Deno.test("openNpyDataset() says what mends an array of NumPy's that it does not read", async () => {
   const path = ofNumPy("float32");
-  await assert.rejects(openNpyDataset({ path: ofNumPy("big_endian") }), {
-    message: /'>f4'.*; save a\.astype\("float32"\)$/,
-  });
-  await assert.rejects(openNpyDataset({ path: ofNumPy("fortran") }), {
-    message: /'fortran_order': True.*; save numpy\.ascontiguousarray\(a\)$/,
-  });
   await assert.rejects(openNpyDataset({ path: ofNumPy("int64") }), {
-    message: /'<i8'.*; save a\.astype\("uint8"\) where its values are from 0 to 255$/,
+    message: /holds 2 at \[0, 0, 0, 2\], expected values in \[0, 1\]/,
   });
   // Labels without the number of their classes.
   await assert.rejects(openNpyDataset({ path, targetPath: ofNumPy("labels") }), {
@@ -171,14 +172,10 @@ Deno.test("openNpyDataset() says what mends an array of NumPy's that it does not
   });
   const files = {
     "labels.npy": npyBytes({ shape: [3], data: Uint8Array.of(0, 2, 1) }),
-    "both.npy": npyBytes({ shape: [3], dtype: ">u4", fortran: true, data: new Uint8Array(12) }),
   };
   await withFolder(files, async (folder) => {
     await assert.rejects(openNpyDataset({ path, targetPath: `${folder}/labels.npy` }), {
       message: /found \(3\); where the answers are classes, .*classes=N$/,
-    });
-    await assert.rejects(openNpyDataset({ path, targetPath: `${folder}/both.npy`, classes: 3 }), {
-      message: /; save numpy\.ascontiguousarray\(a\.astype\("int32"\)\)$/,
     });
   });
   const dataset = await openNpyDataset({ path, targetPath: ofNumPy("labels"), classes: 3 });
@@ -275,18 +272,14 @@ Deno.test("openNpyDataset() answers with classes of sequences, frames and pixels
       assert.match(dataset.description, new RegExp(`\\.npy, one of 3 classes for each ${each}$`));
       dataset.close();
     }
-    const few = await opened("sequences", 2);
     await assert.rejects(
-      few.readTargets!(secondOfLast),
-      /sequence 4 has class 2, expected 0 to 1; raise classes/,
+      opened("sequences", 2),
+      /has class 2 at \[2\], expected 0 to 1; raise classes/,
     );
-    few.close();
-    const narrow = await opened("pixels", 2);
     await assert.rejects(
-      narrow.readTargets!(secondOfLast),
-      /sequence 4 has class 2 in its frame 1, expected 0 to 1; raise classes/,
+      opened("pixels", 2),
+      /has class 2 at \[0, 0, 1, 0\], expected 0 to 1; raise classes/,
     );
-    narrow.close();
     await assert.rejects(opened("fewer"), /each sequence \(5\), frame \(5, 3\) .*found \(5, 2\)/);
     const options = { ...defaultRun.dataset, name: "npy", path: `${folder}/frames.npy` };
     await assert.rejects(
@@ -298,12 +291,12 @@ Deno.test("openNpyDataset() answers with classes of sequences, frames and pixels
 
 testOnEngines("a supervised U-Net trains on a user's files, for each output", async (open) => {
   const engine = await open(1);
-  const count = 10 * 3 * 8 * 8;
+  const count = 10 * 5 * 8 * 8;
   const isLight = Uint8Array.from({ length: count }, (_, i) => Math.floor(i / 8) % 2);
   const files = {
-    "frames.npy": npyBytes({ shape: [10, 3, 8, 8], data: isLight.map((light) => 255 * light) }),
-    "masks.npy": npyBytes({ shape: [10, 3, 8, 8], dtype: "|b1", data: isLight }),
-    "classes.npy": npyBytes({ shape: [10, 3, 8, 8], data: isLight }),
+    "frames.npy": npyBytes({ shape: [10, 5, 8, 8], data: isLight.map((light) => 255 * light) }),
+    "masks.npy": npyBytes({ shape: [10, 5, 8, 8], dtype: "|b1", data: isLight }),
+    "classes.npy": npyBytes({ shape: [10, 5, 8, 8], data: isLight }),
   };
   await withFolder(files, async (folder) => {
     for (const output of ["sigmoid", "linear", "softmax"]) {

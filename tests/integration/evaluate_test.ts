@@ -54,7 +54,7 @@ Deno.test({
       assert.ok((await Deno.stat(`${cwd}/w${window}/test.png`)).size > 1000);
     }
     for (const file of files) assert.deepEqual(file, files[0]);
-    const file = await openNpy(`${cwd}/w1/test-000000.npy`, ["<f4"]);
+    const file = await openNpy(`${cwd}/w1/test-000000.npy`);
     assert.deepEqual(file.shape, [10, 32, 32, 1]);
     file.close();
     const wrong = await run("predict", ["--run", "nowhere"], { cwd });

@@ -18,7 +18,7 @@ async function ended(name: "evaluate" | "predict", args: string[], cwd: string) 
 }
 
 async function shapeOf(path: string): Promise<readonly number[]> {
-  const file = await openNpy(path, ["<f4"]);
+  const file = await openNpy(path);
   file.close();
   return file.shape;
 }

@@ -5,15 +5,23 @@
 import { parentPort } from "node:worker_threads";
 import { DatasetError } from "./dataset.ts";
 import { readBytes } from "./files.ts";
-import { parseFmiComposite } from "./fmi_composite.ts";
-import type { RadarFrame } from "./radar_frame.ts";
+import { fmiMinutes, parseFmiComposite } from "./fmi_composite.ts";
+import type { RadarChoice, RadarFrame } from "./radar_frame.ts";
 import type { ImageSize } from "./resample.ts";
 import type { SevirFile } from "./sevir_file.ts";
 
 /** What may be asked for, and what comes of it. */
 export interface Decodings {
   /** A radar composite. */
-  readonly radar: { readonly request: { readonly path: string }; readonly result: RadarFrame };
+  readonly radar: {
+    readonly request: { readonly path: string; readonly choice?: RadarChoice };
+    readonly result: RadarFrame;
+  };
+  /** When it was measured, in minutes since 1970; undefined where it does not say so. */
+  readonly radarMinutes: {
+    readonly request: { readonly path: string };
+    readonly result: number | undefined;
+  };
   /** What a picture's header says of its size. */
   readonly imageSize: { readonly request: { readonly path: string }; readonly result: ImageSize };
   /** That a picture can be decoded. */
@@ -78,7 +86,11 @@ interface Decoded {
 async function decode(kind: Kind, request: DecodeMessage["request"]): Promise<Decoded> {
   switch (kind) {
     case "radar": {
-      const result = await decodeRadar(request.path);
+      const { path, choice } = request as Decodings["radar"]["request"];
+      const bytes = await readBytes(path);
+      const result = isHdf5(path)
+        ? (await import("./hdf5_composite.ts")).parseHdf5Composite(bytes, path, choice)
+        : parseFmiComposite(bytes, path, choice);
       return { result, transfer: [result.codes.buffer] };
     }
     case "imageSize": {
@@ -89,6 +101,14 @@ async function decode(kind: Kind, request: DecodeMessage["request"]): Promise<De
       const { verifyPicture } = await import("./picture_file.ts");
       await verifyPicture(request.path);
       return { result: true, transfer: [] };
+    }
+    case "radarMinutes": {
+      const { path } = request;
+      const bytes = await readBytes(path);
+      const result = isHdf5(path)
+        ? (await import("./hdf5_composite.ts")).hdf5CompositeMinutes(bytes, path)
+        : fmiMinutes(bytes, path);
+      return { result, transfer: [] };
     }
     case "image": {
       const { path, size, channels } = request as Decodings["image"]["request"];
@@ -108,9 +128,6 @@ async function decode(kind: Kind, request: DecodeMessage["request"]): Promise<De
   }
 }
 
-async function decodeRadar(path: string): Promise<RadarFrame> {
-  const bytes = await readBytes(path);
-  if (!/\.(h5|hdf|hdf5)$/.test(path)) return parseFmiComposite(bytes, path);
-  const { parseHdf5Composite } = await import("./hdf5_composite.ts");
-  return parseHdf5Composite(bytes, path);
+function isHdf5(path: string): boolean {
+  return /\.(h5|hdf|hdf5|hd5)(\.gz)?$/i.test(path);
 }

@@ -6,14 +6,24 @@ import { DatasetError } from "./dataset.ts";
 
 /** A radar frame or an IDX file is far below this; a gzip bomb is not. */
 export const unpackedBytesMax = 256 * 1024 * 1024;
+/** Unpacks to 16 MiB at most, which is all that is held beyond the limit. */
+const packedSliceBytes = 16 * 1024;
+const filesMax = 1_000_000;
 
 /**
  * The bytes of a file, unpacked where its name ends in ".gz".
- * @throws {DatasetError} if the file cannot be read, or its gzip stream is broken or too long
+ * @throws {DatasetError} if the file cannot be read or is too long, or its gzip stream is broken
  */
 export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> {
+  const { isFile, size } = await attempt(path, () => Deno.stat(path));
+  if (!isFile) throw new DatasetError(`Cannot read "${path}": it is no plain file`);
+  if (size > unpackedBytesMax) {
+    throw new DatasetError(
+      `Cannot read "${path}": it has ${size} bytes, more than the ${unpackedBytesMax} of any frame`,
+    );
+  }
   const bytes = await attempt(path, () => Deno.readFile(path));
-  return path.endsWith(".gz") ? await gunzip(bytes, path) : bytes;
+  return /\.gz$/i.test(path) ? await gunzip(bytes, path) : bytes;
 }
 
 /** Runs a file operation; what the system says becomes a `DatasetError` that names the path. */
@@ -44,6 +54,36 @@ export async function fileNames(folder: string): Promise<string[]> {
   });
 }
 
+/**
+ * Paths of the files below a folder, "/" between their parts, sorted. What begins with a dot and
+ * `__MACOSX` are no data but what systems leave behind; links are followed, each folder once.
+ * @throws {DatasetError} if a folder cannot be read, or there are too many files
+ */
+export async function filesBelow(root: string): Promise<string[]> {
+  const found: string[] = [];
+  const visited = new Set<string>();
+  const visit = async (folder: string, below: string) => {
+    const real = await attempt(folder, () => Deno.realPath(folder));
+    if (visited.has(real)) return;
+    visited.add(real);
+    const entries = await attempt(folder, () => Array.fromAsync(Deno.readDir(folder)));
+    entries.sort((one, two) => one.name < two.name ? -1 : 1);
+    for (const { name, isDirectory, isSymlink } of entries) {
+      if (name.startsWith(".") || name === "__MACOSX") continue;
+      const path = `${folder}/${name}`;
+      if (isDirectory || (isSymlink && (await attempt(path, () => Deno.stat(path))).isDirectory)) {
+        await visit(path, `${below}${name}/`);
+      } else if (found.push(below + name) > filesMax) {
+        throw new DatasetError(
+          `Cannot list "${root}": it holds more than ${filesMax} files; name a folder of it`,
+        );
+      }
+    }
+  };
+  await visit(root, "");
+  return found.sort();
+}
+
 async function gunzip(
   packed: Uint8Array<ArrayBuffer>,
   path: string,
@@ -51,8 +91,16 @@ async function gunzip(
   const chunks: Uint8Array[] = [];
   let length = 0;
   try {
-    const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-    for await (const chunk of stream) {
+    // Slice by slice, since all that a slice unpacks to is made at once.
+    let read = 0;
+    const slices = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull(controller) {
+        if (read < packed.length) {
+          controller.enqueue(packed.subarray(read, read += packedSliceBytes));
+        } else controller.close();
+      },
+    }, { highWaterMark: 0 });
+    for await (const chunk of slices.pipeThrough(new DecompressionStream("gzip"))) {
       chunks.push(chunk);
       length += chunk.length;
       if (length > unpackedBytesMax) break;

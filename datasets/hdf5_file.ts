@@ -11,6 +11,20 @@ const module = await h5wasm.ready;
 // Without it the library prints to standard error and returns what its memory happened to hold.
 module.activate_throwing_error_handler();
 
+/** The library's memory never shrinks, so a file that unpacks to more is refused. */
+const memoryBytesMax = 512 * 1024 * 1024;
+let grewTooFar = false;
+const { grow } = WebAssembly.Memory.prototype;
+// The library grows its memory by this method, and takes an error for "no more".
+WebAssembly.Memory.prototype.grow = function (this: WebAssembly.Memory, pages: number): number {
+  const isLibrary = this.buffer === (module as unknown as { HEAPU8: Uint8Array }).HEAPU8.buffer;
+  if (isLibrary && this.buffer.byteLength + pages * 65_536 > memoryBytesMax) {
+    grewTooFar = true;
+    throw new RangeError(`HDF5 may take ${memoryBytesMax} bytes`);
+  }
+  return grow.call(this, pages);
+};
+
 let filesRead = 0;
 
 /**
@@ -22,6 +36,7 @@ let filesRead = 0;
 export function readHdf5<T>(path: string, use: (file: File) => T, bytes?: Uint8Array): T {
   // A name of its own: the library would take a name that a failure left open for the same file.
   const virtualPath = `file-${filesRead++}.h5`;
+  grewTooFar = false;
   module.FS.writeFile(virtualPath, bytes ?? new Uint8Array(0));
   const stored = bytes === undefined ? Deno.openSync(path) : undefined;
   try {
@@ -35,8 +50,11 @@ export function readHdf5<T>(path: string, use: (file: File) => T, bytes?: Uint8A
   } catch (cause) {
     if (cause instanceof DatasetError) throw cause;
     const length = bytes?.length ?? stored!.statSync().size;
+    const reason = grewTooFar
+      ? `it needs more than ${memoryBytesMax} bytes of memory`
+      : hdf5Reason(cause);
     throw new DatasetError(
-      `Cannot read "${path}": ${hdf5Reason(cause)} (HDF5 file of ${length} bytes)`,
+      `Cannot read "${path}": ${reason} (HDF5 file of ${length} bytes)`,
       { cause },
     );
   } finally {
@@ -100,7 +118,17 @@ export function hdf5Attribute(
     ? (value as unknown as ArrayLike<unknown>)[0]
     : value;
   if (first === undefined || first === null) return undefined;
-  return typeof first === "string" ? first : Number(first);
+  // Texts of a fixed length are padded with zeros or spaces.
+  return typeof first === "string" ? first.replace(/[\s\0]+$/, "") : Number(first);
+}
+
+/** All numbers of an attribute; empty where it is absent or a text. */
+export function hdf5Numbers(owner: Group | Dataset | null, name: string): number[] {
+  const value: unknown = owner?.attrs[name]?.value;
+  const all = ArrayBuffer.isView(value) || Array.isArray(value)
+    ? Array.from(value as unknown as ArrayLike<unknown>)
+    : [value];
+  return all.filter((each) => typeof each === "number" || typeof each === "bigint").map(Number);
 }
 
 /** The innermost reason of the library's error stack, e.g. "truncated file: eof = 30000, …". */

@@ -1,170 +1,189 @@
 /**
  * Radar composites in OPERA's data information model (ODIM_H5, D. B. Michelson et al., "EUMETNET
  * OPERA weather radar information model for implementation with the HDF5 file format"): the image
- * `dataset1/data1/data` with `what` groups that say quantity, gain, offset and special values. The
- * quantities of rain are taken: reflectivity (DBZH, TH, DBZ), rate (RATE) and accumulation (ACRR).
+ * `datasetN/dataN/data` with `what` and `how` groups that say quantity, gain, offset, special values
+ * and the Z-R relation, the nearest one to the image first. The quantities of rain are taken:
+ * reflectivity (DBZH, DBZ, TH), rate (RATE) and accumulation (ACRR).
  */
 import { DatasetError } from "./dataset.ts";
-import { hdf5Attribute, Hdf5Dataset, type Hdf5File, Hdf5Group, hdf5Member } from "./hdf5_file.ts";
-import type { Calibration, RadarFrame } from "./radar_frame.ts";
-import { marshallPalmer } from "./radar_scale.ts";
+import { hdf5Attribute, type Hdf5File, Hdf5Group, hdf5Member } from "./hdf5_file.ts";
+import { readHdf5Image } from "./hdf5_image.ts";
+import { findOdimImage, type OdimImage } from "./odim_image.ts";
+import { realPixels, wholePixels } from "./odim_pixels.ts";
+import type { RadarChoice, RadarFrame } from "./radar_frame.ts";
+import { marshallPalmer, type ZRelation } from "./radar_scale.ts";
+import { minutesOf } from "./scan_times.ts";
 
-const quantities = ["DBZH", "TH", "DBZ", "RATE", "ACRR"];
-const pixelsMax = 64 * 1024 * 1024;
-/** Real numbers are kept as 16-bit codes of 0.01 mm/h, or 0.01 dBZ from -100 dBZ on. */
-const realGain = 0.01;
-const realOffsets = { "mm/h": 0, dBZ: -100 };
-const [realUndetected, realMissing] = [65534, 65535];
+/** Objects whose images lie on a map. */
+const cartesian = ["COMP", "IMAGE", "CVOL"];
+/** What the others are, to be told. */
+const otherObjects: Readonly<Record<string, string>> = {
+  PVOL: "a polar volume, rays by bins",
+  SCAN: "a polar scan, rays by bins",
+  RAY: "a single polar ray",
+  AZIM: "an azimuthal object",
+  ELEV: "an elevational object",
+  XSEC: "a vertical cross section",
+  VP: "a vertical profile",
+  PIC: "a picture for the eye",
+};
+const polarProducts = ["SCAN", "RAY", "AZIM", "RHI", "XSEC", "VSP", "HSP", "VP"];
 
-/** Whether a file says that it follows the model. */
+/** Whether a file says that it follows the model, or is laid out as it wants. */
 export function isOdim(file: Hdf5File): boolean {
-  return String(hdf5Attribute(file, "Conventions")).startsWith("ODIM_H5");
+  if (/^ODIM_H5/i.test(String(hdf5Attribute(file, "Conventions")))) return true;
+  return hdf5Member(file, "dataset1") instanceof Hdf5Group &&
+    hdf5Member(file, "what") instanceof Hdf5Group;
 }
 
 /**
  * @param path names the file in errors
- * @throws {DatasetError} if there is no image of a quantity of rain, or its numbers make no sense
+ * @throws {DatasetError} if there is no image of a quantity of rain on a map, or its numbers make no
+ *   sense
  */
-export function readOdimComposite(file: Hdf5File, path: string): RadarFrame {
-  const { image, quantity, attribute } = findImage(file, path);
-  const { shape, dtype } = image;
-  const pixels = shape?.reduce((product, extent) => product * extent, 1) ?? 0;
-  if (shape?.length !== 2 || pixels === 0 || pixels > pixelsMax) {
+export function readOdimComposite(
+  file: Hdf5File,
+  path: string,
+  choice: RadarChoice = {},
+): RadarFrame {
+  checkObject(file, path);
+  const found = findOdimImage(file, path, choice);
+  const { name, quantity, what } = found;
+  const product = String(what("product") ?? "");
+  if (polarProducts.includes(product)) {
     throw new DatasetError(
-      `Cannot read "${path}": expected an image with rows and columns, found shape ` +
-        `(${shape?.join(", ")})`,
+      `Cannot use "${path}": ${name} is a product ${product}, which is no map; a composite is needed`,
     );
   }
-  const [gain, offset, nodata, undetect] = ["gain", "offset", "nodata", "undetect"].map((name) => {
-    const value = Number(attribute(name));
-    if (!Number.isFinite(value)) {
+  const { rows, columns, pixels } = readHdf5Image(found.image, `${name}/data`, path);
+  const [gain, offset] = ["gain", "offset"].map((attribute) => {
+    const value = Number(what(attribute));
+    if (!Number.isFinite(value) || (attribute === "gain" && value === 0)) {
       throw new DatasetError(
-        `Cannot read "${path}": expected a number what/${name} of ${quantity}, found ` +
-          attribute(name),
+        `Cannot read "${path}": expected a number what/${attribute} of ${quantity}, found ` +
+          what(attribute),
       );
     }
     return value;
   });
-  const scale = quantity === "ACRR" ? 1 / accumulationHours(attribute, path) : 1;
-  const calibration = {
+  const period = quantity === "ACRR" ? summedMinutes(found, path, choice) : undefined;
+  const scale = period === undefined ? 1 : 1 / (period / 60);
+  const { relation, relationTold } = relationOf(found, path);
+  const stored = {
     quantity: quantity === "RATE" || quantity === "ACRR" ? "mm/h" : "dBZ",
-    relation: relationOf(file),
+    gain: gain * scale,
+    offset: offset * scale,
+    relation,
+    nodata: special(found, "nodata", path),
+    undetect: special(found, "undetect", path),
   } as const;
-  const stored = { gain: gain * scale, offset: offset * scale, nodata, undetect };
-  const [rows, columns] = shape;
-  const codes = image.value;
-  if (codes instanceof Uint8Array || codes instanceof Uint16Array) {
-    checkLength(codes.length, pixels, path);
-    const most = 2 ** (8 * codes.BYTES_PER_ELEMENT) - 1;
-    // A special value that no code has, e.g. -1, is how a file says that it has none.
-    const codesOf = (value: number) =>
-      Number.isInteger(value) && value >= 0 && value <= most ? [value] : [];
-    return {
-      product: "ODIM",
-      rows,
-      columns,
-      codes: codes instanceof Uint8Array ? new Uint8Array(codes) : new Uint16Array(codes),
-      calibration: {
-        ...calibration,
-        gain: stored.gain,
-        offset: stored.offset,
-        missing: codesOf(nodata),
-        undetected: codesOf(undetect),
-      },
-    };
+  const isCode = pixels instanceof Uint8Array || pixels instanceof Uint16Array;
+  const minutes = odimMinutes(file);
+  return {
+    ...{ product: "ODIM", rows, columns },
+    ...(isCode ? wholePixels(pixels, stored, path) : realPixels(pixels, stored, path)),
+    content: `${quantity}${product === "" ? "" : ` (${product})`}` +
+      (period === undefined ? "" : ` in ${period} min`),
+    relationTold,
+    ...(minutes !== undefined && { minutes }),
+    ...cornersOf(found),
+  };
+}
+
+/** The nominal time of a file in minutes since 1970, else that of its first data set. */
+export function odimMinutes(file: Hdf5File): number | undefined {
+  const places = [["what", "", ""], ["dataset1/what", "end", ""], ["dataset1/what", "start", ""]];
+  for (const [place, edge] of places) {
+    const what = hdf5Member(file, place);
+    if (!(what instanceof Hdf5Group)) continue;
+    const time = timeOf((name) => hdf5Attribute(what, name), edge);
+    if (time !== undefined) return Math.floor(time);
   }
-  if (codes instanceof Float32Array || codes instanceof Float64Array) {
-    checkLength(codes.length, pixels, path);
-    return { product: "ODIM", rows, columns, ...codesOfReals(codes, stored, calibration) };
-  }
+}
+
+function checkObject(file: Hdf5File, path: string): void {
+  const what = hdf5Member(file, "what");
+  const object = what instanceof Hdf5Group ? String(hdf5Attribute(what, "object") ?? "") : "";
+  if (cartesian.includes(object.toUpperCase())) return;
+  const where = [hdf5Member(file, "where"), hdf5Member(file, "dataset1/where")];
+  const says = (name: string) =>
+    where.some((group) => group instanceof Hdf5Group && hdf5Attribute(group, name) !== undefined);
+  if (object === "" && says("xsize") && says("ysize") && !says("nbins")) return;
+  const meaning = otherObjects[object.toUpperCase()];
   throw new DatasetError(
-    `Cannot read "${path}": expected an image of uint8, uint16, float32 or float64, found ` +
-      `${JSON.stringify(dtype)}`,
+    `Cannot use "${path}": its what/object is ${object === "" ? "not said" : object}${
+      meaning === undefined ? "" : `, ${meaning}`
+    }; a composite on a map is needed (COMP, or IMAGE or CVOL)`,
   );
 }
 
-interface FoundImage {
-  readonly image: Hdf5Dataset;
-  readonly quantity: string;
-  /** Of `what`, the one nearest to the image first. */
-  attribute(name: string): string | number | undefined;
-}
-
-function findImage(file: Hdf5File, path: string): FoundImage {
-  const found: string[] = [];
-  for (const dataset of file.keys().filter((name) => /^dataset\d+$/.test(name)).sort()) {
-    const group = hdf5Member(file, dataset);
-    if (!(group instanceof Hdf5Group)) continue;
-    for (const data of group.keys().filter((name) => /^data\d+$/.test(name)).sort()) {
-      const whats = [`${dataset}/${data}/what`, `${dataset}/what`, "what"]
-        .map((place) => hdf5Member(file, place))
-        .filter((what) => what instanceof Hdf5Group);
-      const attribute = (name: string) =>
-        whats.map((what) => hdf5Attribute(what, name)).find((value) => value !== undefined);
-      const quantity = String(attribute("quantity"));
-      const image = hdf5Member(file, `${dataset}/${data}/data`);
-      if (!(image instanceof Hdf5Dataset)) continue;
-      if (quantities.includes(quantity)) return { image, quantity, attribute };
-      found.push(quantity);
-    }
-  }
-  throw new DatasetError(
-    `Cannot read "${path}": no image dataset*/data*/data of ${quantities.join(", ")}, found ` +
-      (found.length === 0 ? "no image" : found.join(", ")),
-  );
-}
-
-function checkLength(length: number, pixels: number, path: string): void {
-  if (length === pixels) return;
-  throw new DatasetError(`Cannot read "${path}": its image holds ${length} of ${pixels} pixels`);
-}
-
-function accumulationHours(attribute: FoundImage["attribute"], path: string): number {
-  const [start, end] = ["start", "end"].map((edge) => {
-    const text = `${attribute(`${edge}date`)}${attribute(`${edge}time`)}`;
-    const [, ...digits] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)$/.exec(text) ?? [];
-    const [year, month, day, hour, minute, second] = digits.map(Number);
-    return Date.UTC(year, month - 1, day, hour, minute, second);
-  });
-  const hours = (end - start) / 3_600_000;
-  if (!(hours > 0)) {
+/** A special value; undefined where the file has none. */
+function special({ what, quantity }: OdimImage, name: string, path: string): number | undefined {
+  const value = what(name);
+  if (value === undefined) return undefined;
+  const number = Number(value);
+  if (Number.isNaN(number) && !/^[-+]?nan$/i.test(`${value}`)) {
     throw new DatasetError(
-      `Cannot turn the accumulation of "${path}" into a rate: expected startdate, starttime, ` +
-        `enddate and endtime in what, YYYYMMDD and HHmmss, one before the other`,
+      `Cannot read "${path}": expected a number what/${name} of ${quantity}, found ${value}`,
     );
   }
-  return hours;
+  return number;
 }
 
-function relationOf(file: Hdf5File): Calibration["relation"] {
-  const how = hdf5Member(file, "how");
-  if (!(how instanceof Hdf5Group)) return marshallPalmer;
-  const [a, b] = ["zr_a", "zr_b"].map((name) => Number(hdf5Attribute(how, name)));
-  return a > 0 && b > 0 ? { a, b } : marshallPalmer;
+/** In minutes since 1970 with a fraction; undefined where date and time are not given. */
+function timeOf(what: OdimImage["what"], edge: string): number | undefined {
+  const [date, time] = [what(`${edge}date`), what(`${edge}time`)];
+  if (date === undefined || time === undefined) return undefined;
+  const text = `${date}T${typeof time === "number" ? `${time}`.padStart(6, "0") : time}`;
+  const [, year, month, day, hour, minute, second = "0"] =
+    /^(\d{4})-?(\d\d)-?(\d\d)T(\d\d):?(\d\d)(?::?(\d\d)(?:\.\d+)?)?Z?$/.exec(text) ?? [];
+  const minutes = minutesOf({ year, month, day, hour, minute });
+  return minutes === undefined ? undefined : minutes + Number(second) / 60;
 }
 
-function codesOfReals(
-  values: Float32Array | Float64Array,
-  stored: { gain: number; offset: number; nodata: number; undetect: number },
-  { quantity, relation }: Pick<Calibration, "quantity" | "relation">,
-): Pick<RadarFrame, "codes" | "calibration"> {
-  const offset = realOffsets[quantity];
-  const codes = Uint16Array.from(values, (value) => {
-    // Not a number is not observed, whether the file says so or not.
-    if (value === stored.nodata || Number.isNaN(value)) return realMissing;
-    if (value === stored.undetect) return realUndetected;
-    const physical = stored.gain * value + stored.offset;
-    return Math.min(realUndetected - 1, Math.max(0, Math.round((physical - offset) / realGain)));
-  });
-  return {
-    codes,
-    calibration: {
-      quantity,
-      gain: realGain,
-      offset,
-      missing: [realMissing],
-      undetected: [realUndetected],
-      relation,
-    },
-  };
+function summedMinutes(
+  { what, name }: OdimImage,
+  path: string,
+  { accumulationMinutes }: RadarChoice,
+): number {
+  if (accumulationMinutes !== undefined) return accumulationMinutes;
+  const [start, end] = ["start", "end"].map((edge) => timeOf(what, edge));
+  const minutes = (end ?? NaN) - (start ?? NaN);
+  if (!(minutes > 0)) {
+    throw new DatasetError(
+      `Cannot turn the accumulation of "${path}" into a rate: expected startdate, starttime, ` +
+        `enddate and endtime in what of ${name}, YYYYMMDD and HHmmss, one before the other, found ` +
+        `${
+          ["startdate", "starttime", "enddate", "endtime"].map((each) => what(each) ?? "none")
+            .join(", ")
+        }` +
+        "; if you know the time between, give it with --dataset-options accumulation-minutes=60",
+    );
+  }
+  return minutes;
+}
+
+function relationOf(
+  { how, name }: OdimImage,
+  path: string,
+): { readonly relation: ZRelation; readonly relationTold: boolean } {
+  const told = [how("zr_a"), how("zr_b")];
+  if (told.every((value) => value === undefined)) {
+    return { relation: marshallPalmer, relationTold: false };
+  }
+  const [a, b] = told.map(Number);
+  if (!(a > 0 && b > 0 && Number.isFinite(a) && Number.isFinite(b))) {
+    throw new DatasetError(
+      `Cannot read "${path}": expected how/zr_a and how/zr_b of ${name} to be positive numbers of ` +
+        `Z = a R^b, found ${
+          told.map((value) => value ?? "none").join(" and ")
+        }; mend both or take both away`,
+    );
+  }
+  return { relation: { a, b }, relationTold: true };
+}
+
+function cornersOf({ where }: OdimImage): { readonly corners?: readonly number[] } {
+  const corners = ["LL_lon", "LL_lat", "UR_lon", "UR_lat"].map((name) => Number(where(name)));
+  return corners.every(Number.isFinite) ? { corners } : {};
 }

@@ -12,6 +12,7 @@ import { movingPoints } from "./moving_points.ts";
 import { openNpyDataset } from "./npy_dataset.ts";
 import { type ValueRange, valueRanges } from "./npy_frames.ts";
 import { openRadar, type RadarOptions } from "./radar.ts";
+import { odimQuantities } from "./radar_frame.ts";
 import { openSevir } from "./sevir.ts";
 import { type SequenceSplit, sequenceSplits } from "./sequence_parts.ts";
 import { type FileSplit, fileSplitOption } from "./split_ranges.ts";
@@ -136,6 +137,30 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
           "recorded tiles are left out of scans that observe less of them; what is missing " +
           "counts nowhere",
       },
+      {
+        name: "files",
+        default: "",
+        meaning:
+          "of the recorded files, those whose names fit a pattern of * and ?; all without it",
+      },
+      {
+        name: "quantity",
+        default: "auto",
+        choices: ["auto", ...odimQuantities],
+        meaning: "that is read of recorded files, as ODIM names it; by that order without it",
+      },
+      {
+        name: "image",
+        default: "",
+        meaning: "that is read of files that hold several, e.g. dataset2/data1 or image2",
+      },
+      {
+        name: "accumulation-minutes",
+        default: 0,
+        min: 0,
+        max: 44_640,
+        meaning: "over which recorded rain was summed, where the files do not say; 0 for theirs",
+      },
     ],
     open: (options, own, seed) =>
       openRadar({
@@ -147,6 +172,12 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         tileStep: own["tile-step"] as number || undefined,
         wetShareMin: own["wet-share-min"] as number,
         observedShareMin: own["observed-share-min"] as number,
+        files: own.files as string || undefined,
+        choice: {
+          quantity: own.quantity === "auto" ? undefined : own.quantity as string,
+          image: own.image as string || undefined,
+          accumulationMinutes: own["accumulation-minutes"] as number || undefined,
+        },
       }, seed),
   },
   "mnist": {

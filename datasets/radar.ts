@@ -1,4 +1,5 @@
 /** Rain in [0, 1] of `radar_scale.ts`: recorded composites where a path is given, else synthetic. */
+import type { RadarChoice } from "./radar_frame.ts";
 import type { RainDataset } from "./rain_dataset.ts";
 import { openRecordedRadar } from "./recorded_radar.ts";
 import { syntheticRain, type SyntheticRainOptions } from "./synthetic_rain.ts";
@@ -13,6 +14,10 @@ export interface RadarOptions extends SyntheticRainOptions {
    * @default {256 MiB}
    */
   readonly cacheBytesMax?: number;
+  /** Of recorded composites: pattern of * and ? for the names of those that are used. */
+  readonly files?: string;
+  /** Of recorded composites: what is read of each file. */
+  readonly choice?: RadarChoice;
   /** What becomes of a composite that cannot be decoded. @default {"stop"} */
   readonly onBadFile?: "stop" | "skip";
   /** Of recorded composites, see `RadarSplitOptions`. @default {"area"} */

@@ -25,14 +25,15 @@ export function tileGrid(rows: number, columns: number, size: number, step = siz
 }
 
 /**
- * Pixels of each tile whose value is `wetFrom` or more; -1 where `values` maps more than `missingMax` of
- * its pixels to NaN.
+ * Pixels of each tile whose value is `wetFrom` or more; -1 where more than `missingMax` of its pixels
+ * are not observed.
+ * @param values of `CodeValues`
  */
 export function wetPixels(
   frame: RadarFrame,
   tiles: readonly Tile[],
   size: number,
-  values: Float32Array,
+  values: Float32Array | undefined,
   wetFrom: number,
   missingMax = 0,
 ): Int32Array {
@@ -41,7 +42,7 @@ export function wetPixels(
     let [wet, missing] = [0, 0];
     for (let row = top; row < top + size; row++) {
       for (let i = row * columns + left; i < row * columns + left + size; i++) {
-        const value = values[codes[i]];
+        const value = values === undefined ? codes[i] : values[codes[i]];
         if (Number.isNaN(value) && ++missing > missingMax) return -1;
         if (value >= wetFrom) wet++;
       }
@@ -50,36 +51,38 @@ export function wetPixels(
   });
 }
 
-/** Pixels of each tile that `values` maps to a number. */
+/** Pixels of each tile that are observed. @param values of `CodeValues` */
 export function observedPixels(
   { codes, columns }: RadarFrame,
   tiles: readonly Tile[],
   size: number,
-  values: Float32Array,
+  values: Float32Array | undefined,
 ): Int32Array {
   return Int32Array.from(tiles, ({ top, left }) => {
     let observed = 0;
     for (let row = top; row < top + size; row++) {
       for (let i = row * columns + left; i < row * columns + left + size; i++) {
-        if (!Number.isNaN(values[codes[i]])) observed++;
+        if (!Number.isNaN(values === undefined ? codes[i] : values[codes[i]])) observed++;
       }
     }
     return observed;
   });
 }
 
-/** Writes a tile's values, [size, size], to the start of `into`. */
+/** Writes a tile's values, [size, size], to the start of `into`. @param values of `CodeValues` */
 export function cutTile(
   frame: RadarFrame,
   { top, left }: Tile,
-  values: Float32Array,
+  values: Float32Array | undefined,
   into: Float32Array,
 ): void {
+  const { codes } = frame;
   const size = Math.sqrt(into.length);
   for (let row = 0; row < size; row++) {
     const start = (top + row) * frame.columns + left;
     for (let column = 0; column < size; column++) {
-      into[row * size + column] = values[frame.codes[start + column]];
+      const code = codes[start + column];
+      into[row * size + column] = values === undefined ? code : values[code];
     }
   }
 }

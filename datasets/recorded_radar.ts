@@ -14,8 +14,10 @@ import { ByteLimitedCache } from "./byte_limited_cache.ts";
 import { DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
 import { Decoder } from "./decoder.ts";
 import { prefetch } from "./prefetch.ts";
+import { checkAlike, type UniqueScans, uniqueScans } from "./radar_agreement.ts";
+import { describeRadar } from "./radar_description.ts";
 import { listRadarScans, type RadarScan } from "./radar_folder.ts";
-import { type RadarFrame, type RadarProduct, valuesOfCodes } from "./radar_frame.ts";
+import { CodeValues, frameValues, type RadarChoice, type RadarFrame } from "./radar_frame.ts";
 import { radarUnit, valueOfRainRate } from "./radar_scale.ts";
 import { type RadarSplitOptions, splitRuns, type TileRun } from "./radar_splits.ts";
 import { cutTile, observedPixels, tileGrid, wetPixels } from "./radar_tiles.ts";
@@ -27,8 +29,12 @@ import { minutesText, scanInterval, scanRuns } from "./scan_times.ts";
 const decodesAheadMax = 4;
 
 export interface RecordedRadarOptions extends RadarSplitOptions {
-  /** Folder of composites: FMI PGM, KNMI HDF5 or ODIM HDF5. */
+  /** Folder of composites: FMI PGM, KNMI HDF5 or ODIM HDF5, perhaps in folders of its own. */
   readonly path: string;
+  /** Pattern of * and ? for the names of the files that are used. @default {all} */
+  readonly files?: string;
+  /** What is read of each file. */
+  readonly choice?: RadarChoice;
   /** Rows and columns of a tile. */
   readonly frameSize: number;
   /** Pixels from one tile to the next, less than its size where they overlap. @default {frameSize} */
@@ -70,16 +76,27 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
         `area; split by time, or let tiles lie ${frameSize} pixels apart, not ${tileStep}`,
     );
   }
-  const scans = await listRadarScans(path);
   const decoder = new Decoder();
-  const frames: Frames = new ByteLimitedCache({
-    load: (scan) => decoder.decode("radar", { path: scans[scan].path }),
-    bytesOf: (frame) => frame.codes.byteLength,
-  }, cacheBytesMax);
   try {
     const missingMax = Math.floor((1 - observedShareMin) * frameSize ** 2 + 1e-9);
-    const survey = await surveyScans(scans, frames, { frameSize, tileStep, onBadFile, missingMax });
-    return datasetOf({ options, scans, frames, survey, close: () => decoder.close() });
+    const decode = (path: string) => decoder.decode("radar", { path, choice: options.choice });
+    const minutesOf = (path: string) => decoder.decode("radarMinutes", { path });
+    const listed = await listRadarScans(path, { files: options.files, onBadFile, minutesOf });
+    const unique = await uniqueScans(listed.scans, decode, onBadFile);
+    const { scans } = unique;
+    const frames: Frames = new ByteLimitedCache({
+      load: (scan) => decode(scans[scan].path),
+      bytesOf: (frame) => frame.codes.byteLength,
+    }, cacheBytesMax);
+    const failures = [...listed.failures, ...unique.failures];
+    const survey = await surveyScans(scans, frames, {
+      frameSize,
+      tileStep,
+      onBadFile,
+      missingMax,
+      failures,
+    });
+    return datasetOf({ options, unique, frames, survey, close: () => decoder.close() });
   } catch (error) {
     decoder.close();
     throw error;
@@ -87,14 +104,14 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
 }
 
 interface Survey {
-  readonly product: RadarProduct;
-  readonly rows: number;
-  readonly columns: number;
+  /** That all others agree with. */
+  readonly first: RadarFrame;
   readonly intervalMinutes: number;
-  readonly relation: RainDataset["relation"];
-  /** Value of each code, NaN where not observed. */
-  readonly values: Float32Array;
-  readonly frameBytes: number;
+  readonly values: CodeValues;
+  /** Scans that can be decoded and follow or precede none. */
+  readonly loneScans: number;
+  /** Of each file that says another time than its name: in words. */
+  readonly otherTimes: readonly string[];
   /** Why each file that is left out cannot be decoded. */
   readonly failures: readonly string[];
   /** Each tile that is observed enough in 2 scans that follow each other, and its runs. */
@@ -106,15 +123,16 @@ interface Survey {
 async function surveyScans(
   scans: readonly RadarScan[],
   frames: Frames,
-  { frameSize, tileStep, onBadFile, missingMax }: {
+  { frameSize, tileStep, onBadFile, missingMax, failures: earlier }: {
     readonly frameSize: number;
     readonly tileStep: number;
     readonly onBadFile: "stop" | "skip";
     /** Pixels of a tile that a scan may miss. */
     readonly missingMax: number;
+    readonly failures: readonly string[];
   },
 ): Promise<Survey> {
-  const failures: string[] = [];
+  const failures = [...earlier];
   const decode = async (scan: number): Promise<RadarFrame | undefined> => {
     try {
       return await frames.get(scan);
@@ -133,8 +151,9 @@ async function surveyScans(
     }
     first = await decode(firstScan);
   }
-  const { product, calibration, codes, rows, columns } = first;
-  const values = valuesOfCodes(calibration, 2 ** (8 * codes.BYTES_PER_ELEMENT));
+  const { calibration, rows, columns } = first;
+  const values = new CodeValues();
+  const otherTimes: string[] = [];
   const tiles = tileGrid(rows, columns, frameSize, tileStep);
   const wetFrom = valueOfRainRate(wetRate, calibration.relation);
   const nothing = new Int32Array(tiles.length).fill(-1);
@@ -143,12 +162,15 @@ async function surveyScans(
   const whole = nothing.map(() => frameSize ** 2);
   const reads = scans.slice(firstScan).map((_, index) => () => decode(firstScan + index));
   for await (const frame of prefetch(reads, { aheadMax: decodesAheadMax })) {
-    if (frame) checkAlike(frame, first, scans[wet.length].path, scans[firstScan].path);
-    wet.push(
-      frame ? wetPixels(frame, tiles, frameSize, values, wetFrom, missingMax) : nothing,
-    );
+    const { path, minutes } = scans[wet.length];
+    if (frame) checkAlike(frame, first, path, scans[firstScan].path);
+    if (frame?.minutes !== undefined && frame.minutes !== minutes) {
+      otherTimes.push(`"${path}" ${minutesText(frame.minutes)}`);
+    }
+    const own = frame && values.of(frame);
+    wet.push(frame ? wetPixels(frame, tiles, frameSize, own, wetFrom, missingMax) : nothing);
     observed.push(
-      frame && missingMax > 0 ? observedPixels(frame, tiles, frameSize, values) : whole,
+      frame && missingMax > 0 ? observedPixels(frame, tiles, frameSize, own) : whole,
     );
   }
   const minutes = scans.map((scan) => scan.minutes);
@@ -162,54 +184,34 @@ async function surveyScans(
     const index = indexes.get(tile)!;
     return counts.slice(first, first + frames).reduce((sum, scan) => sum + scan[index], 0);
   };
+  const decoded = (scan: number) => wet[scan] !== nothing;
+  const inRuns = scanRuns(minutes, intervalMinutes, decoded)
+    .reduce((count, { first, end }) => count + end - first, 0);
   return {
-    product,
-    rows,
-    columns,
+    first,
     intervalMinutes,
-    relation: calibration.relation,
     values,
-    frameBytes: codes.byteLength,
+    loneScans: wet.filter((each) => each !== nothing).length - inRuns,
+    otherTimes,
     failures,
     tiles: runs.filter((tileRuns) => tileRuns.length > 0),
     wetShare: (run) => sumOf(wet, run) / sumOf(observed, run),
   };
 }
 
-/** In words; one of the reasons names its path and how far it could be read. */
-function leftOut(failures: readonly string[]): string {
-  if (failures.length === 0) return "";
-  const files = failures.length === 1 ? "1 file" : `${failures.length} files`;
-  return `; left out ${files} that cannot be decoded, e.g.: ${failures[0].slice(0, 300)}`;
-}
-
-function checkAlike(frame: RadarFrame, first: RadarFrame, path: string, firstPath: string): void {
-  if (frame.rows !== first.rows || frame.columns !== first.columns) {
-    throw new DatasetError(
-      `Cannot use "${path}": ${frame.rows} rows x ${frame.columns} columns, but ` +
-        `"${firstPath}" has ${first.rows} x ${first.columns}`,
-    );
-  }
-  const [one, two] = [frame, first].map(({ calibration }) => JSON.stringify(calibration));
-  if (one !== two) {
-    throw new DatasetError(
-      `Cannot use "${path}": its codes mean ${one}, but those of "${firstPath}" ${two}`,
-    );
-  }
-}
-
 interface Recorded {
   readonly options: RecordedRadarOptions;
-  readonly scans: readonly RadarScan[];
+  readonly unique: UniqueScans;
   readonly frames: Frames;
   readonly survey: Survey;
   close(): void;
 }
 
-function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDataset {
+function datasetOf({ options, unique, frames, survey, close }: Recorded): RainDataset {
+  const { scans } = unique;
+  const { first, intervalMinutes, values } = survey;
   const { path, frameSize, tileStep = frameSize, cacheBytesMax, wetShareMin = 0 } = options;
   const { observedShareMin = 1 } = options;
-  const size = `${frameSize}x${frameSize}`;
   const { ranges, unit, runsOf } = splitRuns(
     survey.tiles,
     scans.length,
@@ -219,7 +221,7 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
   const runs = { train: runsOf("train"), validation: runsOf("validation"), test: runsOf("test") };
   const entriesOf = (split: Split): SequenceEntry[] =>
     runs[split].map(({ tile, first, frames }) => ({
-      id: `${survey.product.toLowerCase()}/${minutesText(scans[first].minutes)}/` +
+      id: `${survey.first.product.toLowerCase()}/${minutesText(scans[first].minutes)}/` +
         `tile-${tile.row}-${tile.column}`,
       frames,
     }));
@@ -229,35 +231,47 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
     test: entriesOf("test"),
   };
   const contextOf = (split: Split) => split === "train" ? 0 : options.contextScans ?? 0;
-  const heldMax = Math.floor(cacheBytesMax / survey.frameBytes);
+  const heldMax = Math.floor(cacheBytesMax / first.codes.byteLength);
   const counts = Object.values(ranges).map(([first, end]) => end - first);
   return {
     name: "radar",
     frameShape: [frameSize, frameSize, 1],
-    description: `${survey.product} radar composites from ${path}, ${scans.length} scans every ` +
-      `${survey.intervalMinutes} min from ${minutesText(scans[0].minutes)} to ` +
-      `${minutesText(scans[scans.length - 1].minutes)} UTC, ${survey.tiles.length} ` +
-      `${observedShareMin === 1 ? "fully observed " : ""}tiles of ${size} pixels` +
-      `${tileStep === frameSize ? "" : ` every ${tileStep}`}${observedWords(observedShareMin)}${
-        wetWords(wetShareMin)
-      }, split ${unit} into ` +
-      `${counts[0]} for training, ${counts[1]} for validation, ${counts[2]} for test` +
-      leftOut(survey.failures),
+    description: describeRadar({
+      ...{
+        path,
+        first,
+        scans,
+        intervalMinutes,
+        frameSize,
+        tileStep,
+        wetShareMin,
+        observedShareMin,
+      },
+      tileCount: survey.tiles.length,
+      split: `split ${unit} into ${counts[0]} for training, ${counts[1]} for validation, ` +
+        `${counts[2]} for test`,
+      failures: survey.failures,
+      repeats: unique.repeats,
+      loneScans: survey.loneScans,
+      otherTimes: survey.otherTimes,
+    }),
     unit: radarUnit,
-    relation: survey.relation,
+    relation: first.calibration.relation,
     ...(observedShareMin < 1 && { hasMissing: true }),
     ...(options.split === "time" && {
       composites: {
-        rows: survey.rows,
-        columns: survey.columns,
-        intervalMinutes: survey.intervalMinutes,
+        rows: first.rows,
+        columns: first.columns,
+        intervalMinutes,
         minutes: scans.map((scan) => scan.minutes),
         scans: (split) => [Math.max(0, ranges[split][0] - contextOf(split)), ranges[split][1]],
-        read: async (scan) =>
-          Float32Array.from((await frames.get(scan)).codes, (code) => survey.values[code]),
+        read: async (scan) => {
+          const frame = await frames.get(scan);
+          return frameValues(frame, values.of(frame));
+        },
       },
     }),
-    frameMinutes: survey.intervalMinutes,
+    frameMinutes: intervalMinutes,
     catalogue: (split) => catalogue[split],
     async read(request) {
       const entry = requestedEntry(catalogue[request.split], request);
@@ -272,24 +286,17 @@ function datasetOf({ options, scans, frames, survey, close }: Recorded): RainDat
         frames.get(start + request.frames + i).catch(() => {});
       }
       const pixels = frameSize * frameSize;
-      const values = new Float32Array(request.frames * pixels);
+      const result = new Float32Array(request.frames * pixels);
       composites.forEach((composite, i) =>
-        cutTile(composite, tile, survey.values, values.subarray(i * pixels, (i + 1) * pixels))
+        cutTile(
+          composite,
+          tile,
+          values.of(composite),
+          result.subarray(i * pixels, (i + 1) * pixels),
+        )
       );
-      return values;
+      return result;
     },
     close,
   };
-}
-
-function observedWords(observedShareMin: number): string {
-  return observedShareMin === 1
-    ? ""
-    : ` of which each scan observes at least ${observedShareMin * 100} %`;
-}
-
-function wetWords(wetShareMin: number): string {
-  return wetShareMin === 0
-    ? ""
-    : `, sequences with rain on at least ${wetShareMin * 100} % of their pixels`;
 }

@@ -1,25 +1,48 @@
 /** Scans in time: when each one was taken, and where their row is broken. */
-import { DatasetError } from "./dataset.ts";
+/**
+ * A date and a time of day with separators or without, seconds or without: 201609281445,
+ * 2016-09-28T14:45:00, 20160928-1445, and of folders 2016/09/28/1445.
+ */
+const timePattern =
+  /(?<!\d)((?:19|20)\d\d)([-_./]?)(\d\d)\2(\d\d)[-_.T@ /]?(\d\d)[-_.:h/]?(\d\d)(?:[-_.:]?(\d\d))?(?:\+(\d\d):?(\d\d))?(?![\dx])/gi;
 
 /**
- * Minutes since 1970 of a file name that holds YYYYMMDDHHMM in UTC, as FMI's and KNMI's do, or with
- * seconds, as OPERA's do.
- * @throws {DatasetError} if there is no such time in it
+ * Minutes since 1970 of each time that a file's name or path tells, in UTC where it tells no offset;
+ * seconds are dropped. More than one where it tells two, e.g. start and end.
  */
-export function scanMinutes(name: string, path: string): number {
-  const [, ...digits] = /(?<!\d)(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(?:\d\d)?(?!\d)/.exec(name) ?? [];
-  const [year, month, day, hour, minute] = digits.map(Number);
+export function minutesTold(text: string): number[] {
+  const found = Array.from(text.matchAll(timePattern), ([, year, , month, day, ...rest]) => {
+    const [hour, minute, , hoursAhead = "0", minutesAhead = "0"] = rest;
+    const minutes = minutesOf({ year, month, day, hour, minute });
+    return minutes === undefined
+      ? undefined
+      : minutes - Number(hoursAhead) * 60 - Number(minutesAhead);
+  });
+  return [...new Set(found.filter((minutes) => minutes !== undefined))];
+}
+
+interface DateParts {
+  readonly year: string;
+  readonly month: string;
+  readonly day: string;
+  readonly hour: string;
+  readonly minute: string;
+}
+
+/** Since 1970; undefined where there is no such date or time of day. */
+export function minutesOf(parts: DateParts): number | undefined {
+  const [year, month, day, hour, minute] = [
+    parts.year,
+    parts.month,
+    parts.day,
+    parts.hour,
+    parts.minute,
+  ].map(Number);
   const time = Date.UTC(year, month - 1, day, hour, minute);
   const same = new Date(time);
-  if (
-    Number.isNaN(time) || same.getUTCMonth() !== month - 1 || same.getUTCDate() !== day ||
-    same.getUTCHours() !== hour || same.getUTCMinutes() !== minute
-  ) {
-    throw new DatasetError(
-      `Cannot tell the time of "${path}": expected YYYYMMDDHHMM (UTC) in the file name`,
-    );
-  }
-  return time / 60_000;
+  const exists = same.getUTCMonth() === month - 1 && same.getUTCDate() === day &&
+    same.getUTCHours() === hour && same.getUTCMinutes() === minute;
+  return exists ? time / 60_000 : undefined;
 }
 
 /** As ISO 8601 to the minute, e.g. "2016-09-28T14:45". */

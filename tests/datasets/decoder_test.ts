@@ -93,7 +93,7 @@ Deno.test("Decoder rejects what waits when it is closed, and every file after it
 });
 
 Deno.test("parseFmiComposite() passes over comments anywhere in the header", () => {
-  const header = "P5 # one\n#two\n3\t# three\n 2\n#four\n255\n";
+  const header = "P5 # one\n#two\n3\t# three\n 2\n# param DBZH\n255\n";
   const bytes = new TextEncoder().encode(header + "#bcdef");
   const frame = parseFmiComposite(bytes, "x.pgm");
   assert.deepEqual([frame.columns, frame.rows], [3, 2]);

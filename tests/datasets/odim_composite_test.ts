@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatasetError } from "../../datasets/dataset.ts";
 import { Decoder } from "../../datasets/decoder.ts";
-import { valuesOfCodes } from "../../datasets/radar_frame.ts";
+import { CodeValues, frameValues } from "../../datasets/radar_frame.ts";
 import {
   marshallPalmer,
   rainRateOfValue,
@@ -16,8 +16,7 @@ async function decoded(name: string) {
   const decoder = new Decoder();
   try {
     const frame = await decoder.decode("radar", { path: `${folder}${name}` });
-    const values = valuesOfCodes(frame.calibration, 65536);
-    return { ...frame, values: Array.from(frame.codes, (code) => values[code]) };
+    return { ...frame, values: [...frameValues(frame, new CodeValues().of(frame))] };
   } finally {
     decoder.close();
   }
@@ -39,13 +38,13 @@ Deno.test("an ODIM composite of reflectivity: gain and offset, nodata is NaN, un
   assert.deepEqual(other.calibration.relation, { a: 316, b: 1.5 });
 });
 
-Deno.test("an ODIM composite of rates in float64 keeps them to 0.01 mm/h", async () => {
+Deno.test("an ODIM composite of rates in float64 keeps them", async () => {
   const { values, calibration } = await decoded("rate.h5");
   assert.equal(calibration.quantity, "mm/h");
   assert.deepEqual(values.slice(0, 3), [NaN, 0, 0]);
   assert.ok(Number.isNaN(values[5]));
   const rates = values.slice(3, 5).map((value) => rainRateOfValue(value, calibration.relation));
-  [0.13, 12.5].forEach((rate, i) => assert.ok(Math.abs(rates[i] / rate - 1) < 1e-5, `${rates}`));
+  [0.126, 12.5].forEach((rate, i) => assert.ok(Math.abs(rates[i] / rate - 1) < 1e-5, `${rates}`));
 });
 
 Deno.test("an ODIM accumulation becomes a rate over its time", async () => {
@@ -59,11 +58,10 @@ Deno.test("an ODIM accumulation becomes a rate over its time", async () => {
 for (
   const [name, message] of [
     ["no_times.h5", /expected startdate/],
-    ["velocity.h5", /of DBZH, TH, DBZ, RATE, ACRR, found VRADH/],
+    ["velocity.h5", /of DBZH, DBZ, TH, RATE, ACRR, found VRADH/],
     ["no_image.h5", /found no image/],
     ["no_gain.h5", /expected a number what\/gain of DBZH, found undefined/],
-    ["three_dimensions.h5", /found shape \(2, 4, 6\)/],
-    ["signed.h5", /found "<i"/],
+    ["three_dimensions.h5", /of shape \(2, 4, 6\)/],
   ] as const
 ) {
   Deno.test(`an ODIM file that cannot be used is named: ${name}`, async () => {

@@ -1,21 +1,37 @@
 import assert from "node:assert/strict";
-import { minutesText, scanInterval, scanMinutes, scanRuns } from "../../datasets/scan_times.ts";
+import { minutesText, minutesTold, scanInterval, scanRuns } from "../../datasets/scan_times.ts";
 
-Deno.test("scanMinutes() finds the time of FMI's and KNMI's file names", () => {
-  const fmi = scanMinutes("201609281445_fmi.radar.composite.lowest_FIN_SUOMI1.pgm.gz", "");
-  const knmi = scanMinutes("RAD_NL25_RAP_5min_201008260005.h5", "");
-  assert.equal(minutesText(fmi), "2016-09-28T14:45");
-  assert.equal(minutesText(knmi), "2010-08-26T00:05");
-  assert.equal(scanMinutes("201609290000.pgm", "") - fmi, 9 * 60 + 15);
-});
+for (
+  const [name, ...expected] of [
+    ["201609281445_fmi.radar.composite.lowest_FIN_SUOMI1.pgm.gz", "2016-09-28T14:45"],
+    ["RAD_NL25_RAP_5min_201008260005.h5", "2010-08-26T00:05"],
+    ["T_PAAH21_C_EUOC_20240101120500.hdf", "2024-01-01T12:05"],
+    ["OPERA@20240101T1205@0@DBZH.h5", "2024-01-01T12:05"],
+    ["rad_20240101-1205.hd5", "2024-01-01T12:05"],
+    ["composite_20240101_120500.h5", "2024-01-01T12:05"],
+    ["310_20240101_120500.prcp-c5.h5", "2024-01-01T12:05"],
+    ["2024-01-01T12:05:00Z.h5", "2024-01-01T12:05"],
+    ["2024-01-01_12-05-00.h5", "2024-01-01T12:05"],
+    ["2024-01-01T14:05+02:00.h5", "2024-01-01T12:05"],
+    ["2024/01/01/1205.h5", "2024-01-01T12:05"],
+    ["20240101/12/05.h5", "2024-01-01T12:05"],
+    ["composite_202401011205_0.5km.h5", "2024-01-01T12:05"],
+    ["202401011200_202401011205.h5", "2024-01-01T12:00", "2024-01-01T12:05"],
+    ["202401011200_202401011200.h5", "2024-01-01T12:00"],
+  ]
+) {
+  Deno.test(`minutesTold() finds the time of ${name}`, () => {
+    assert.deepEqual(minutesTold(name).map(minutesText), expected);
+  });
+}
 
-Deno.test("scanMinutes() rejects names without a time, and dates that do not exist", () => {
-  for (const name of ["rain.h5", "20160928.h5", "201602301445.h5", "201609282460.h5"]) {
-    assert.throws(
-      () => scanMinutes(name, `data/${name}`),
-      { name: "DatasetError", message: new RegExp(`"data/${name}": expected YYYYMMDDHHMM`) },
-    );
-  }
+Deno.test("minutesTold() finds no time in names without one, nor dates that do not exist", () => {
+  for (
+    const name of [
+      ...["rain.h5", "20160928.h5", "201602301445.h5", "201609282460.h5", "20240101_1200x800.h5"],
+      ...["2024010112051.h5", "AQC123651205F.h5", "999912311200.h5", "20240101_120.h5"],
+    ]
+  ) assert.deepEqual(minutesTold(name), [], name);
 });
 
 Deno.test("scanInterval() is the commonest difference, whatever gaps and duplicates there are", () => {

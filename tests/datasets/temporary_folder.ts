@@ -26,7 +26,8 @@ export function pgm(
   rows: number,
   code: (row: number, column: number) => number,
 ): Uint8Array<ArrayBuffer> {
-  const header = new TextEncoder().encode(`P5\n# obstime 0 9\n${columns} ${rows}\n255\n`);
+  const comments = "# obstime 0 9\n# param CorrectedReflectivity";
+  const header = new TextEncoder().encode(`P5\n${comments}\n${columns} ${rows}\n255\n`);
   const bytes = new Uint8Array(header.length + rows * columns);
   bytes.set(header);
   for (let row = 0; row < rows; row++) {

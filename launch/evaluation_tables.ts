@@ -80,6 +80,10 @@ function meanTable(
 }
 
 const frameScoreNames: readonly { name: string; read: (scores: LeadScores) => number | null }[] = [
+  {
+    name: "share of values observed",
+    read: ({ observedShare }) => observedShare ?? null,
+  },
   { name: "MSE for each frame (sum over pixels)", read: ({ mse }) => mse },
   { name: "MAE for each frame (sum over pixels)", read: ({ mae }) => mae },
   { name: "PSNR (dB)", read: ({ psnr }) => psnr },

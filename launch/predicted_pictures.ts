@@ -90,7 +90,7 @@ export function classInWords(
   const [likely] = classMap(prediction, classes.length);
   const [actual] = classMap(truth, classes.length);
   const share = (100 * prediction[likely]).toFixed(0);
-  return `true ${classes[actual]}, predicted ${classes[likely]} (${share} %)`;
+  return `true ${classes[actual] ?? "unknown"}, predicted ${classes[likely]} (${share} %)`;
 }
 
 /**

@@ -87,7 +87,7 @@ export function classColour(index: number): Colour {
   return index === 0 ? ground : categoryColour(index - 1);
 }
 
-/** Values outside [0, 1] take the end colours, NaN the first; grey and errors have 256 colours each. */
+/** Values outside [0, 1] take the end colours; grey and errors have 256 colours each. */
 export function colourScale(name: ColourScaleName): ColourScale {
   if (name === "rain") return (value) => stepColour(rainSteps, rainRate(Math.min(value, 1)));
   // To whole levels, as the files have them: 16 / 255 in float32 may be a little less than 16.

@@ -1,9 +1,10 @@
 /**
  * What the colours of a scale mean, in a row: rates for rain, levels for VIL, names for classes,
- * nothing for grey.
+ * nothing for grey; and the stripes of what is missing, where anything is.
  */
 import { classColour, type ColourScaleName, rainSteps, vilSteps } from "./colour_scale.ts";
 import { muted } from "./ink.ts";
+import { missingName } from "./missing_hatch.ts";
 import { type Raster, textHeight, textWidth } from "./raster.ts";
 import { stepLegend } from "./step_legend.ts";
 
@@ -18,7 +19,27 @@ export interface Legend {
 }
 
 /** @param classes names, for the scale of classes */
-export function legendOf(scale: ColourScaleName, classes: readonly string[] = []): Legend {
+export function legendOf(
+  scale: ColourScaleName,
+  classes: readonly string[] = [],
+  hasMissing = false,
+): Legend {
+  const own = scaleLegend(scale, classes);
+  if (!hasMissing) return own;
+  const gap = own.width > 0 ? 24 : 0;
+  return {
+    width: own.width + gap + boxSide + 8 + textWidth(missingName, textDot),
+    height: Math.max(own.height, boxSide, textHeight(textDot)),
+    draw(raster, left, top) {
+      own.draw(raster, left, top);
+      const x = left + own.width + gap;
+      raster.hatch(x, top, boxSide, boxSide);
+      raster.text(missingName, x + boxSide + 8, top + 1, textDot, muted);
+    },
+  };
+}
+
+function scaleLegend(scale: ColourScaleName, classes: readonly string[]): Legend {
   if (scale === "rain") return stepLegend(rainSteps, "mm/h");
   if (scale === "vil") return stepLegend(vilSteps, "VIL of 255");
   if (scale !== "classes" || classes.length === 0) return { width: 0, height: 0, draw() {} };

@@ -15,7 +15,7 @@ export interface NowcastAnimation {
   readonly title: string;
   readonly height: number;
   readonly width: number;
-  /** Values in [0, 1] of -10 to 60 dBZ; forecasts begin after this many true frames. */
+  /** Values in [0, 1] of -10 to 60 dBZ, NaN where nothing is known; forecasts begin after this many true frames. */
   readonly inputFrames: number;
   readonly truth: readonly Float32Array[];
   readonly forecasts: readonly {
@@ -28,21 +28,23 @@ export interface NowcastAnimation {
 
 /** @returns a GIF that repeats */
 export function renderNowcastAnimation(picture: NowcastAnimation): Uint8Array {
-  const { truth } = picture;
+  const { truth, forecasts } = picture;
+  const hasMissing = [...truth, ...forecasts.flatMap(({ frames }) => frames)]
+    .some((values) => values.some(Number.isNaN));
   return encodeAnimation(truth.map((_, index): AnimationFrame => ({
-    picture: drawMoment(picture, index),
+    picture: drawMoment(picture, index, hasMissing),
     durationMs: index === truth.length - 1 ? lastFrameMs : frameMs,
   })));
 }
 
-function drawMoment(picture: NowcastAnimation, index: number): Raster {
+function drawMoment(picture: NowcastAnimation, index: number, hasMissing: boolean): Raster {
   const { title, height, width, inputFrames, truth, forecasts, minutes } = picture;
   const lineHeight = textHeight(textDot);
   const timeTop = margin + lineHeight + 8;
   const headTop = timeTop + lineHeight + 12;
   const top = headTop + lineHeight + 6;
   const panels = 1 + forecasts.length;
-  const legend = legendOf("rain");
+  const legend = legendOf("rain", [], hasMissing);
   const right = margin + panels * (width + gap) - gap;
   const raster = new Raster(
     Math.max(right, margin + textWidth(title, textDot), margin + legend.width) + margin,

@@ -5,7 +5,10 @@ import type { Frame } from "./raster.ts";
 export interface PredictedSequence {
   /** What it is, e.g. "test/000017". */
   readonly label: string;
-  /** [frames, height, width, channels], values in [0, 1]; the numbers of classes where `scale` says so */
+  /**
+   * [frames, height, width, channels], values in [0, 1]; the numbers of classes where `scale` says so;
+   * NaN where nothing was observed.
+   */
   readonly truth: Float32Array;
   /** [frames - inputFrames, height, width, channels]: what was predicted for the frames after the input. */
   readonly predictions: Float32Array;
@@ -87,14 +90,16 @@ export function rowsOf(
   ];
 }
 
-/** Mean over channels of absolute differences; 1 where a class is another. */
+/** Mean over channels of absolute differences; 1 where a class is another; NaN where none is known. */
 function errorOf(
   truth: Float32Array,
   prediction: Float32Array,
   channels: number,
   scale: ColourScaleName,
 ): Float32Array {
-  if (scale === "classes") return truth.map((value, i) => value === prediction[i] ? 0 : 1);
+  if (scale === "classes") {
+    return truth.map((value, i) => Number.isNaN(value) ? NaN : value === prediction[i] ? 0 : 1);
+  }
   const errors = new Float32Array(truth.length / channels);
   truth.forEach((value, i) => {
     errors[Math.floor(i / channels)] += Math.abs(prediction[i] - value) / channels;

@@ -8,6 +8,7 @@ import { colourScale } from "./colour_scale.ts";
 import { accent, background, ink, muted, rule } from "./ink.ts";
 import type { PredictionPicture } from "./prediction_picture.ts";
 import { legendOf } from "./legend.ts";
+import { missesAny } from "./missing_hatch.ts";
 import { checkShapes, rowsOf } from "./predicted_sequence.ts";
 import { Raster, textHeight, textWidth } from "./raster.ts";
 
@@ -26,8 +27,9 @@ const lastFrameMs = 1200;
 export function renderPredictionAnimation(picture: PredictionPicture): Uint8Array {
   checkShapes(picture.sequences);
   const { frames } = picture.sequences[0];
+  const hasMissing = picture.sequences.some(missesAny);
   const shown = Array.from({ length: frames }, (_, index): AnimationFrame => ({
-    picture: drawMoment(picture, index),
+    picture: drawMoment(picture, index, hasMissing),
     durationMs: index === frames - 1 ? lastFrameMs : frameMs,
   }));
   return encodeAnimation(shown);
@@ -36,11 +38,12 @@ export function renderPredictionAnimation(picture: PredictionPicture): Uint8Arra
 function drawMoment(
   { title, sequences, scale, classes, predicts }: PredictionPicture,
   index: number,
+  hasMissing: boolean,
 ): Raster {
   const { inputFrames, height, width } = sequences[0];
   const zoom = Math.max(1, Math.ceil(sidePixelsMin / Math.max(height, width)));
   const [cellWidth, cellHeight] = [width * zoom, height * zoom];
-  const legend = legendOf(scale, classes);
+  const legend = legendOf(scale, classes, hasMissing);
   const rowNames = rowsOf(sequences[0], predicts, scale).map(({ name }) => name);
   const lineHeight = textHeight(textDot);
   const timeTop = margin + lineHeight + 8;

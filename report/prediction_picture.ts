@@ -6,6 +6,7 @@
 import { colourScale } from "./colour_scale.ts";
 import { accent, background, ink, muted, rule } from "./ink.ts";
 import { legendOf } from "./legend.ts";
+import { missesAny } from "./missing_hatch.ts";
 import {
   checkShapes,
   type PredictedSequence,
@@ -66,7 +67,7 @@ export function renderPredictions(picture: PredictionPicture): Uint8Array {
   const captionHeight = textHeight(LABEL_DOT) + 10;
   const sequenceHeight = captionHeight + rowNames.length * rowHeight + SEQUENCE_GAP;
   const bodyBottom = bodyTop + sequences.length * sequenceHeight - SEQUENCE_GAP;
-  const legend = legendOf(picture.scale, picture.classes);
+  const legend = legendOf(picture.scale, picture.classes, sequences.some(missesAny));
   const labels = sequences.map(({ label }) => textWidth(label, LABEL_DOT));
   const raster = new Raster(
     Math.max(

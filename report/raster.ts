@@ -6,6 +6,7 @@
 import { encodePng } from "../datasets/png.ts";
 import { GLYPH_ROWS, glyphColumns, textColumns } from "./bitmap_font.ts";
 import type { Colour, ColourScale } from "./colour_scale.ts";
+import { hatchColour } from "./missing_hatch.ts";
 
 /** Row by row. */
 export interface Frame {
@@ -119,7 +120,7 @@ export class Raster {
 
   /**
    * Draws a frame with each of its pixels as a square of `zoom` × `zoom`, in `colours` where it has
-   * one channel, else in its own.
+   * one channel, else in its own; NaN is hatched.
    */
   frame(frame: Frame, left: number, top: number, zoom: number, colours: ColourScale): void {
     const { values, channels = 1 } = frame;
@@ -127,11 +128,22 @@ export class Raster {
     for (let row = 0; row < frame.height; row++) {
       for (let column = 0; column < frame.width; column++) {
         const at = (row * frame.width + column) * channels;
+        if (isMissing(values, at, channels)) {
+          this.hatch(left + column * zoom, top + row * zoom, zoom, zoom);
+          continue;
+        }
         const colour: Colour = channels === 1
           ? colours(values[at])
           : [byte(values[at]), byte(values[at + 1]), byte(values[at + 2])];
         this.fill(left + column * zoom, top + row * zoom, zoom, zoom, colour);
       }
+    }
+  }
+
+  /** Fills a rectangle, which lies within the picture, with the stripes of what is missing. */
+  hatch(left: number, top: number, width: number, height: number): void {
+    for (let y = top; y < top + height; y++) {
+      for (let x = left; x < left + width; x++) this.fill(x, y, 1, 1, hatchColour(x, y));
     }
   }
 
@@ -150,6 +162,13 @@ export class Raster {
       depth: 8,
     });
   }
+}
+
+function isMissing(values: Float32Array, at: number, channels: number): boolean {
+  for (let channel = 0; channel < channels; channel++) {
+    if (Number.isNaN(values[at + channel])) return true;
+  }
+  return false;
 }
 
 /** Width of a text in pixels. */

@@ -1,0 +1,19 @@
+/** What nobody observed, in stripes of a colour that no scale has. */
+import type { Colour } from "./colour_scale.ts";
+import type { PredictedSequence } from "./predicted_sequence.ts";
+
+const stripes: readonly [Colour, Colour] = [[214, 200, 170], [168, 152, 122]];
+/** Pixels, along a row. */
+const stripeWidth = 3;
+
+/** Of a pixel of the picture, so that stripes go on from one cell to the next. */
+export function hatchColour(x: number, y: number): Colour {
+  return stripes[Math.floor((x + y) / stripeWidth) % 2];
+}
+
+export const missingName = "not observed";
+
+/** Whether anything of it is missing: NaN. */
+export function missesAny({ truth, seen }: Pick<PredictedSequence, "truth" | "seen">): boolean {
+  return truth.some(Number.isNaN) || (seen?.some(Number.isNaN) ?? false);
+}

@@ -1,6 +1,5 @@
 /** What nobody observed, in stripes of a colour that no scale has. */
 import type { Colour } from "./colour_scale.ts";
-import type { PredictedSequence } from "./predicted_sequence.ts";
 
 const stripes: readonly [Colour, Colour] = [[214, 200, 170], [168, 152, 122]];
 /** Pixels, along a row. */
@@ -14,6 +13,8 @@ export function hatchColour(x: number, y: number): Colour {
 export const missingName = "not observed";
 
 /** Whether anything of it is missing: NaN. */
-export function missesAny({ truth, seen }: Pick<PredictedSequence, "truth" | "seen">): boolean {
+export function missesAny(
+  { truth, seen }: { readonly truth: Float32Array; readonly seen?: Float32Array },
+): boolean {
   return truth.some(Number.isNaN) || (seen?.some(Number.isNaN) ?? false);
 }

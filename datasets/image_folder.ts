@@ -8,6 +8,8 @@ import { type Dataset, DatasetError } from "./dataset.ts";
 import { classesInTurn, dividedByClass } from "./divided_by_class.ts";
 import {
   allForTest,
+  areSplits,
+  classNotes,
   dividedByFolders,
   listPictureFolders,
   splitOfFolder,
@@ -37,25 +39,32 @@ interface Image extends PictureSequence {
  */
 export async function openImageFolder(options: ImageFolderOptions): Promise<Dataset> {
   const { path, onBadFile = "stop" } = options;
-  const found = await listPictureFolders(path);
+  const { folders, notes } = await listPictureFolders(
+    path,
+    "images",
+    "put the images of each class into a folder of its own",
+  );
+  const files = folders.flatMap(({ folder, names }) =>
+    names.map((name) => ({ folder, name: folder === "" ? name : `${folder}/${name}` }))
+  );
+  const pathOf = (name: string) => `${path}/${name}`;
   let first: Picture | undefined;
   const { sizes, failures } = await surveyPictures(
-    found.flatMap(({ files }) => files),
+    files.map(({ name }) => pathOf(name)),
     onBadFile,
     (picture) => checkSameSize(picture, first ??= picture),
   );
-  const images = found.flatMap(({ folder, files }): Image[] =>
-    files.filter((file) => sizes.has(file)).map((file) => ({
-      folder,
-      name: file.slice(path.length).replace(/^\/+/, ""),
-      frames: [file],
-      className: classOf(folder),
-    }))
-  );
+  const hasSplits = areSplits(files, true);
+  notes.push(...classNotes(files, hasSplits));
+  const images = files.filter(({ name }) => sizes.has(pathOf(name))).map((file): Image => ({
+    ...file,
+    frames: [pathOf(file.name)],
+    className: classOf(file.folder, hasSplits),
+  }));
   if (images.length === 0) {
     throw new DatasetError(
-      `Cannot find images in "${path}": no folder there holds whole PNG files; put the images of ` +
-        "each class into a folder of its own",
+      `Cannot find images in "${path}": none of ${files.length} files can be decoded, the first ` +
+        `because: ${failures[0]}`,
     );
   }
   const bare = images.find(({ className }) => className === undefined);
@@ -66,8 +75,10 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
     );
   }
   const divided = options.fileSplit === "test"
-    ? allForTest(images, path)
-    : dividedByFolders(images, path);
+    ? allForTest(images, path, hasSplits)
+    : hasSplits
+    ? dividedByFolders(images, path)
+    : undefined;
   const sequences = divided
     ? {
       train: classesInTurn(divided.train),
@@ -76,7 +87,7 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
     }
     : dividedByClass(images, "images", path);
   return pictureSequences("Single images", options, sequences, {
-    ...{ sizes: first ? [first.size] : [], failures },
+    ...{ sizes: first ? [first.size] : [], failures, notes },
   });
 }
 
@@ -89,7 +100,8 @@ function checkSameSize({ path, size }: Picture, first: Picture): void {
 }
 
 /** Its folder, without that of the split; undefined where there is no other. */
-function classOf(folder: string): string | undefined {
-  const own = splitOfFolder(folder) ? folder.split("/").slice(1).join("/") : folder;
+function classOf(folder: string, hasSplits: boolean): string | undefined {
+  const isInSplit = hasSplits && splitOfFolder(folder);
+  const own = isInSplit ? folder.split("/").slice(1).join("/") : folder;
   return own === "" ? undefined : own;
 }

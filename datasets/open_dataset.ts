@@ -5,6 +5,7 @@ import { augmented } from "./augmentation.ts";
 import { bouncingBalls } from "./bouncing_balls.ts";
 import { type Dataset, DatasetError } from "./dataset.ts";
 import { openFrameFolder } from "./frame_folder.ts";
+import { type VideosBy, videosChoices } from "./frame_names.ts";
 import { openImageFolder } from "./image_folder.ts";
 import { openMnistImages } from "./mnist_images.ts";
 import { type MovingMnistOptions, openMovingMnist } from "./moving_mnist.ts";
@@ -307,6 +308,12 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         default: false,
         meaning: "each PNG is a sequence of one frame; its folder, if it has one, is its class",
       },
+      {
+        name: "videos",
+        default: "auto",
+        choices: videosChoices,
+        meaning: "each folder is a video, or each text before the number in its files' names",
+      },
       fileSplitOption,
     ],
     needs: "a folder of folders of PNG frames",
@@ -320,6 +327,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       return open({
         ...{ path: path!, onBadFile, frameSize: size, channels },
         classes: classes as boolean,
+        videos: own.videos as VideosBy,
         fileSplit: split as FileSplit,
       });
     },

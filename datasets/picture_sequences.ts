@@ -2,12 +2,15 @@
 import { ByteLimitedCache } from "./byte_limited_cache.ts";
 import type { Dataset, ReadRequest, SequenceEntry, Split } from "./dataset.ts";
 import { Decoder } from "./decoder.ts";
-import { naturalOrder } from "./picture_folders.ts";
+import { compareNames } from "./name_order.ts";
 import type { ImageSize } from "./resample.ts";
 import { requestedEntry } from "./requested_entry.ts";
 import type { FileSplit } from "./split_ranges.ts";
 
 const cacheBytesMaxDefault = 256 * 1024 * 1024;
+/** A description of a run's data has at most 1024 characters, the path among them. */
+const noteLengthMax = 300;
+const notesLengthMax = 600;
 
 export interface PictureSequence {
   readonly name: string;
@@ -35,6 +38,8 @@ export interface PictureFindings {
   readonly sizes: readonly ImageSize[];
   /** Sentences about those that were left out. */
   readonly failures: readonly string[];
+  /** What else is to be said of how they were found. */
+  readonly notes: readonly string[];
 }
 
 /**
@@ -44,7 +49,7 @@ export function pictureSequences(
   title: string,
   options: PictureSequencesOptions,
   sequences: Readonly<Record<Split, readonly PictureSequence[]>>,
-  { sizes, failures }: PictureFindings,
+  { sizes, failures, notes }: PictureFindings,
 ): Dataset {
   const { path, frameSize: [rows, columns], channels } = options;
   const decoder = new Decoder();
@@ -61,13 +66,14 @@ export function pictureSequences(
   };
   const names = [...sequences.train, ...sequences.validation, ...sequences.test]
     .flatMap(({ className }) => className === undefined ? [] : [className]);
-  const classes = names.length > 0 ? [...new Set(names)].sort(naturalOrder.compare) : undefined;
+  const classes = names.length > 0 ? [...new Set(names)].sort(compareNames) : undefined;
   const resizing = resizedFrom(sizes, [rows, columns]);
-  const left = failures.length === 0
-    ? ""
-    : `; left out ${failures.length} files that cannot be decoded, e.g.: ${
-      failures[0].slice(0, 300)
-    }`;
+  const left = [
+    ...failures.length === 0
+      ? []
+      : [`left out ${failures.length} files that cannot be decoded, e.g.: ${failures[0]}`],
+    ...notes,
+  ].map((note) => `; ${note.slice(0, noteLengthMax)}`).join("").slice(0, notesLengthMax);
   return {
     name: "frames",
     frameShape: [rows, columns, channels],

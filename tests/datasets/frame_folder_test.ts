@@ -206,3 +206,80 @@ Deno.test("openFrameFolder() stops at a broken file, or goes on around it", asyn
     await assert.rejects(idsOf(path), /Cannot find frames in/);
   });
 });
+
+Deno.test("openFrameFolder() takes clips in one folder as videos of its class", async () => {
+  await withVideos({}, async (path) => {
+    for (const action of ["boxing", "walking"]) {
+      await Deno.mkdir(`${path}/${action}`);
+      for (const person of [1, 2, 3]) {
+        for (const frame of [1, 2]) {
+          const name = `person0${person}_${action}_${frame}.png`;
+          await Deno.writeFile(`${path}/${action}/${name}`, picture(10 * person + frame));
+        }
+      }
+    }
+    const dataset = await openFrameFolder({ ...options, path, classes: true });
+    assert.deepEqual(dataset.classes, ["boxing", "walking"]);
+    assert.deepEqual(splits.map((split) => dataset.catalogue(split, 0).map(({ id }) => id)), [
+      ["boxing/person01_boxing", "walking/person01_walking"],
+      ["boxing/person02_boxing", "walking/person02_walking"],
+      ["boxing/person03_boxing", "walking/person03_walking"],
+    ]);
+    const request = { split: "test", epoch: 0, sequence: 1, offset: 0, frames: 2 } as const;
+    const [first, , , , , , second] = await dataset.read(request);
+    assert.deepEqual([first, second], [Math.fround(31 / 255), Math.fround(32 / 255)]);
+    assert.match(
+      dataset.description,
+      /told 6 videos of 2 folders apart .* "person01_boxing_1.png"/,
+    );
+    dataset.close();
+    const [train] = await idsOf(path, { videos: "folder", fileSplit: "test" });
+    assert.deepEqual(train, []);
+  });
+});
+
+Deno.test("openFrameFolder() takes a class with the name of a split, and says so", async () => {
+  const names = ["bus", "car", "train"].flatMap((name) => [1, 2, 3].map((i) => `${name}/v${i}`));
+  const videos = Object.fromEntries(names.map((name) => [name, [1]]));
+  await withVideos(videos, async (path) => {
+    const dataset = await openFrameFolder({ ...options, path, classes: true });
+    dataset.close();
+    assert.deepEqual(dataset.classes, ["bus", "car", "train"]);
+    assert.match(dataset.description, /took "train" as a class, as the folders beside it$/);
+    const [, , test] = await idsOf(path, { classes: true, fileSplit: "test" });
+    assert.equal(test.length, 9);
+    // Without classes nothing says that it is one.
+    await assert.rejects(idsOf(path), /split of ".*bus\/v1": other folders lie in train/);
+  });
+  await withVideos({ "train/bus/1": [1], "train/car/1": [1], "extra/1": [1] }, async (path) => {
+    await assert.rejects(idsOf(path, { classes: true }), /split of ".*extra\/1": other folders/);
+  });
+});
+
+Deno.test("openFrameFolder() says what it finds in place of PNG files", async () => {
+  await withVideos({}, async (path) => {
+    await Deno.mkdir(`${path}/v1`);
+    await Deno.writeTextFile(`${path}/v1/1.bmp`, "BM");
+    await assert.rejects(
+      idsOf(path),
+      /found 1 files such as "v1\/1.bmp", but no PNG; convert them, e.g. with magick .*\*.bmp/,
+    );
+    await Deno.rename(`${path}/v1/1.bmp`, `${path}/v1.mp4`);
+    await assert.rejects(idsOf(path), /such as "v1.mp4", .* with ffmpeg -i v1.mp4 %06d.png/);
+  });
+  await withVideos({ a: [1], b: [1], c: [1] }, async (path) => {
+    await Deno.writeTextFile(`${path}/a/2.webp`, "RIFF");
+    const dataset = await openFrameFolder({ ...options, path });
+    dataset.close();
+    assert.match(dataset.description, /; left out 1 files that are no PNG, such as "a\/2.webp"$/);
+  });
+});
+
+Deno.test("openFrameFolder() names a folder that is one video, and what it cannot order", async () => {
+  await withVideos({ drive: [7, 8] }, async (path) => {
+    const [, , test] = await idsOf(`${path}/drive/`, { fileSplit: "test" });
+    assert.deepEqual(test, [{ id: "drive", frames: 2 }]);
+    await Deno.writeFile(`${path}/drive/02.png`, picture(9));
+    await assert.rejects(idsOf(path), /order the frames of ".*drive": "02.png" and "2.png"/);
+  });
+});

@@ -125,6 +125,24 @@ Deno.test("openImageFolder() names what is broken or of another size", async () 
   });
 });
 
+Deno.test("openImageFolder() follows links to classes, and takes one that is called train", async () => {
+  await withImages(
+    { "data/cat": range(3), "data/train": range(3), "wolf": range(3) },
+    async (path) => {
+      await Deno.symlink("../wolf", `${path}/data/wolf`);
+      const dataset = await opened(`${path}/data`);
+      assert.deepEqual(dataset.classes, ["cat", "train", "wolf"]);
+      assert.match(
+        dataset.description,
+        /3 classes; followed links to folders: "wolf"; took "train" as a class, as the folders/,
+      );
+      // Images have no order that a second 1 could disturb.
+      await Deno.copyFile(`${path}/wolf/1.png`, `${path}/wolf/01.png`);
+      assert.equal((await idsOf(`${path}/data`)).flat().length, 10);
+    },
+  );
+});
+
 testOnEngines("an autoencoder trains on images, and shows where each class lies", async (open) => {
   const folders = { dark: range(10), light: range(10).map((i) => 250 - i) };
   await withImages(folders, async (path) => {

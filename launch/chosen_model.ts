@@ -4,7 +4,7 @@
  */
 import { RunFolderError, sourceRefusal } from "../coordinator/run_folder.ts";
 import { OptionError, resolveOptions } from "../net/options.ts";
-import { isModelFile, isModelModule, type ModelConfiguration } from "../net/run_configuration.ts";
+import { isModelFile, type ModelConfiguration } from "../net/run_configuration.ts";
 import { UsageError } from "./flags.ts";
 
 /**
@@ -21,17 +21,13 @@ export async function checkChosenModel(
   if (!isModelFile(name) && Object.keys(options).length === 0) return undefined;
   // Imported here, because it brings TensorFlow.js: most runs need none of it in this process.
   const { findModel } = await import("../models/build_model.ts");
-  const { layersOptions } = await import("../models/layers_model.ts");
   const { readModuleSource } = await import("../models/module_source.ts");
   const { ModelError } = await import("../models/check_model.ts");
   try {
     const source = isModelFile(name) ? (await readModuleSource(name)).sha256 : undefined;
     const refusal = resumed && sourceRefusal(resumed, source);
     if (refusal !== undefined) throw new RunFolderError(refusal);
-    // Layers are loaded into an engine, and there is none here.
-    const isLayers = isModelFile(name) && !isModelModule(name);
-    const specs = isLayers ? layersOptions : (await findModel(name, source)).options;
-    resolveOptions(specs, options, `--model ${name}`);
+    resolveOptions((await findModel(name, source)).options, options, `--model ${name}`);
     return source;
   } catch (cause) {
     if (!(cause instanceof OptionError || cause instanceof ModelError)) throw cause;

@@ -21,6 +21,8 @@ export interface Flag {
   readonly choices?: readonly string[];
   /** Beside the choices, a file whose name ends so. */
   readonly orFile?: RegExp;
+  /** For a value that is neither: a sentence, where more is known than that. */
+  readonly otherwise?: (text: string) => string | undefined;
   readonly min?: number;
   readonly max?: number;
   /** What the help says where there is no fixed default. */
@@ -133,7 +135,8 @@ function readValue(name: string, flag: Flag, text: string): FlagValue {
       if (!flag.choices!.includes(text) && !flag.orFile?.test(text)) {
         const file = flag.orFile ? `, or name a ${flag.value}` : "";
         throw new UsageError(
-          `Unknown --${name} "${text}": choose one of ${flag.choices!.join(", ")}${file}`,
+          flag.otherwise?.(text) ??
+            `Unknown --${name} "${text}": choose one of ${flag.choices!.join(", ")}${file}`,
         );
       }
       return text;

@@ -20,6 +20,7 @@ import {
 } from "../net/run_configuration.ts";
 import { datasetOptionSpecs } from "../datasets/open_dataset.ts";
 import type { Options } from "../net/options.ts";
+import { otherFile } from "../models/keras/other_files.ts";
 import { type FlagTable, type FlagValue, type GivenFlags, UsageError } from "./flags.ts";
 
 const seedMax = 2 ** 32 - 1;
@@ -111,6 +112,7 @@ export const runFlags = {
     choices: modelNames,
     value: "FILE.ts|model.json",
     orFile: /\.(?:ts|js|mjs|json)$/,
+    otherwise: otherFile,
     help: "the network, a module that exports one, or one of Keras layers",
     defaultText: "convlstm",
   },

@@ -40,7 +40,7 @@ export const builtInModels: { readonly [name in ModelName]: ModelDefinition } = 
 };
 
 /**
- * A built-in model, that of a module, or one of layers, for which an engine has to be open.
+ * A built-in model, that of a module, or one of layers.
  * @param source SHA-256 that a file must have, which is compared before any of it is run
  * @throws {ModelError} where the module cannot be loaded, is another, or is none of a model
  */

@@ -3,6 +3,7 @@
  * against its own words, so that a slip is told in a sentence and not by an op deep inside a step.
  */
 import type { Tensor } from "../engine/tf.ts";
+import { arrayNameCharactersMax, isArrayName } from "./keras/array_names.ts";
 import type { Model, ModelInputs, ModelOutput } from "./model.ts";
 
 /** A model that cannot be loaded, or does not do what a model has to: says what to change. */
@@ -32,6 +33,15 @@ export function checkModel(model: Model, name: string): Model {
     const broken = specs.find((spec) => typeof spec?.name !== "string" || !isShape(spec.shape));
     if (broken) throw wrong(`has ${field} without a name and a shape: ${JSON.stringify(broken)}`);
     const names = specs.map((spec) => spec.name);
+    const odd = names.find((name) => field !== "noise" && !isArrayName(name));
+    if (odd !== undefined) {
+      throw wrong(
+        `has ${field} named ${
+          JSON.stringify(odd.slice(0, 160))
+        }, which a checkpoint cannot hold: ` +
+          `name them with letters, digits, ".", "_", "-" and "/", at most ${arrayNameCharactersMax}`,
+      );
+    }
     const twice = names.find((each, index) => names.indexOf(each) !== index);
     if (twice !== undefined) throw wrong(`has two ${field} named "${twice}"`);
   }

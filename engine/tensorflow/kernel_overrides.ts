@@ -6,6 +6,7 @@
  *   checks them, when it runs.
  * - The gradients of Sigmoid and Tanh: TensorFlow has one op for what tfjs composes of three.
  */
+import { registerConv3dTransposeGradient } from "../conv3d_transpose_gradient.ts";
 import { mendOnePartGradients } from "../one_part_gradients.ts";
 import { tf } from "../tf.ts";
 import { BACKEND_NAME, type TracingBackend } from "./backend.ts";
@@ -21,6 +22,7 @@ export function overrideKernels(): void {
   isDone = true;
   registerBiasKernels();
   mendOnePartGradients();
+  registerConv3dTransposeGradient();
   override(tf.Round, (original) => (args) => {
     const { dataId, shape, dtype } = args.inputs.x as tf.TensorInfo;
     if (dtype !== "int32") return original(args);

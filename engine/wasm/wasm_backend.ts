@@ -5,6 +5,7 @@
 // Registers the gradient of every operation: tfjs-core's bundle for Node has none.
 import "@tensorflow/tfjs";
 import { getThreadsCount, setThreadsCount, version_wasm } from "@tensorflow/tfjs-backend-wasm";
+import { registerConv3dTransposeGradient } from "../conv3d_transpose_gradient.ts";
 import { mendOnePartGradients } from "../one_part_gradients.ts";
 import { tf } from "../tf.ts";
 import { EngineError } from "../engine_error.ts";
@@ -40,6 +41,7 @@ export async function startWasmBackend(): Promise<WasmBackend> {
       tf.registerKernel(kernel);
     }
     mendOnePartGradients();
+    registerConv3dTransposeGradient();
     hasComposedKernels = true;
   }
   if (!await tf.setBackend(wasmBackendName)) {

@@ -1,0 +1,147 @@
+/** Layers that bring what they read to a mean of 0 and a variance of 1. */
+import { type Tensor, tf } from "../../engine/tf.ts";
+import { refuseMasked } from "./core_layers.ts";
+import { type Port, type Shape, weightedLayer } from "./layer.ts";
+import type { LayerConfig, LayerKind } from "./layer_config.ts";
+
+/** Axes of a tensor with lanes, ascending. */
+function readAxes(config: LayerConfig, value: unknown, shape: Shape): number[] {
+  const rank = shape.length + 1;
+  const given = Array.isArray(value) ? value : [value];
+  const axes = given.map((axis) => typeof axis === "number" && axis < 0 ? axis + rank : axis);
+  const isRight = axes.length > 0 && new Set(axes).size === axes.length &&
+    axes.every((axis) => Number.isSafeInteger(axis) && axis >= 1 && axis < rank);
+  if (isRight) return axes.sort((a, b) => a - b);
+  throw config.refusal(
+    `has axis ${JSON.stringify(value)} for [lanes, ${shape}]`,
+    "save it with axes of those, not of the lanes",
+  );
+}
+
+/** gamma and beta, where the layer has them. */
+function readScale(config: LayerConfig) {
+  const [scale, center] = [config.flag("scale", true), config.flag("center", true)];
+  return {
+    weights: (shape: Shape) => [
+      ...(scale ? [config.weight("gamma", shape)] : []),
+      ...(center ? [config.weight("beta", shape)] : []),
+    ],
+    /** @param shape to which the weights are brought */
+    apply(normal: Tensor, weights: readonly Tensor[], shape: Shape): Tensor {
+      const gamma = scale ? tf.reshape(weights[0], [...shape]) : undefined;
+      const beta = center ? tf.reshape(weights[scale ? 1 : 0], [...shape]) : undefined;
+      const scaled = gamma === undefined ? normal : tf.mul(normal, gamma);
+      return beta === undefined ? scaled : tf.add(scaled, beta);
+    },
+  };
+}
+
+function normalized(x: Tensor, axes: number[], epsilon: number): Tensor {
+  const mean = tf.mean(x, axes, true);
+  const centred = tf.sub(x, mean);
+  const variance = tf.mean(tf.square(centred), axes, true);
+  return tf.mul(centred, tf.rsqrt(tf.add(variance, epsilon)));
+}
+
+const layerNormalization: LayerKind = (config) => {
+  const axis = config.take("axis") ?? -1;
+  const epsilon = config.number("epsilon", 1e-3);
+  const scale = readScale(config);
+  config.only("rms_scaling", false, "save it without rms_scaling");
+  return (inputs) => {
+    const port = onlyPort(config, inputs);
+    const axes = readAxes(config, axis, port.shape);
+    const sides = axes.map((each) => port.shape[each - 1]);
+    const whole = [1, ...port.shape.map((side, index) => axes.includes(index + 1) ? side : 1)];
+    return weightedLayer(
+      scale.weights(sides),
+      port,
+      (x, weights) => scale.apply(normalized(x, axes, epsilon), weights, whole),
+    );
+  };
+};
+
+const groupNormalization: LayerKind = (config) => {
+  const given = config.number("groups", 32);
+  const epsilon = config.number("epsilon", 1e-3);
+  const scale = readScale(config);
+  const axis = config.take("axis") ?? -1;
+  return (inputs) => {
+    const port = onlyPort(config, inputs);
+    refuseMasked(config, inputs);
+    const [last, ...rest] = readAxes(config, axis, port.shape);
+    const channels = port.shape.at(-1)!;
+    const groups = given === -1 ? channels : given;
+    if (rest.length > 0 || last !== port.shape.length || channels % groups !== 0) {
+      throw config.refusal(
+        `has axis ${JSON.stringify(axis)} and ${given} groups for [lanes, ${port.shape}]`,
+        "save it with axis=-1, and groups that divide the channels",
+      );
+    }
+    const split = [...port.shape.slice(0, -1), groups, channels / groups];
+    const axes = [...port.shape.slice(0, -1).map((_, index) => index + 1), split.length];
+    const whole = [...split.map(() => 1).slice(0, -1), groups, channels / groups];
+    return weightedLayer(scale.weights([channels]), port, (x, weights) => {
+      const grouped = tf.reshape(x, [x.shape[0], ...split]);
+      const normal = normalized(grouped, axes, epsilon);
+      return tf.reshape(scale.apply(normal, weights, whole), x.shape);
+    });
+  };
+};
+
+const unitNormalization: LayerKind = (config) => {
+  const axis = config.take("axis") ?? -1;
+  return (inputs) => {
+    const port = onlyPort(config, inputs);
+    const axes = readAxes(config, axis, port.shape);
+    return weightedLayer([], port, (x) => {
+      const squares = tf.sum(tf.square(x), axes, true);
+      return tf.mul(x, tf.rsqrt(tf.maximum(squares, 1e-12)));
+    });
+  };
+};
+
+/** As in inference: with the moving averages that were saved. */
+const batchNormalization: LayerKind = (config) => {
+  const axis = config.take("axis") ?? -1;
+  const epsilon = config.number("epsilon", 1e-3);
+  const scale = readScale(config);
+  config.number("momentum", 0.99);
+  for (const name of ["renorm", "synchronized", "virtual_batch_size", "fused"]) config.take(name);
+  for (const name of ["renorm_clipping", "renorm_momentum"]) config.take(name);
+  if (config.isTrained) {
+    throw config.refusal(
+      "keeps statistics of batches",
+      "save it with trainable=False, so that it computes as in inference, or leave it out",
+    );
+  }
+  return (inputs) => {
+    const port = onlyPort(config, inputs);
+    const axes = readAxes(config, axis, port.shape);
+    const sides = axes.map((each) => port.shape[each - 1]);
+    const whole = [1, ...port.shape.map((side, index) => axes.includes(index + 1) ? side : 1)];
+    const own = scale.weights(sides);
+    const weights = [
+      ...own,
+      config.weight("moving_mean", sides),
+      config.weight("moving_variance", sides),
+    ];
+    return weightedLayer(weights, port, (x, given) => {
+      const [mean, variance] = given.slice(own.length).map((each) => tf.reshape(each, whole));
+      const normal = tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, epsilon)));
+      return scale.apply(normal, given, whole);
+    });
+  };
+};
+
+function onlyPort(config: LayerConfig, inputs: readonly Port[]): Port {
+  if (inputs.length === 1) return inputs[0];
+  throw config.refusal(`reads ${inputs.length} tensors`, "give it one");
+}
+
+export const normalizationLayers: Readonly<Record<string, LayerKind>> = {
+  LayerNormalization: layerNormalization,
+  GroupNormalization: groupNormalization,
+  UnitNormalization: unitNormalization,
+  BatchNormalization: batchNormalization,
+};

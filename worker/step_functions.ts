@@ -203,7 +203,9 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
         const repeated = observedTargets({ targets: model.persistence! }, frames);
         const isKnown = tf.mul(observed, repeated.observed!) as Tensor;
         masks.push(isKnown);
-        return lossSum(loss, repeated.values, targets, weights, undefined, isKnown);
+        // Zeros alone are no classes' shares, whose error would be no number.
+        const stated = tf.where(tf.cast(isKnown, "bool"), repeated.values, tf.onesLike(targets));
+        return lossSum(loss, stated, targets, weights, undefined, isKnown);
       },
       correctSum: () => tf.mul(correctSum(predictions, targets, weights, observed), errorsOfAnswer),
     };

@@ -20,12 +20,7 @@ import { systemClock } from "../../net/clock.ts";
 import { createMemoryBroker } from "../../net/memory_transport.ts";
 import { random } from "../../net/random.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
-import {
-  createTrainer,
-  parameterCount,
-  reducedExtras,
-  type Trainer,
-} from "../../worker/trainer.ts";
+import { createTrainer, reducedLength, type Trainer } from "../../worker/trainer.ts";
 
 export const smallRun: RunConfiguration = {
   ...defaultRun,
@@ -101,6 +96,7 @@ export async function withTrainers(
     mode,
     model = smallModel(configuration),
     hasTargets,
+    hasMissing,
     initial,
   }: {
     configuration?: RunConfiguration;
@@ -108,6 +104,7 @@ export async function withTrainers(
     mode?: ExecutionMode;
     model?: Model;
     hasTargets?: boolean;
+    hasMissing?: boolean;
     initial?: readonly Float32Array[];
   } = {},
 ): Promise<void> {
@@ -121,7 +118,7 @@ export async function withTrainers(
       members: Array.from({ length: workers }, (_, each) => `w${each}`),
       generation: 1,
       owners,
-      elements: parameterCount(model) + reducedExtras,
+      elements: reducedLength(model, hasMissing),
       firstStep,
       // Several chunks to each gradient.
       chunkBytesMax: 1024,
@@ -144,6 +141,7 @@ export async function withTrainers(
       shards,
       allReduce,
       hasTargets,
+      hasMissing,
       mode,
     });
     return { trainer, shards, rank };

@@ -43,6 +43,14 @@ export interface Rollout {
     frames: number,
     read: (offset: number, count: number) => Promise<SequenceSpan>,
   ): AsyncGenerator<RolledOut, void, undefined>;
+  /**
+   * The forecast of what comes after the last of `frames` frames: [leads, height, width, channels].
+   * `read` is asked for single frames, in order.
+   */
+  after(
+    frames: number,
+    read: (offset: number, count: number) => Promise<SequenceSpan>,
+  ): Promise<Float32Array>;
   dispose(): void;
 }
 
@@ -105,27 +113,42 @@ export function createRollout(options: RolloutOptions): Rollout {
     return all;
   }
 
+  /** Reads true frames up to `end`, and forecasts where `isStart` says so. */
+  async function* alongFrames(
+    end: number,
+    read: (offset: number, count: number) => Promise<SequenceSpan>,
+    isStart: (start: number) => boolean,
+  ): AsyncGenerator<RolledOut, void, undefined> {
+    let state: Tensor[] = model.state.map(({ shape }) => tf.zeros([1, ...shape]));
+    try {
+      for (let start = 1; start <= end; start++) {
+        const { frames: seen } = await read(start - 1, 1);
+        const frame = tf.tensor(seen, [1, 1, ...model.frameShape], "float32");
+        const [prediction, ...after] = await next([parameters, frame, ...state]);
+        tf.dispose([frame, ...state]);
+        state = after;
+        const predictions = isStart(start) ? await forecast(prediction, state) : undefined;
+        prediction.dispose();
+        if (predictions) yield { start, predictions };
+      }
+    } finally {
+      tf.dispose(state);
+    }
+  }
+
   return {
     contextFrames,
     leads,
-    async *forecasts(frames, read) {
-      let state: Tensor[] = model.state.map(({ shape }) => tf.zeros([1, ...shape]));
-      try {
-        for (let start = 1; start + leads <= frames; start++) {
-          const { frames: seen } = await read(start - 1, 1);
-          const frame = tf.tensor(seen, [1, 1, ...model.frameShape], "float32");
-          const [prediction, ...after] = await next([parameters, frame, ...state]);
-          tf.dispose([frame, ...state]);
-          state = after;
-          const since = start - contextFrames;
-          const isStart = since >= 0 && since % leads === 0;
-          const predictions = isStart ? await forecast(prediction, state) : undefined;
-          prediction.dispose();
-          if (predictions) yield { start, predictions };
-        }
-      } finally {
-        tf.dispose(state);
+    forecasts: (frames, read) =>
+      alongFrames(frames - leads, read, (start) => {
+        const since = start - contextFrames;
+        return since >= 0 && since % leads === 0;
+      }),
+    async after(frames, read) {
+      for await (const { predictions } of alongFrames(frames, read, (start) => start === frames)) {
+        return predictions;
       }
+      throw new RangeError("Cannot forecast from no frames: the state of a network comes of some");
     },
     dispose: () => next.dispose(),
   };

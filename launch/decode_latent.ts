@@ -7,6 +7,7 @@ import type { SequencePredictor } from "../worker/sequence_predictor.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
 import { splitParameters } from "../worker/step_functions.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
+import { writeNewFile } from "./prediction_files.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
 export const decodeFlags = {
@@ -98,11 +99,11 @@ async function decodeLatent(
     grid: Omit<Parameters<typeof renderDecoded>[0], "images" | "frameShape" | "scale">,
   ) => {
     const path = `${out}/${name}`;
-    await Deno.writeFile(`${path}.npy`, encodeNpy(images, [points, ...model.frameShape]));
+    await writeNewFile(`${path}.npy`, encodeNpy(images, [points, ...model.frameShape]));
     written.push(`${path}.npy`);
     const { frameShape } = model;
     if (frameShape[2] !== 1 && frameShape[2] !== 3) return;
-    await Deno.writeFile(`${path}.png`, renderDecoded({ ...grid, images, frameShape, scale }));
+    await writeNewFile(`${path}.png`, renderDecoded({ ...grid, images, frameShape, scale }));
     written.push(`${path}.png`);
   };
   try {

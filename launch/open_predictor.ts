@@ -91,15 +91,24 @@ export async function openRollout(
     );
   const why = noRolloutBecause(model, single);
   if (why !== undefined) throw refuse(why);
-  if (single !== model) {
-    const [whole, byFrame] = [predictorOf(trained, model), predictorOf(trained, single)];
-    const isSame = await agree(trained, whole, byFrame, sequence);
-    whole.dispose();
-    byFrame.dispose();
-    if (!isSame) throw refuse("it predicts otherwise where its window is one frame");
+  if (single !== model && !await isSameFrameByFrame(trained, single, sequence)) {
+    throw refuse("it predicts otherwise where its window is one frame");
   }
   const hasMissing = mayMiss(trained.dataset);
   return createRollout({ engine, model: single, parameters, contextFrames, leads, hasMissing });
+}
+
+/** @param single the model frame by frame */
+export async function isSameFrameByFrame(
+  trained: TrainedModel,
+  single: Model,
+  sequence: number,
+): Promise<boolean> {
+  const [whole, byFrame] = [predictorOf(trained, trained.model), predictorOf(trained, single)];
+  const isSame = await agree(trained, whole, byFrame, sequence);
+  whole.dispose();
+  byFrame.dispose();
+  return isSame;
 }
 
 function predictorOf(trained: TrainedModel, model: Model) {

@@ -1,6 +1,7 @@
 /**
  * `deno task predict`: what a trained model predicts of the sequences of a split, each from a state
- * that is zero at its beginning and carried to its end. Leaves `.npy` files, pictures and animations.
+ * that is zero at its beginning and carried to its end, or with `--forecast` of what comes after them.
+ * Leaves `.npy` files, pictures and animations, never over those of an earlier call.
  */
 import { encodeNpy } from "../datasets/npy_encoding.ts";
 import { windowCount } from "../datasets/window_shape.ts";
@@ -13,6 +14,13 @@ import { sizeOf } from "../worker/window_batch.ts";
 import { decodeFlags, prepareDecoding } from "./decode_latent.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
+import { forecastSequence, sequencesToForecast } from "./forecast_sequences.ts";
+import {
+  forecastFlags,
+  type ForecastLengths,
+  forecastLengths,
+  openForecast,
+} from "./open_forecast.ts";
 import {
   openPredictor,
   openRollout,
@@ -30,6 +38,13 @@ import {
   pictured,
   type PredictedFrame,
 } from "./predicted_pictures.ts";
+import {
+  fileNames,
+  latentEnding,
+  predictionFolder,
+  sequenceLabel,
+  writeNewFile,
+} from "./prediction_files.ts";
 import {
   besideRun,
   openTrained,
@@ -57,17 +72,20 @@ export const predictFlags = {
     defaultText: "the run's",
   },
   ...rolloutFlags,
+  ...forecastFlags,
   ...decodeFlags,
   out: {
     kind: "text",
     value: "DIR",
     help: "folder for the predictions",
-    defaultText: "predictions/ in the run's or checkpoint's folder",
+    defaultText: "a new one in predictions/ of the run's or checkpoint's folder",
   },
 } as const satisfies FlagTable;
 
 /** Sequences that are drawn, of all that are predicted: an animation takes a second or more. */
 const drawnMax = 100;
+/** Sequences of several frames that are predicted unless told otherwise. */
+const sequencesUsually = 4;
 
 if (import.meta.main) {
   await runCommand(async () => {
@@ -89,35 +107,37 @@ async function predict(given: GivenFlags): Promise<number> {
   let predictor: SequencePredictor | undefined;
   let rollout: Rollout | undefined;
   try {
+    const future = forecastLengths(given, trained);
+    if (future) return await forecastBeyond(given, trained, future);
     const lengths = rolloutLengths(given, trained);
     const chosen = chooseSequences(given, trained, lengths);
     predictor = await openPredictor(trained, chosen[0]);
     rollout = lengths && await openRollout(trained, lengths, chosen[0]);
     const readFrames = given.window as number | undefined ?? configuration.windowFrames;
     const decode = await prepareDecoding(given, trained, predictor);
-    const out = given.out as string | undefined ?? besideRun(trained.path, "predictions");
-    await Deno.mkdir(out, { recursive: true });
+    const { out, bases } = await placesOf(given, trained, chosen);
     const title = `${dataset.name}, ${modelTitle(configuration.model.name)}, step ${step}`;
     const look = lookOf(trained, rollout !== undefined);
     const drawn: { path: string; sequence: PredictedSequence }[] = [];
     const sequences = [];
-    for (const sequence of chosen) {
-      const { id, frames } = dataset.catalogue(split, 0)[sequence];
+    for (const [place, sequence] of chosen.entries()) {
+      const { id: own, frames } = dataset.catalogue(split, 0)[sequence];
+      const id = sequenceLabel(own, configuration.dataset.path);
       const read = sequenceReader(trained, sequence);
       const predicted = rollout
         ? await rolledOut(rollout, frames, read, sizeOf(dataset.frameShape))
         : await Array.fromAsync(predictor.predict(frames, read, readFrames));
-      const base = `${out}/${id.replaceAll("/", "-")}`;
+      const base = bases[place];
       const path = `${base}.npy`;
       const predictions = predicted.map(({ prediction }) => prediction);
       const shape = [predictions.length, ...model.outputShape];
-      await Deno.writeFile(path, encodeNpy(joined(predictions), shape));
+      await writeNewFile(path, encodeNpy(joined(predictions), shape));
       const latents = predicted.flatMap(({ latent }) => latent ? [latent] : []);
       let latentPath: string | undefined;
       if (latents.length > 0) {
-        latentPath = `${base}-latent.npy`;
+        latentPath = `${base}${latentEnding}.npy`;
         const latentShape = [latents.length, latents[0].length];
-        await Deno.writeFile(latentPath, encodeNpy(joined(latents), latentShape));
+        await writeNewFile(latentPath, encodeNpy(joined(latents), latentShape));
       }
       const frameIndexes = predicted.map(({ frame }) => frame);
       const answer = look?.predicts === "nothing"
@@ -148,6 +168,67 @@ async function predict(given: GivenFlags): Promise<number> {
   }
 }
 
+/** What comes after the last frames of the first sequences. */
+async function forecastBeyond(
+  given: GivenFlags,
+  trained: TrainedModel,
+  lengths: ForecastLengths,
+): Promise<number> {
+  const { dataset, split, configuration, step } = trained;
+  const catalogue = dataset.catalogue(split, 0);
+  const frames = catalogue.map((sequence) => sequence.frames);
+  const longest = frames.indexOf(frames.reduce((most, each) => Math.max(most, each), 0));
+  if (longest < 0) throw new UsageError(`Cannot forecast: there are no ${split} sequences`);
+  const forecast = await openForecast(trained, lengths, longest);
+  try {
+    const wanted = given.sequences as number | undefined ?? sequencesUsually;
+    const chosen = sequencesToForecast(trained, lengths, forecast.framesMin, wanted);
+    const { out, bases } = await placesOf(given, trained, chosen);
+    const look = lookOf(trained, true);
+    const drawn: { path: string; sequence: PredictedSequence }[] = [];
+    const sequences = [];
+    for (const [place, sequence] of chosen.entries()) {
+      const base = bases[place];
+      const label = sequenceLabel(catalogue[sequence].id, configuration.dataset.path);
+      const named = { base, label };
+      const { file, shown } = await forecastSequence(trained, forecast, lengths, sequence, named);
+      sequences.push(file);
+      console.error(
+        `${label}: frames ${inRanges(file.frames)} in ${file.path}, not seen by anybody`,
+      );
+      if (look && drawn.length < drawnMax) drawn.push({ path: base, sequence: shown });
+    }
+    const title = `${dataset.name}, ${modelTitle(configuration.model.name)}, step ${step}`;
+    const picture = look && { ...look, title, predicts: "future" as const };
+    const pictures = picture ? await drawSequences(picture, drawn, `${out}/${split}.png`) : [];
+    for (const each of pictures) console.error(`Picture: ${each}`);
+    if (given.json) {
+      console.log(JSON.stringify({ checkpoint: trained.path, step, split, pictures, sequences }));
+    }
+    return exitCodes.done;
+  } finally {
+    forecast.dispose();
+  }
+}
+
+/** The folder, and the path of each sequence's files in it without their endings. */
+async function placesOf(
+  given: GivenFlags,
+  { path, dataset, split, configuration }: TrainedModel,
+  chosen: readonly number[],
+): Promise<{ readonly out: string; readonly bases: readonly string[] }> {
+  const catalogue = dataset.catalogue(split, 0);
+  const ids = chosen.map((index) => catalogue[index].id);
+  const others = [split, "decoded", "decode-grid"];
+  const names = fileNames(ids, configuration.dataset.path, others);
+  const written = [
+    ...[...names, ...names.map((name) => name + latentEnding), ...others],
+  ].flatMap((name) => [`${name}.npy`, `${name}.png`, `${name}.gif`]);
+  const usual = besideRun(path, "predictions");
+  const out = await predictionFolder(given.out as string | undefined, usual, written);
+  return { out, bases: names.map((name) => `${out}/${name}`) };
+}
+
 /** The first of those that are long enough. */
 function chooseSequences(
   given: GivenFlags,
@@ -160,7 +241,10 @@ function chooseSequences(
   const chosen = [...catalogue.keys()]
     .filter((index) => windowCount(catalogue[index].frames, model.window) > 0)
     .filter((index) => least === undefined || catalogue[index].frames >= least)
-    .slice(0, given.sequences as number | undefined ?? (longest === 1 ? imagesMax : 4));
+    .slice(
+      0,
+      given.sequences as number | undefined ?? (longest === 1 ? imagesMax : sequencesUsually),
+    );
   if (chosen.length > 0) return chosen;
   const needs = least === undefined
     ? "a window"

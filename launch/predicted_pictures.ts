@@ -5,6 +5,7 @@ import { frameScale } from "../report/frame_scale.ts";
 import { type PredictedSequence, predictionKind } from "../report/predicted_sequence.ts";
 import { renderPredictionAnimation } from "../report/prediction_animation.ts";
 import { type PredictionPicture, renderPredictions } from "../report/prediction_picture.ts";
+import { writeNewFile } from "./prediction_files.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
 /** What was predicted of one frame. */
@@ -107,7 +108,7 @@ export async function drawSequences(
   if (sequences.length === 0) return [];
   const written: string[] = [];
   const write = async (path: string, bytes: Uint8Array) => {
-    await Deno.writeFile(path, bytes);
+    await writeNewFile(path, bytes);
     written.push(path);
   };
   const [{ sequence: { frames } }] = sequences;

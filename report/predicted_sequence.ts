@@ -10,6 +10,8 @@ export interface PredictedSequence {
    * NaN where nothing was observed.
    */
   readonly truth: Float32Array;
+  /** Whether nobody has seen the frames after the input, so that the truth ends with it. */
+  readonly isFuture?: boolean;
   /** [frames - inputFrames, height, width, channels]: what was predicted for the frames after the input. */
   readonly predictions: Float32Array;
   readonly inputFrames: number;
@@ -23,12 +25,19 @@ export interface PredictedSequence {
 }
 
 /**
- * `forecast`: everything after the input frames comes from them alone. `next-frame`: every frame is
+ * `forecast`: everything after the input frames comes from them alone. `future`: the same where nobody
+ * has seen what comes, and there is no truth to compare with. `next-frame`: every frame is
  * predicted from the true frames before it. `reconstruction`: every frame comes from itself, through
  * an autoencoder. `answer`: every frame is answered, e.g. with a class for each pixel. `nothing`:
  * frames alone are shown, whose label says what was predicted.
  */
-export type PredictionKind = "forecast" | "next-frame" | "reconstruction" | "answer" | "nothing";
+export type PredictionKind =
+  | "forecast"
+  | "future"
+  | "next-frame"
+  | "reconstruction"
+  | "answer"
+  | "nothing";
 
 /** @param inputFrames that a window has before the first frame that it predicts */
 export function predictionKind(inputFrames: number): PredictionKind {
@@ -61,6 +70,15 @@ export function rowsOf(
     scale,
   };
   if (predicts === "nothing") return [truthRow];
+  if (predicts === "future") {
+    const frame = (index: number) => ({
+      values: index < inputFrames
+        ? truthOf(index)
+        : part(predictions, index - inputFrames, channels),
+      ...{ height, width, channels },
+    });
+    return [{ name: "frame", frame, scale }];
+  }
   const predicted = (read: (index: number) => Frame) => (index: number) =>
     index < inputFrames ? undefined : read(index);
   const predictionOf = (index: number) => part(predictions, index - inputFrames, channels);
@@ -149,7 +167,10 @@ export function checkShapes(sequences: readonly PredictedSequence[]): void {
       throw new RangeError(`Cannot draw "${label}": frames have ${channels} channels, not 1 or 3`);
     }
     const arrays = [
-      ["truth", sequence.truth, [frames, height, width, channels]],
+      ["truth", sequence.truth, [
+        sequence.isFuture ? inputFrames : frames,
+        ...[height, width, channels],
+      ]],
       ["predictions", sequence.predictions, [frames - inputFrames, height, width, channels]],
       ...(sequence.seen ? [["seen", sequence.seen, [frames, height, width]] as const] : []),
     ] as const;

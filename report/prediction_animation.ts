@@ -73,7 +73,7 @@ function drawMoment(
   const isInput = index < inputFrames;
   const time = isInput
     ? `input ${index + 1} of ${inputFrames}`
-    : predicts === "forecast"
+    : predicts === "forecast" || predicts === "future"
     ? `forecast +${index - inputFrames + 1}`
     : `frame ${index + 1}`;
   raster.text(title, margin, margin, textDot, ink);

@@ -112,6 +112,7 @@ function chooseColumns(frames: number, inputFrames: number): number[] {
 
 const groupNames: { readonly [predicts in PredictionKind]: string } = {
   forecast: "forecast from the input alone",
+  future: "forecast of what nobody has seen",
   "next-frame": "each frame predicted from the true frames before it",
   reconstruction: "each frame through its code and back",
   answer: "the answer to each frame",
@@ -143,8 +144,9 @@ function drawHead(
     raster.fill(leftOf(from), ruleTop, leftOf(to - 1) + cellWidth - leftOf(from), 2, below);
   }
   for (const [index, frame] of columns.entries()) {
-    const isLead = predicts === "forecast" && frame >= inputFrames;
-    const text = isLead ? `+${frame - inputFrames + 1}` : `${frame + 1}`;
+    const isLead = (predicts === "forecast" || predicts === "future") && frame >= inputFrames;
+    const ownNumber = predicts === "future" ? frame - inputFrames + 1 : frame + 1;
+    const text = isLead ? `+${frame - inputFrames + 1}` : `${ownNumber}`;
     const left = leftOf(index) + (cellWidth - textWidth(text, LABEL_DOT)) / 2 | 0;
     raster.text(text, left, ruleTop + 10, LABEL_DOT, muted);
   }

@@ -16,6 +16,7 @@ import { buildModel } from "../../models/build_model.ts";
 import { defaultLoss } from "../../models/losses.ts";
 import type { Model } from "../../models/model.ts";
 import { buildOptimizer } from "../../models/optimizers/build_optimizer.ts";
+import { buildSchedule, type Schedule } from "../../models/schedules.ts";
 import { systemClock } from "../../net/clock.ts";
 import { createMemoryBroker } from "../../net/memory_transport.ts";
 import { random } from "../../net/random.ts";
@@ -35,6 +36,9 @@ export const smallRun: RunConfiguration = {
   steps: null,
   seed: 7,
 };
+
+/** Where a schedule ends: a few steps after an epoch. */
+const smallRunSteps = 12;
 
 const lengths: Readonly<Record<Split, readonly number[]>> = {
   train: [7, 12, 4, 9, 5, 1, 8, 11, 6],
@@ -95,6 +99,7 @@ export async function withTrainers(
     firstStep = 1,
     mode,
     model = smallModel(configuration),
+    schedule = buildSchedule(configuration.optimizer, smallRunSteps),
     hasTargets,
     hasMissing,
     initial,
@@ -103,6 +108,7 @@ export async function withTrainers(
     firstStep?: number;
     mode?: ExecutionMode;
     model?: Model;
+    schedule?: Schedule;
     hasTargets?: boolean;
     hasMissing?: boolean;
     initial?: readonly Float32Array[];
@@ -135,7 +141,7 @@ export async function withTrainers(
       initial,
       loss: loss ?? model.loss ?? defaultLoss,
       optimizer: buildOptimizer(optimizer),
-      schedule: () => optimizer.learningRate,
+      schedule,
       seed,
       lanesPerShard: lanes / configuration.shards,
       shards,

@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { type Plan, planEpoch } from "../../datasets/plan.ts";
 import type { Engine, ExecutionMode } from "../../engine/engine.ts";
 import { tf } from "../../engine/tf.ts";
-import type { RunConfiguration } from "../../net/run_configuration.ts";
+import type { Schedule } from "../../models/schedules.ts";
+import { type RunConfiguration, scheduleNames } from "../../net/run_configuration.ts";
 import type { StepReport } from "../../worker/opened_run.ts";
-import { uploadWindows } from "../../worker/trainer.ts";
+import { parameterCount, uploadWindows } from "../../worker/trainer.ts";
 import { frameSize, readWindows, type WindowSource } from "../../worker/window_batch.ts";
 import {
   type Member,
@@ -78,6 +79,32 @@ async function trainEpoch(
   return result!;
 }
 
+interface Saved {
+  readonly parameters: Float32Array;
+  readonly slots: readonly Float32Array[];
+  readonly lanes: ReadonlyMap<number, Float32Array>;
+}
+
+/** Of trainers with a lane in each shard. */
+function readAll(members: readonly Member[]): Saved {
+  const [{ trainer }] = members;
+  const lanes = members.flatMap(({ trainer, shards }) =>
+    shards.map((lane) => [lane, trainer.states.readLane(lane)] as const)
+  );
+  return {
+    parameters: trainer.readParameters(),
+    slots: trainer.readSlots(),
+    lanes: new Map(lanes),
+  };
+}
+
+function restoreAll(members: readonly Member[], step: number, saved: Saved): void {
+  for (const { trainer, shards } of members) {
+    trainer.restore(step, saved.parameters, saved.slots);
+    trainer.states.writeLanes(new Map(shards.map((lane) => [lane, saved.lanes.get(lane)!])));
+  }
+}
+
 function assertSameBits(found: Result, expected: Result, what: string): void {
   assert.deepEqual(found.losses, expected.losses, `${what}: losses`);
   const bits = ({ vectors }: Result) =>
@@ -122,43 +149,71 @@ testOnEngines("training has the same bits traced and op by op", async (open) => 
   assertSameBits(await trainEpoch(engine, 1, smallRun, "eager"), traced, "op by op");
 }, ["tensorflow"]);
 
-testOnEngines("Trainer goes on from what was read of it, to the same bits", async (open) => {
-  const engine = await open(1);
-  const source = sourceOf(smallRun);
-  const half = 2;
-  const whole = await trainEpoch(engine, 1);
-  let saved: { parameters: Float32Array; slots: Float32Array[]; lanes: Map<number, Float32Array> };
-  await withTrainers(engine, 2, async (members) => {
-    for (let step = 0; step < half; step++) await playStep(members, source, step);
-    const [{ trainer }] = members;
-    const lanes = members.flatMap(({ trainer, shards }) =>
-      shards.map((lane) => [lane, trainer.states.readLane(lane)] as const)
-    );
-    saved = {
-      parameters: trainer.readParameters(),
-      slots: trainer.readSlots(),
-      lanes: new Map(lanes),
+for (const schedule of scheduleNames) {
+  testOnEngines(
+    `Trainer goes on from what was read of it, to the same bits, ${schedule}`,
+    async (open) => {
+      const engine = await open(1);
+      const warmupSteps = schedule === "one-cycle" ? 0 : 4;
+      const optimizer = { ...smallRun.optimizer, schedule, warmupSteps };
+      const configuration = { ...smallRun, optimizer };
+      const source = sourceOf(configuration);
+      const half = 2;
+      const whole = await trainEpoch(engine, 1, configuration);
+      let saved: Saved;
+      await withTrainers(engine, 2, async (members) => {
+        for (let step = 0; step < half; step++) await playStep(members, source, step);
+        saved = readAll(members);
+        const [{ trainer }] = members;
+        assert.equal(trainer.step, half);
+        assert.deepEqual(trainer.slotNames, ["adam/m", "adam/v"]);
+      }, { configuration });
+      // Other workers, that begin with other weights.
+      await withTrainers(engine, 3, async (members) => {
+        restoreAll(members, half, saved);
+        const losses: number[] = [];
+        for (let step = half; step < source.plan.steps; step++) {
+          losses.push((await playStep(members, source, step))[0].loss);
+        }
+        assert.deepEqual(losses, whole.losses.slice(half));
+        const [{ trainer }] = members;
+        assert.equal(trainer.step, source.plan.steps);
+        assert.deepEqual(
+          [trainer.readParameters(), ...trainer.readSlots()],
+          whole.vectors.slice(0, 3),
+        );
+      }, { configuration: { ...configuration, seed: 99 }, firstStep: half + 1 });
+    },
+  );
+}
+
+testOnEngines(
+  "Trainer takes the learning rate of the step, also once it is restored",
+  async (open) => {
+    const engine = await open(1);
+    const optimizer = { ...smallRun.optimizer, name: "sgd" as const, clipNorm: null };
+    const configuration = { ...smallRun, optimizer };
+    const source = sourceOf(configuration);
+    // Powers of two, so that a step of half the learning rate goes exactly half as far.
+    const initial = [new Float32Array(parameterCount(smallModel(configuration)))];
+    const moved = async (step: number, schedule: Schedule, isRestored = true) => {
+      let difference: Float32Array = new Float32Array();
+      await withTrainers(engine, 1, async (members) => {
+        const [{ trainer }] = members;
+        if (isRestored) trainer.restore(step - 1, initial[0], []);
+        await playStep(members, source, 0);
+        difference = trainer.readParameters();
+      }, { configuration, initial, firstStep: step, schedule });
+      return difference;
     };
-    assert.equal(trainer.step, half);
-    assert.deepEqual(trainer.slotNames, ["adam/m", "adam/v"]);
-  });
-  // Other workers, that begin with other weights.
-  const configuration = { ...smallRun, seed: 99 };
-  await withTrainers(engine, 3, async (members) => {
-    for (const { trainer, shards } of members) {
-      trainer.restore(half, saved.parameters, saved.slots);
-      trainer.states.writeLanes(new Map(shards.map((lane) => [lane, saved.lanes.get(lane)!])));
+    const first = await moved(1, () => 1, false);
+    assert.ok(first.some((value) => value !== 0));
+    for (const step of [1, 2, 9]) {
+      const wanted = first.map((value) => value / 2 ** (step - 1));
+      assert.deepEqual(await moved(step, (at) => 2 ** (1 - at)), wanted, `step ${step}`);
     }
-    const losses: number[] = [];
-    for (let step = half; step < source.plan.steps; step++) {
-      losses.push((await playStep(members, source, step))[0].loss);
-    }
-    assert.deepEqual(losses, whole.losses.slice(half));
-    const [{ trainer }] = members;
-    assert.equal(trainer.step, source.plan.steps);
-    assert.deepEqual([trainer.readParameters(), ...trainer.readSlots()], whole.vectors.slice(0, 3));
-  }, { configuration, firstStep: half + 1 });
-});
+  },
+);
 
 testOnEngines("Trainer's loss is the weighted mean over all frames that count", async (open) => {
   const engine = await open(1);
@@ -262,6 +317,58 @@ testOnEngines(
     });
   },
 );
+
+for (const name of ["infinite", "not a number"]) {
+  testOnEngines(
+    `Trainer applies nothing of a step that leaves a lane's state ${name}, on any worker`,
+    async (open) => {
+      const engine = await open(1);
+      const sound = smallModel();
+      // A state of its own that grows beyond float32 in a lane's third window, while loss and gradient,
+      // which know nothing of it, stay as they are.
+      const growing: typeof sound = {
+        ...sound,
+        state: [...sound.state, { name: "growing", shape: [2] }],
+        apply(parameters, state, inputs) {
+          const [before] = state.slice(-1);
+          const output = sound.apply(parameters, state.slice(0, -1), inputs);
+          const grown = tf.add(tf.mul(before, 1e20), 1) as typeof before;
+          // 0, or what is left of infinity without itself.
+          const nothing = tf.sub(grown, tf.mul(grown, 1)) as typeof before;
+          const next = name === "infinite" ? grown : tf.add(grown, nothing) as typeof before;
+          return { ...output, state: [...output.state, next] };
+        },
+      };
+      const source = sourceOf(smallRun);
+      const faults: string[][] = [];
+      await withTrainers(engine, 2, async (members) => {
+        let before = members[0].trainer.readParameters();
+        for (let step = 0; step < source.plan.steps; step++) {
+          const reports = await playStep(members, source, step);
+          faults.push(reports.map(({ fault = "" }) => fault));
+          assert.equal(reports[0].fault, reports[1].fault);
+          const isFault = reports[0].fault !== undefined;
+          const resets = reports.flatMap(({ lanesReset = [] }) => lanesReset);
+          assert.equal(resets.length > 0, isFault);
+          for (const { trainer, shards } of members) {
+            const after = trainer.readParameters();
+            if (isFault) assert.deepEqual(after, before, `step ${step} was applied`);
+            else assert.notDeepEqual(after, before);
+            for (const lane of shards) {
+              const state = trainer.states.readLane(lane);
+              assert.ok(state.every(Number.isFinite), `lane ${lane} after step ${step}`);
+              if (resets.includes(lane)) assert.ok(state.every((value) => value === 0));
+            }
+          }
+          before = members[0].trainer.readParameters();
+        }
+      }, { model: growing });
+      const wanted = "the state of a lane is not finite";
+      assert.ok(faults.flat().includes(wanted), `${faults}`);
+      assert.deepEqual(new Set(faults.flat()), new Set(["", wanted]));
+    },
+  );
+}
 
 testOnEngines(
   "createTrainer draws no first weights where they were drawn before",

@@ -10,7 +10,7 @@ import type { ImageSize } from "./resample.ts";
 import { resampleMissing } from "./resample_missing.ts";
 
 /** How h5wasm names the types of `vil` that are read. */
-const codeTypes = ["<B", "<H", "<h", "<I", "<i", "<e", "<f", "<d"];
+const codeTypes = ["<B", "<H", "<h", "<I", "<i", "<f", "<d"];
 const codeMax = 255;
 
 export interface SevirFile {

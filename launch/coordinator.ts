@@ -4,6 +4,7 @@
  * start it and a broker.
  */
 import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
+import { firstWorkersEngine } from "../coordinator/engine_choice.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
 import { BrokerLostError, type Coordinator } from "../coordinator/run_coordinator.ts";
 import { delay, systemClock } from "../net/clock.ts";
@@ -15,6 +16,7 @@ import {
   TransportError,
 } from "../net/transport.ts";
 import { secretToken } from "../net/random.ts";
+import { checkRunConfiguration } from "../net/run_configuration.ts";
 import { caFlag, checkBroker, insecureFlag, readCertificates } from "./broker_safety.ts";
 import {
   type Connection,
@@ -25,7 +27,7 @@ import {
   writeConnection,
   wrongRunName,
 } from "./connection_file.ts";
-import { coordinate, type Coordination } from "./coordinate.ts";
+import { coordinate, type Coordination, startTimeoutMs } from "./coordinate.ts";
 import { credentialsFlag, readCredentialsFile } from "./credentials_file.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
@@ -144,14 +146,19 @@ async function runCoordinator(
       : 1000 * (given["join-timeout"] as number | undefined ?? 60),
     isStopping: () => isStopping,
   };
+  let isAnnouncing = given.announce === true;
+  const announceOnce = async (say: (line: string) => void) => {
+    if (!isAnnouncing) return;
+    isAnnouncing = false;
+    withdraw = await announce(connection, options, say);
+  };
   try {
-    return await coordinateThroughLosses(connection, options, waiting, {
+    return await coordinateThroughLosses(connection, options, { ...waiting, announceOnce }, {
       disks,
       async onStart(started, say) {
-        const isFirst = coordinator === undefined;
         coordinator = started;
         for (const say of lasting) say(started);
-        if (given.announce && isFirst) withdraw = await announce(connection, options, say);
+        await announceOnce(say);
       },
     });
   } finally {
@@ -190,14 +197,17 @@ async function isAnnounced({ url }: Connection, out: string): Promise<boolean> {
 /** Writes how to join, for the owner's eyes only. @returns what takes it back */
 async function announce(
   { url, run, credentials, credentialsPath, ca }: Connection,
-  { out, configuration: { workers, engine } }: RunOptions,
+  { out, isEngineOpen, configuration: { workers, engine } }: RunOptions,
   say: (line: string) => void,
 ): Promise<() => void> {
   const path = connectionPath(out);
+  // It may be that of a run which begins when its first worker comes.
+  await Deno.mkdir(out, { recursive: true });
   const shared = credentialsFromEnvironment("LOCKSTEP_WORKER") ?? credentials;
   await writeConnection(path, { url, run, credentials: shared, ca });
   say(
-    `Waiting for ${workers} ${workers === 1 ? "worker" : "workers"} with engine ${engine}: ` +
+    `Waiting for ${workers} ${workers === 1 ? "worker" : "workers"} with engine ` +
+      `${isEngineOpen ? "tensorflow or wasm, whichever the first one has" : engine}: ` +
       `deno task worker --connect ${shellWord(path)}` +
       (credentialsPath === undefined ? "" : " --nats-credentials FILE --name NAME"),
   );
@@ -217,10 +227,15 @@ async function announce(
  */
 async function coordinateThroughLosses(
   { url, credentials, credentialsPath, run, ca }: Connection,
-  options: RunOptions,
-  { firstMs, isStopping }: { firstMs: number; isStopping: () => boolean },
+  asked: RunOptions,
+  { firstMs, isStopping, announceOnce }: {
+    firstMs: number;
+    isStopping: () => boolean;
+    announceOnce: (say: (line: string) => void) => Promise<void>;
+  },
   coordination: Coordination,
 ): Promise<number> {
+  let options = asked;
   let resume = options.resume;
   for (let isFirst = true;; isFirst = false) {
     const transport = await connectInTime(
@@ -240,6 +255,15 @@ async function coordinateThroughLosses(
       return exitCodes.interrupted;
     }
     try {
+      if (options.isEngineOpen) {
+        await announceOnce((line) => console.error(line));
+        const decided = await askFirstWorker(transport, run, options, isStopping);
+        if (decided === undefined) {
+          console.error("Interrupted before the first step");
+          return exitCodes.interrupted;
+        }
+        options = decided;
+      }
       return await coordinate(transport, run, { ...options, resume }, coordination);
     } catch (error) {
       // It may be lost before the coordinator has begun to listen.
@@ -252,6 +276,40 @@ async function coordinateThroughLosses(
       await transport.close();
     }
   }
+}
+
+/**
+ * The run with the engine of the first worker that asks to join; undefined when it is stopped before.
+ * @throws {Error} where no worker comes in time
+ * @throws {UsageError} where the run cannot be computed with that engine
+ */
+async function askFirstWorker(
+  transport: Transport,
+  run: string,
+  options: RunOptions,
+  isStopping: () => boolean,
+): Promise<RunOptions | undefined> {
+  const { configuration } = options;
+  const waitMs = startTimeoutMs(configuration.membership);
+  const engine = await firstWorkersEngine({
+    ...{ transport, run, clock: systemClock, waitMs, isStopping },
+  });
+  if (engine === undefined) {
+    if (isStopping()) return undefined;
+    throw new Error(
+      `Gave up: none of ${configuration.workers} workers joined within ${waitMs / 1000} s; start ` +
+        "them with `deno task worker`, or raise --start-timeout",
+    );
+  }
+  const decided = { ...configuration, engine };
+  try {
+    checkRunConfiguration(decided);
+  } catch (cause) {
+    if (!(cause instanceof RangeError)) throw cause;
+    throw new UsageError(`${cause.message}, which is what the first worker has`, { cause });
+  }
+  console.error(`Engine ${engine}, as the first worker has it`);
+  return { ...options, isEngineOpen: false, configuration: decided };
 }
 
 async function connectInTime(

@@ -76,7 +76,7 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
     request.configuration.model,
     request.resume ? { path: request.out!, modelSource: request.savedSource } : undefined,
   );
-  const { out, isNew, resume, configuration, warnings } = await resolveRun(
+  const { out, isNew, resume, configuration, isEngineOpen, warnings } = await resolveRun(
     found === undefined ? given : { ...given, "model-source": found },
   );
   const { workers, engine, model: { name: model, source }, initialWeights } = configuration;
@@ -103,7 +103,8 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
       resume,
       coordinatorArgs: flagArgs(
         {
-          ...{ ...flags, out, workers, engine, model, announce: true },
+          ...{ ...flags, out, workers, model, announce: true },
+          engine: isEngineOpen ? "auto" : engine,
           ...(source === undefined ? {} : { "model-source": source }),
           ...(initialWeights === null ? {} : { init: initialWeights.path }),
         },

@@ -34,12 +34,15 @@ export const roleEnvironment = { MSGPACKR_NATIVE_ACCELERATION_DISABLED: "true" }
 const login = ["LOCKSTEP_NATS_USER", "LOCKSTEP_NATS_PASSWORD", "LOCKSTEP_DEBUG"];
 const everybody = [...login, ...Object.keys(roleEnvironment)];
 
+/** Where the program of the thread that draws pictures lies, with all that it imports. */
+const pictureFolders = ["report", "datasets", "net"] as const;
+
 /** Arguments of `deno run`. */
 export function coordinatorPermissions({ url, out, reads }: CoordinatorSurroundings): string[] {
   return permissionArgs({
     net: [addressOf(url)],
     // Pictures are drawn in a thread, whose program is read when it starts.
-    read: [out, `${import.meta.dirname}/../report`, `${import.meta.dirname}/../datasets`, ...reads],
+    read: [out, ...pictureFolders.map((name) => `${import.meta.dirname}/../${name}`), ...reads],
     write: [out],
     env: [...everybody, "CUDA_VISIBLE_DEVICES", "LOCKSTEP_WORKER_USER", "LOCKSTEP_WORKER_PASSWORD"],
   });

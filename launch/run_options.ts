@@ -6,7 +6,6 @@ import { resolve } from "node:path";
 import type { RunRecord } from "../coordinator/run_folder.ts";
 import { digitSize } from "../datasets/mnist_digits.ts";
 import { datasetOptions } from "../datasets/open_dataset.ts";
-import { locateTensorFlow } from "../engine/tensorflow/locate.ts";
 import { hidesAllGpus, showsAllGpus } from "../engine/tensorflow/visible_devices.ts";
 import { ConfigurationError, readRunConfiguration } from "../net/configuration_schema.ts";
 import { OptionError } from "../net/options.ts";
@@ -54,6 +53,8 @@ export interface RunOptions {
   readonly isNew: boolean;
   readonly resume: boolean;
   readonly json: boolean;
+  /** Nobody has said what computes: the first worker to join does. */
+  readonly isEngineOpen: boolean;
   /** What was given and cannot do as one would expect, a sentence each. */
   readonly warnings: readonly string[];
 }
@@ -145,15 +146,19 @@ async function namedWeights(
 
 /**
  * Decides what the request left open, and takes a folder for a new run.
+ * @param hasTensorFlow whether workers of this machine find it; undefined where workers of other
+ * machines tell
  * @throws {UsageError} where flags contradict each other or there is nothing to resume
  */
 export async function resolveRun(
   given: GivenFlags,
-  hasTensorFlow: () => Promise<boolean> = async () => await locateTensorFlow() !== undefined,
+  hasTensorFlow?: () => Promise<boolean>,
 ): Promise<RunOptions> {
   const request = await requestRun(given);
   const { engine: wanted, resume, out } = request;
-  const engine = wanted !== "auto" ? wanted : await hasTensorFlow() ? "tensorflow" : "wasm";
+  const isEngineOpen = wanted === "auto" && hasTensorFlow === undefined;
+  const isFound = isEngineOpen || await hasTensorFlow?.();
+  const engine = wanted !== "auto" ? wanted : isFound ? "tensorflow" : "wasm";
   const configuration = configure(request, engine);
   const warning = resume ? undefined : shardsWarning(given, configuration);
   const name = `${configuration.dataset.name}-${modelTitle(configuration.model.name)}`;
@@ -163,6 +168,7 @@ export async function resolveRun(
     out: out ?? await newRun(name),
     resume,
     json: given.json === true,
+    isEngineOpen,
     warnings: warning === undefined ? [] : [warning],
   };
 }

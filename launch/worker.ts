@@ -4,6 +4,7 @@
  */
 import { hostname } from "node:os";
 import { resolve } from "node:path";
+import { locateTensorFlow } from "../engine/tensorflow/locate.ts";
 import { delay, systemClock } from "../net/clock.ts";
 import { isWorkerName } from "../net/messages.ts";
 import { connectNats } from "../net/nats_transport.ts";
@@ -165,6 +166,8 @@ async function startWorker(
     where: `process ${Deno.pid} on ${hostname()}, session ${secretToken(3)}`,
     joinTimeoutMs,
     clock: systemClock,
+    // A launcher has decided for all of its workers.
+    engine: given["with-parent"] === true ? undefined : await usualEngine(),
     onWait(why) {
       if (given["with-parent"]) return;
       console.error(`${why}; waiting for it up to ${joinTimeoutMs / 1000} s`);
@@ -175,6 +178,12 @@ async function startWorker(
       console.error(`Joined as "${name}"; the coordinator shows the progress`);
     },
   });
+}
+
+/** What `--engine auto` takes on this host. A library that is named and broken is told when it is opened. */
+async function usualEngine(): Promise<"tensorflow" | "wasm"> {
+  const library = await locateTensorFlow().catch(() => "named");
+  return library === undefined ? "wasm" : "tensorflow";
 }
 
 /** The run's data under another path; that they are the same, the coordinator finds by their hash. */

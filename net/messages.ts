@@ -142,6 +142,8 @@ export const joinSchema = object({
   where,
   /** Counts this process's connections: a message that an earlier one sent may still come. */
   attempt: optional(count),
+  /** What it computes with where the run leaves that open. */
+  engine: optional(name),
 });
 
 /** A run keeps its classes by name, where they are not too many to be names. */

@@ -52,7 +52,7 @@ export class GenerationEndedError extends Error {
 
 export interface CoordinatorClient {
   /** Waits for a coordinator to appear. @returns the run's configuration as JSON */
-  join(where: string, waitMs: number): Promise<string>;
+  join(where: string, waitMs: number, engine?: string): Promise<string>;
   /** @param heartbeatMs between the signs of life from now on */
   ready(report: ReadyRequest, heartbeatMs: number): Promise<void>;
   /** Asks to be let go at the next snapshot. */
@@ -240,10 +240,11 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   return {
     nextStart,
     stopRequested: () => stop,
-    async join(where, waitMs) {
+    async join(where, waitMs, engine) {
       await control.flush();
       const deadline = clock.nowMs() + waitMs;
-      const body = { protocol: protocolVersion, where, attempt };
+      const taken = engine === undefined ? {} : { engine };
+      const body = { protocol: protocolVersion, where, attempt, ...taken };
       for (;;) {
         try {
           const timeoutMs = Math.max(1, Math.min(joinTimeoutMs, deadline - clock.nowMs()));

@@ -55,6 +55,8 @@ export interface WorkerOptions {
   readonly where: string;
   /** Called once, when the broker that was not there before is waited for, with the reason. */
   readonly onWait?: (why: string) => void;
+  /** What this worker computes with where the run leaves that open. */
+  readonly engine?: string;
   /** How long to wait for broker and coordinator, at first and whenever they are gone. */
   readonly joinTimeoutMs: number;
   readonly clock: Clock;
@@ -113,7 +115,7 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         const { leave, close } = client;
         stopWaiting = close;
         if (isLeaving) return;
-        const text = await client.join(where, joinTimeoutMs);
+        const text = await client.join(where, joinTimeoutMs, options.engine);
         stopWaiting = () => {};
         hasJoined = true;
         options.onJoined?.();

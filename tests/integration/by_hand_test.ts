@@ -5,6 +5,7 @@ import {
   assertNothingLeft,
   assertSentence,
   type Command,
+  engine,
   inFolder,
   longRun,
   run,
@@ -49,6 +50,26 @@ Deno.test({
     await assertNothingLeft(coordinator);
     const expected = await trained([...args, "--out", "other"], { cwd });
     assert.equal(JSON.parse(stdout).parametersSha256, expected.parametersSha256);
+  }),
+});
+
+Deno.test({
+  name: "coordinator without --engine takes the one that its first worker has, as train does",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    // Without --engine, and with the library's path in its environment, which it has no right to load.
+    const args = [...smallRun.slice(2), "--steps", "3", "--workers", "2"];
+    const coordinator = await startCoordinator(cwd, [...args, "--port", "0", "--json"]);
+    const workers = [0, 1].map(() => start("worker", join, { cwd }));
+    const { code, stdout, stderr } = await coordinator.ended;
+    assert.equal(code, 0, stderr);
+    for (const worker of workers) assert.equal((await worker.ended).code, 0);
+    const expected = await trained([...args, "--out", "other"], { cwd });
+    const found = JSON.parse(stdout);
+    assert.equal(found.engine, expected.engine);
+    assert.equal(found.parametersSha256, expected.parametersSha256);
+    const { configuration } = JSON.parse(await Deno.readTextFile(`${cwd}/run/run.json`));
+    assert.equal(configuration.engine, engine);
   }),
 });
 

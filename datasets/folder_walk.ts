@@ -2,8 +2,9 @@
  * All folders below one, as people make them: hidden ones and what archives and file managers leave
  * beside the data are passed over, and links are followed, each real folder once.
  */
-import { attempt } from "./files.ts";
+import { dirname } from "node:path";
 import { DatasetError } from "./dataset.ts";
+import { attempt } from "./files.ts";
 import { comparePaths } from "./name_order.ts";
 
 export interface WalkedFolder {
@@ -16,8 +17,10 @@ export interface WalkedFolder {
 export interface Walk {
   /** Parents before children, in the order of their names. */
   readonly folders: readonly WalkedFolder[];
-  /** What was done about links, for the description of the data; may be long. */
+  /** What was done about links, for the description of the data. */
   readonly notes: readonly string[];
+  /** Real paths of folders that links to folders or files lead to. */
+  readonly linked: readonly string[];
 }
 
 const foldersMax = 1_000_000;
@@ -43,12 +46,13 @@ export async function walkFolders(root: string): Promise<Walk> {
   await walk.visit({ path: root, folder: "", real: walk.root });
   await walk.followLinks();
   const folders = walk.folders.sort((one, two) => comparePaths(one.folder, two.folder));
-  return { folders, notes: walk.notes() };
+  return { folders, notes: walk.notes(), linked: [...walk.linked] };
 }
 
 class FolderWalk {
   readonly root: string;
   readonly folders: WalkedFolder[] = [];
+  readonly linked = new Set<string>();
   /** Real paths of folders that were visited, with where. */
   readonly #visited = new Map<string, string>();
   /** Links to folders: what lies in the tree itself is visited before what only links lead to. */
@@ -101,6 +105,7 @@ class FolderWalk {
       else this.#left.push(`"${shown}", a link that leads nowhere`);
       return;
     }
+    this.linked.add(target.info.isDirectory ? target.real : dirname(target.real));
     if (target.info.isFile) names.push(name);
     if (!target.info.isDirectory) return;
     this.#links.push({ path: link, folder: shown, real: target.real });

@@ -19,6 +19,7 @@ import { workerLogins } from "./broker_permissions.ts";
 import { runLocalCluster } from "./local_cluster.ts";
 import { startLastingBroker } from "./lasting_broker.ts";
 import { optionsHelp } from "./options_help.ts";
+import { dataReads } from "./data_reads.ts";
 import { discardUnstarted } from "./run_lock.ts";
 import {
   commandFlags,
@@ -122,7 +123,7 @@ async function trainOnCluster(
       libraryPath: engine === "tensorflow" ? libraryPath : undefined,
       reads: {
         coordinator: [...reads, ...(initialWeights === null ? [] : [initialWeights.path])],
-        worker: [...datasetPaths(dataset), ...await chosenModelReads(model)],
+        worker: [...await dataReads(datasetPaths(dataset)), ...await chosenModelReads(model)],
       },
       gpus,
       clock: systemClock,

@@ -110,6 +110,29 @@ Deno.test("a worker reads its data and talks to its broker; it writes nothing an
     assert.deepEqual(native, { ...plain, ffi: "yes" });
   }));
 
+Deno.test("threads may read what they are made of", async () => {
+  const url = "nats://127.0.0.1:4222";
+  const threads = {
+    "report/picture_worker.ts": coordinatorPermissions({ url, out: "out", reads: [] }),
+    "datasets/decode_worker.ts": workerPermissions({ url, reads: [] }),
+  };
+  const root = new URL("../../", import.meta.url);
+  for (const [program, permissions] of Object.entries(threads)) {
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: ["info", "--json", new URL(program, root).pathname],
+      cwd: root.pathname,
+    }).output();
+    const { modules } = JSON.parse(new TextDecoder().decode(stdout));
+    const folders = permissions.find((each) => each.startsWith("--allow-read="))!
+      .slice("--allow-read=".length).split(",").map((folder) => new URL(`file://${folder}/`).href);
+    const files = modules.map(({ specifier }: { specifier: string }) => specifier)
+      .filter((specifier: string) => specifier.startsWith(root.href));
+    assert.ok(files.length > 3, `${files}`);
+    const denied = files.filter((file: string) => !folders.some((each) => file.startsWith(each)));
+    assert.deepEqual(denied, [], program);
+  }
+});
+
 Deno.test("tasks that are started by hand have no right that they do not use", async () => {
   const operations = {
     run: `new Deno.Command("sh", { args: ["-c", "true"] }).outputSync()`,

@@ -1,7 +1,7 @@
 /** A trained model made ready to forecast what comes after the last frames of sequences. */
 import { createForecast, type Forecast, noForecastBecause } from "../worker/forecast.ts";
 import { frameByFrame } from "../worker/frame_by_frame.ts";
-import { mayMiss, sizeOf } from "../worker/window_batch.ts";
+import { sizeOf } from "../worker/window_batch.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import { isSameFrameByFrame } from "./open_predictor.ts";
 import type { TrainedModel } from "./trained_model.ts";
@@ -63,7 +63,7 @@ export async function openForecast(
   { leads, contextFrames }: ForecastLengths,
   sequence: number,
 ): Promise<Forecast> {
-  const { engine, model, build, parameters, dataset } = trained;
+  const { engine, model, build, parameters, hasMissing } = trained;
   const refuse = (flag: string, why: string) =>
     new UsageError(`Cannot use ${flag} with ${model.name}: ${why}; leave it out`);
   const single = frameByFrame(model, build);
@@ -72,7 +72,6 @@ export async function openForecast(
   if (single !== model && !await isSameFrameByFrame(trained, single, sequence)) {
     throw refuse(`--forecast ${leads}`, "it predicts otherwise where its window is one frame");
   }
-  const hasMissing = mayMiss(dataset);
   const forecast = createForecast({ engine, model: single, parameters, leads, hasMissing });
   if (contextFrames !== undefined && forecast.framesMin > 1) {
     forecast.dispose();

@@ -4,7 +4,6 @@ import { areSameNetwork, frameByFrame } from "../worker/frame_by_frame.ts";
 import { createRollout, noRolloutBecause, type Rollout } from "../worker/rollout.ts";
 import { createPredictor, type SequencePredictor } from "../worker/sequence_predictor.ts";
 import { sequenceReader } from "../worker/sequence_reader.ts";
-import { mayMiss } from "../worker/window_batch.ts";
 import { type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
@@ -83,7 +82,7 @@ export async function openRollout(
   { contextFrames, leads }: RolloutLengths,
   sequence: number,
 ): Promise<Rollout> {
-  const { engine, model, build, parameters } = trained;
+  const { engine, model, build, parameters, hasMissing } = trained;
   const single = frameByFrame(model, build);
   const refuse = (why: string) =>
     new UsageError(
@@ -94,7 +93,6 @@ export async function openRollout(
   if (single !== model && !await isSameFrameByFrame(trained, single, sequence)) {
     throw refuse("it predicts otherwise where its window is one frame");
   }
-  const hasMissing = mayMiss(trained.dataset);
   return createRollout({ engine, model: single, parameters, contextFrames, leads, hasMissing });
 }
 
@@ -112,7 +110,7 @@ export async function isSameFrameByFrame(
 }
 
 function predictorOf(trained: TrainedModel, model: Model) {
-  return createPredictor({ ...trained, model, hasMissing: mayMiss(trained.dataset) });
+  return createPredictor({ ...trained, model });
 }
 
 async function agree(

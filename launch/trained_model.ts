@@ -33,6 +33,7 @@ import { refuseLinksOut } from "./links_out.ts";
 import { namedModel } from "./named_model.ts";
 import { absolutePaths, runFlags, sequenceCounts } from "./run_flags.ts";
 import { newestRun } from "./run_options.ts";
+import { mayMiss } from "../worker/window_batch.ts";
 
 /** What `evaluate` and `predict` share. */
 export const trainedFlags = {
@@ -113,6 +114,8 @@ export interface TrainedModel {
   readonly split: Split;
   /** Of the dataset's answers, where it has some. */
   readonly targetShape?: readonly number[];
+  /** Whether frames or answers of the dataset may be NaN, for what is missing. */
+  readonly hasMissing: boolean;
   readonly model: Model;
   readonly loss: LossName;
   /** The same model with another window. */
@@ -189,6 +192,7 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
       parametersSha256: checkpoint.parametersSha256,
       split,
       targetShape: opened.targetShape,
+      hasMissing: mayMiss(opened),
       loss: configuration.loss ?? model.loss ?? defaultLoss,
       close() {
         parameters.dispose();

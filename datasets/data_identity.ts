@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { basename, join, relative } from "node:path";
+import type { Dataset } from "./dataset.ts";
 import { attempt } from "./files.ts";
 
 /** Data of up to so many bytes are hashed whole; of more, a sample of each file is. */
@@ -22,7 +23,9 @@ interface DataFile {
   readonly bytes: number;
 }
 
-export interface IdentityLimits {
+export interface IdentityOptions {
+  /** Folder that names are told from; that of each path by default. */
+  readonly root?: string;
   readonly wholeBytesMax?: number;
   readonly sampleBytesMax?: number;
 }
@@ -36,14 +39,14 @@ export interface IdentityLimits {
  */
 export async function dataIdentity(
   paths: readonly string[],
-  limits: IdentityLimits = {},
+  options: IdentityOptions = {},
 ): Promise<string | undefined> {
   if (paths.length === 0) return undefined;
   const files: DataFile[] = [];
-  for (const path of paths) await listFiles(path, path, 0, files);
+  for (const path of paths) await listFiles(options.root ?? path, path, 0, files);
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-  const isWhole = bytes <= (limits.wholeBytesMax ?? wholeBytesMax);
-  const blocks = (limits.sampleBytesMax ?? sampleBytesMax) / blockBytes / files.length;
+  const isWhole = bytes <= (options.wholeBytesMax ?? wholeBytesMax);
+  const blocks = (options.sampleBytesMax ?? sampleBytesMax) / blockBytes / files.length;
   const hash = createHash("sha256");
   for (const file of files) {
     hash.update(JSON.stringify([file.name, file.bytes]));
@@ -115,4 +118,14 @@ async function readPart(file: Deno.FsFile, start: number, length: number): Promi
     read += count;
   }
   return bytes.subarray(0, read);
+}
+
+/** That of an opened dataset: of the files that it reads, or of all that was named for it. */
+export async function identityOf(
+  dataset: Pick<Dataset, "files">,
+  named: readonly string[],
+): Promise<string | undefined> {
+  if (dataset.files === undefined || named.length !== 1) return await dataIdentity(named);
+  const files = [...new Set(dataset.files)].sort();
+  return await dataIdentity(files, { root: named[0] });
 }

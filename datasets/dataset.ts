@@ -20,6 +20,11 @@ export interface Dataset {
   readonly description: string;
   /** What a user should know before training: one sentence each. */
   readonly warnings?: readonly string[];
+  /**
+   * The files that it reads, by which it is told from other data, where they are not all that lies in
+   * the folder that was named.
+   */
+  readonly files?: readonly string[];
   /** What a value of 1 means, for pictures and scores, e.g. "white" or "70 dBZ". */
   readonly unit: string;
   /** What a value of 1 is in the unit in which events are told, e.g. 255 for SEVIR. @default {1} */

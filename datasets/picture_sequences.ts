@@ -81,6 +81,7 @@ export function pictureSequences(
       `${title} from ${path}, ${rows}x${columns}${resizing}, ${catalogue.train.length} sequences ` +
       `for training, ${catalogue.validation.length} for validation, ${catalogue.test.length} for ` +
       `test${classes ? `, ${classes.length} classes` : ""}${left}`,
+    files: Object.values(sequences).flatMap((all) => all.flatMap((each) => each.frames)),
     unit: "white",
     ...(classes && { targetShape: [classes.length], classes }),
     catalogue: (split) => catalogue[split],

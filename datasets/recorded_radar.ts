@@ -255,6 +255,7 @@ function datasetOf({ options, unique, frames, survey, close }: Recorded): RainDa
       loneScans: survey.loneScans,
       otherTimes: survey.otherTimes,
     }),
+    files: scans.map((scan) => scan.path),
     unit: radarUnit,
     relation: first.calibration.relation,
     ...(observedShareMin < 1 && { hasMissing: true }),

@@ -9,7 +9,7 @@ import { latestCheckpoint, listCheckpoints } from "../coordinator/checkpoint_fol
 import { dataDifference } from "../coordinator/data_difference.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
 import type { Dataset, Split } from "../datasets/dataset.ts";
-import { dataIdentity } from "../datasets/data_identity.ts";
+import { identityOf } from "../datasets/data_identity.ts";
 import { datasetOptions, datasetPaths, openDataset } from "../datasets/open_dataset.ts";
 import type { Engine } from "../engine/engine.ts";
 import { openEngine } from "../engine/open_engine.ts";
@@ -179,7 +179,11 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
           "--data or --dataset-options",
       );
     }
-    await requireSameData(path, checkpoint.data, options, configuration.dataset);
+    await requireSameData(
+      { path, trained: checkpoint.data, opened },
+      options,
+      configuration.dataset,
+    );
     const build = (windowFrames: number) =>
       buildModel(configuration.model, opened, windowFrames, definition);
     const model = build(configuration.windowFrames);
@@ -213,18 +217,17 @@ export async function openTrained(options: TrainedOptions): Promise<TrainedModel
  * @throws {UsageError} with both
  */
 async function requireSameData(
-  path: string,
-  trained: string | undefined,
+  { path, trained, opened }: { path: string; trained: string | undefined; opened: Dataset },
   { data, dataset, datasetOptions }: TrainedOptions,
-  opened: DatasetConfiguration,
+  named: DatasetConfiguration,
 ): Promise<void> {
   const isOther = [data, dataset, datasetOptions].some((given) => given !== undefined);
   if (trained === undefined || isOther) return;
-  const difference = dataDifference(trained, await dataIdentity(datasetPaths(opened)));
+  const difference = dataDifference(trained, await identityOf(opened, datasetPaths(named)));
   if (difference === undefined) return;
   throw new UsageError(
-    `Cannot use ${path} with ${opened.path}: ${difference}; put the data back, or name these by ` +
-      `--data ${opened.path}`,
+    `Cannot use ${path} with ${named.path}: ${difference}; put the data back, or name these by ` +
+      `--data ${named.path}`,
   );
 }
 

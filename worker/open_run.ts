@@ -1,6 +1,6 @@
 /** Opens what a run's configuration names: engine, dataset, model, optimizer. */
 import type { Dataset } from "../datasets/dataset.ts";
-import { dataIdentity } from "../datasets/data_identity.ts";
+import { identityOf } from "../datasets/data_identity.ts";
 import { datasetPaths, openDataset } from "../datasets/open_dataset.ts";
 import { requireWindows } from "../datasets/plan.ts";
 import { atStride } from "../datasets/window_shape.ts";
@@ -65,7 +65,7 @@ export async function openRun(
     const spans = configuration.optimizer.schedule !== "constant";
     const totalSteps = spans ? trainingSteps(configuration, dataset, model.window) : Infinity;
     const schedule = buildSchedule(configuration.optimizer, totalSteps);
-    const data = await dataIdentity(datasetPaths(configuration.dataset));
+    const data = await identityOf(dataset, datasetPaths(configuration.dataset));
     const warnings = settingWarnings(configuration, dataset, model.window);
     const lanesPerShard = lanes / shardCount;
     // What the wasm engine computes is computed anew each time: there is nothing to warm up.

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { dataIdentity } from "../../datasets/data_identity.ts";
+import { dataIdentity, identityOf } from "../../datasets/data_identity.ts";
 import { withFolder } from "./temporary_folder.ts";
 
 const bytes = (length: number, seed = 1) =>
@@ -87,3 +87,19 @@ async function sha256Of(text: string, content: Uint8Array<ArrayBuffer>): Promise
   const blob = new Blob([text, content]);
   return new Uint8Array(await crypto.subtle.digest("SHA-256", await blob.arrayBuffer())).toHex();
 }
+
+Deno.test("identityOf a dataset that lists its files is theirs alone, wherever their folder lies", async () => {
+  const files = { "x.png": bytes(500), "y.png": bytes(700), "notes.txt": bytes(20) };
+  const of = (folder: string) =>
+    identityOf({ files: [`${folder}/y.png`, `${folder}/x.png`, `${folder}/x.png`] }, [folder]);
+  await withFolder(files, async (folder) => {
+    const before = await of(folder);
+    assert.match(before!, /^2 files of 1,200 bytes, /);
+    await Deno.writeFile(`${folder}/notes.txt`, bytes(30, 2));
+    assert.equal(await of(folder), before);
+    await withFolder(files, async (copy) => assert.equal(await of(copy), before));
+    assert.notEqual(await identityOf({}, [folder]), before);
+    await Deno.writeFile(`${folder}/x.png`, bytes(500, 2));
+    assert.notEqual(await of(folder), before);
+  });
+});

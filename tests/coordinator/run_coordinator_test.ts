@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { diskFileSystem, type FileSystem } from "../../coordinator/file_system.ts";
+import type { FileSystem } from "../../coordinator/file_system.ts";
 import type { JournalEntry } from "../../coordinator/journal.ts";
 import { type Coordinator, startCoordinator } from "../../coordinator/run_coordinator.ts";
 import type { RunReport } from "../../coordinator/run_report.ts";
@@ -20,6 +20,7 @@ import {
 } from "../../net/messages.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 import type { Transport } from "../../net/transport.ts";
+import { isDiskBusy, watchedDisk } from "../support/watched_disk.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 
 const configuration: RunConfiguration = { ...defaultRun, lanes: 2, shards: 2, workers: 2 };
@@ -51,7 +52,7 @@ interface Opened {
 /** A coordinator, and the workers' side of the broker to speak for them by hand. */
 async function withCoordinator(
   body: (opened: Opened) => Promise<void>,
-  fileSystem: FileSystem = diskFileSystem,
+  fileSystem: FileSystem = watchedDisk,
 ): Promise<void> {
   const path = await Deno.makeTempDir();
   await Deno.mkdir(`${path}/checkpoints`);
@@ -191,7 +192,10 @@ function reportTo(told: string[]): RunReport {
 
 /** Lets everything that is under way come to rest, the disk's work included. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  for (let quiet = 0; quiet < 5; quiet++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    if (isDiskBusy()) quiet = 0;
+  }
 }
 
 async function begin(opened: Opened): Promise<void> {
@@ -373,10 +377,10 @@ Deno.test("startCoordinator counts no request of somebody who is no member", () 
 Deno.test("startCoordinator: a snapshot saved after its generation takes nobody in", async () => {
   const gate = Promise.withResolvers<void>();
   const slowDisk: FileSystem = {
-    ...diskFileSystem,
+    ...watchedDisk,
     async rename(from, to) {
       await gate.promise;
-      await diskFileSystem.rename(from, to);
+      await watchedDisk.rename(from, to);
     },
   };
   await withCoordinator(async (opened) => {

@@ -147,7 +147,7 @@ Deno.test({
     await launcher.status;
     await reader.cancel();
     const isLeft = async () => [...Deno.readDirSync(folder)].length > 0 || await accepts(port);
-    for (let i = 0; i < 100 && await isLeft(); i++) {
+    for (let i = 0; i < 1_200 && await isLeft(); i++) {
       await delay(systemClock, 50);
     }
     assert.equal(await accepts(port), false);

@@ -28,13 +28,11 @@ async function withFile(
   }
 }
 
-/** Refused at once, by something that says why. */
+/** Refused, by something that says why: who had waited for a limit would say that nobody answered. */
 async function refusal(attempt: Promise<unknown>): Promise<Error> {
-  const startMs = systemClock.nowMs();
   try {
     await attempt;
   } catch (error) {
-    assert.ok(systemClock.nowMs() - startMs < 1000, "refused after more than a second");
     return error as Error;
   }
   assert.fail("it was not refused");

@@ -23,8 +23,11 @@ export function attackAt(step: number): number | undefined {
 }
 
 export interface Shot {
-  /** Members of a generation by their ranks; undefined where the target is not among them. */
-  subject(members: readonly string[]): string | undefined;
+  /**
+   * Members of a generation by their ranks, and the life of their coordinator; undefined where the
+   * target is not among them.
+   */
+  subject(members: readonly string[], life?: string): string | undefined;
   /** Begins with `generationMark` where it is to be of the generation under way. */
   readonly data: Uint8Array<ArrayBuffer>;
 }
@@ -59,7 +62,7 @@ export function planAttack(
   },
   draws: Random,
 ): Attack {
-  const subjects = dataSubjects(runSubjects(run).data);
+  const subjectsOf = (life?: string) => dataSubjects(runSubjects(run).data, life);
   const chunks = createChunkCodec(chunkBytesMax);
   const credits = createCreditCodec(1000);
   const buffer = new Uint8Array(chunks.bufferBytes);
@@ -69,35 +72,40 @@ export function planAttack(
     if (draws.integer(4) === 0) {
       const body = [1, 0, 12, 11, 7, new Uint8Array(8), 7, new Uint8Array(4)];
       return {
-        subject: subjects.credits,
+        kind: "credits" as const,
         data: plain(encode([generation, ...body])),
         isSound: (data: Uint8Array) => doesNotThrow(() => credits.decode(data)),
       };
     }
     const header = [generation, 1, 1, draws.integer(attackedRunSteps), 0, 0] as const;
     return {
-      subject: pick([subjects.partials, subjects.totalsAgain]),
+      kind: pick(["partials", "totalsAgain"] as const),
       data: plain(chunks.encode(buffer, [...header, new Uint8Array(64)])),
       isSound: (data: Uint8Array) => doesNotThrow(() => chunks.decode(data)),
     };
   };
   const unwanted = (): Shot => {
-    const { subject, data } = gradient(staleGeneration);
-    const where = draws.integer(2) === 0 ? subjects.totals(name) : subject(name, pick(ranks));
+    const { kind, data } = gradient(staleGeneration);
+    const to = draws.integer(2) === 0 ? undefined : pick(ranks);
     for (;;) {
       const changed = draws.integer(4) === 0 ? data : broken(data, draws);
       if (generationOf(changed) !== staleGeneration) continue;
-      return { subject: () => where, data: changed };
+      return {
+        subject: (_, life) =>
+          to === undefined ? subjectsOf(life).totals(name) : subjectsOf(life)[kind](name, to),
+        data: changed,
+      };
     }
   };
   const malformedGradient = (to: string): Shot => {
     for (;;) {
-      const { subject, data, isSound } = gradient(generationMark);
+      const { kind, data, isSound } = gradient(generationMark);
       const changed = broken(data, draws);
       // One that names another generation counts as late.
       if (generationOf(changed) !== generationMark || isSound(changed)) continue;
       return {
-        subject: (members) => members.includes(to) ? subject(name, members.indexOf(to)) : undefined,
+        subject: (members, life) =>
+          members.includes(to) ? subjectsOf(life)[kind](name, members.indexOf(to)) : undefined,
         data: changed,
       };
     }

@@ -70,6 +70,8 @@ if (import.meta.main) {
 interface Membership {
   readonly generation: number;
   readonly members: readonly string[];
+  /** Of the coordinator. */
+  readonly life?: string;
 }
 
 interface Hostile {
@@ -111,7 +113,7 @@ async function attackInTurn(setting: HostileSetting): Promise<HostileReport> {
         const membership = hostile.membership();
         const shot = shots[next];
         aim(shot, membership?.generation ?? 0);
-        const subject = shot.subject(membership?.members ?? sound);
+        const subject = shot.subject(membership?.members ?? sound, membership?.life);
         if (subject === undefined) continue;
         connection.publish(subject, shot.data);
         sent++;

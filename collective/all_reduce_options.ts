@@ -26,6 +26,8 @@ export interface AllReduceOptions {
   readonly transport: Transport;
   /** Begins every subject; the same for all ranks of a run and of no other run. */
   readonly subjectPrefix: string;
+  /** A further token of every subject: which of several lives of the run these ranks belong to. */
+  readonly life?: string;
   readonly rank: number;
   /** Names of the workers in the order of their ranks: the token of their subjects. */
   readonly members: readonly string[];
@@ -57,7 +59,8 @@ export interface AllReduceOptions {
 }
 
 /** With every default filled in. */
-export type CheckedOptions = Required<AllReduceOptions> & {
+export type CheckedOptions = Required<Omit<AllReduceOptions, "life">> & {
+  readonly life?: string;
   readonly worldSize: number;
   /** What one rank may have on its way to another one. */
   readonly windowBytes: number;

@@ -40,9 +40,9 @@ export class DataMessages {
    * @throws {RangeError} if a credit is too long for the broker
    */
   constructor(options: CheckedOptions, creditChunksMax: number) {
-    const { chunkBytesMax, subjectPrefix, transport, worldSize } = options;
+    const { chunkBytesMax, subjectPrefix, life, transport, worldSize } = options;
     this.#options = options;
-    this.#subjects = dataSubjects(subjectPrefix);
+    this.#subjects = dataSubjects(subjectPrefix, life);
     this.#chunks = createChunkCodec(chunkBytesMax);
     this.#credits = createCreditCodec(creditChunksMax);
     const { bytesMax } = this.#credits;

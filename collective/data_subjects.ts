@@ -14,12 +14,16 @@ export interface DataSubjects {
   credits(from: string, to: number): string;
 }
 
-/** @param prefix begins every subject of the run */
-export function dataSubjects(prefix: string): DataSubjects {
+/**
+ * @param prefix begins every subject of the run
+ * @param life of its coordinator, where another one may have the same name
+ */
+export function dataSubjects(prefix: string, life?: string): DataSubjects {
+  const own = life === undefined ? "" : `.${life}`;
   return {
-    partials: (from, to) => `${prefix}.${from}.reduce.${to}`,
-    totals: (from) => `${prefix}.${from}.total`,
-    totalsAgain: (from, to) => `${prefix}.${from}.total.${to}`,
-    credits: (from, to) => `${prefix}.${from}.credit.${to}`,
+    partials: (from, to) => `${prefix}.${from}${own}.reduce.${to}`,
+    totals: (from) => `${prefix}.${from}${own}.total`,
+    totalsAgain: (from, to) => `${prefix}.${from}${own}.total.${to}`,
+    credits: (from, to) => `${prefix}.${from}${own}.credit.${to}`,
   };
 }

@@ -48,7 +48,7 @@ export function createControlChannel(options: ControlChannelOptions): ControlCha
     }
   };
   const broadcast = (message: CoordinatorMessage) =>
-    send(() => transport.publish(subjects.workers, encode(message)));
+    send(() => transport.publish(subjects.workers, encode({ ...message, life })));
   const reply = (message: Message, answer: Reply | ReadReply) => {
     const bytes = encode(answer);
     send(() => message.respond(bytes));
@@ -63,7 +63,7 @@ export function createControlChannel(options: ControlChannelOptions): ControlCha
       asking.delete(worker);
       if (asked) reply(asked, answer);
     },
-    end: (reason) => broadcast({ type: "end", reason: reason.slice(0, reasonLengthMax), life }),
+    end: (reason) => broadcast({ type: "end", reason: reason.slice(0, reasonLengthMax) }),
   };
 }
 

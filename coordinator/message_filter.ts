@@ -48,7 +48,12 @@ export interface MessageFilter {
 /** Names that a person is told of, once each: whoever shares a login may speak under many. */
 const malformedMax = 1024;
 
-export function createMessageFilter(run: CoordinatedRun, clock: Clock): MessageFilter {
+/** @param life of this coordinator: what is said to another one of its name is not for it */
+export function createMessageFilter(
+  run: CoordinatedRun,
+  clock: Clock,
+  life: string,
+): MessageFilter {
   const { report, apply, note } = run;
   const { broadcast, reply } = run.control;
   const strikes = createStrikes();
@@ -85,7 +90,15 @@ export function createMessageFilter(run: CoordinatedRun, clock: Clock): MessageF
       noteMalformed(worker, verb, sentence(error));
       return reply(message, refused(sentence(error)));
     }
+    const { life: meant = life } = value as { readonly life?: string };
+    if (meant !== life) return onOtherLife(verb, worker, value);
     handle(value, message, worker);
+  };
+  /** That one may have died: its workers are told that this one is here, and know whom they hear. */
+  const onOtherLife = (verb: WorkerVerb, worker: string, value: unknown) => {
+    if (verb !== "heartbeat" || run.membership.phase === "ended") return;
+    const { where } = value as { readonly where: string };
+    broadcast({ type: "rejoin", worker, where });
   };
 
   const heardNow: MessageFilter["heardNow"] = (verb, schema, handle) =>

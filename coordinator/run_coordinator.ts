@@ -80,6 +80,8 @@ export class BrokerLostError extends Error {
 }
 
 export interface Coordinator {
+  /** Whether it has workers at work. */
+  readonly isRunning: boolean;
   /**
    * Resolves when the run is done or stopped; rejects with one sentence when it fails, with an
    * `InterruptedError` when it is stopped before its first step.
@@ -161,7 +163,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         return report.tell(command.sentence);
       case "askStop":
         report.stopping();
-        return control.broadcast({ type: "stop", life });
+        return control.broadcast({ type: "stop" });
       case "finish":
         control.end("");
         return settle.resolve({
@@ -214,7 +216,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     note,
     fail,
   };
-  const filter = createMessageFilter(run, clock);
+  const filter = createMessageFilter(run, clock, life);
   const training = trainingMessages(run, filter);
   const starts = createGenerationStarts(run, {
     journal,
@@ -250,6 +252,9 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
   });
 
   return {
+    get isRunning() {
+      return membership.phase === "running";
+    },
     ended,
     stop: () => apply({ type: "stop" }),
     abandoned: () => apply({ type: "abandoned" }),

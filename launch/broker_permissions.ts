@@ -51,10 +51,10 @@ export function sharedLogin(): WorkerLogin {
 
 /** Hears what workers say, answers them and speaks to all of them; sees no gradient. */
 export function coordinatorPermissions(run: string, user: string): Permissions {
-  const { workers, from, joinBefore3 } = runSubjects(run);
+  const { workers, from, joinBefore3, coordinators } = runSubjects(run);
   return {
-    publish: { allow: [workers, `${inboxPrefix(undefined)}.>`] },
-    subscribe: { allow: [`${from}.*.*`, joinBefore3, `${inboxPrefix(user)}.>`] },
+    publish: { allow: [workers, coordinators, `${inboxPrefix(undefined)}.>`] },
+    subscribe: { allow: [`${from}.*.*`, joinBefore3, coordinators, `${inboxPrefix(user)}.>`] },
   };
 }
 

@@ -9,6 +9,7 @@ import {
   type RunEnd,
   startCoordinator,
 } from "../coordinator/run_coordinator.ts";
+import { claimRun } from "../coordinator/leadership.ts";
 import { classDifference } from "../coordinator/class_names.ts";
 import { dataDifference } from "../coordinator/data_difference.ts";
 import { diskFileSystem, type FileSystem } from "../coordinator/file_system.ts";
@@ -69,6 +70,13 @@ export async function coordinate(
   const { configuration, out, resume, json } = options;
   const fileSystem = disks?.fileSystem ?? diskFileSystem;
   using _lock = await lockRunFolder(out);
+  const life = secretToken(8);
+  // Nothing of the run is touched before it is known that nobody else leads it.
+  using leadership = inProcess ? undefined : await claimRun({
+    ...{ transport, run, life, process: Deno.pid, folder: out, clock: systemClock },
+    // Since the process began: one that has lost its broker was there all the while.
+    ageMs: () => systemClock.nowMs(),
+  });
   const versions = { lockstep: manifest.version, deno: Deno.version.deno };
   const record = configuration as unknown as JsonValue;
   const warn = (sentence: string) => console.error(`Warning: ${sentence}`);
@@ -112,7 +120,7 @@ export async function coordinate(
       workersMax: configuration.shards,
     },
     clock: systemClock,
-    life: secretToken(8),
+    life,
     timeOfDay,
     refuse: ({ modelSource, classes, data }) =>
       sourceRefusal(folder, modelSource) ?? classRefusal(folder, classes) ??
@@ -125,6 +133,7 @@ export async function coordinate(
         modelSource: ready.modelSource,
       }),
   });
+  leadership?.lead(() => coordinator.isRunning, coordinator.fail);
   // One after the other: both write one file.
   let drawing: Promise<string | undefined> = Promise.resolve(undefined);
   const drawTraining = () =>

@@ -18,7 +18,7 @@ import {
 } from "./schema.ts";
 
 /** Grows with every change that an older worker or coordinator would misunderstand. */
-export const protocolVersion = 8;
+export const protocolVersion = 9;
 
 /** What a worker says to its coordinator: requests, answered with a `Reply`, and then notices. */
 export const workerVerbs = [
@@ -49,7 +49,9 @@ export function runSubjects(run: string) {
     from: `${prefix}.from`,
     /** Coordinator to all workers. */
     workers: `${prefix}.workers`,
-    /** Prefix of the gradients' subjects: `<data>.<worker>.…`. */
+    /** Coordinators among each other: which of them leads the run. */
+    coordinators: `${prefix}.coordinators`,
+    /** Prefix of the gradients' subjects: `<data>.<worker>.<life>.…`. */
     data: `${prefix}.data`,
     /** Where versions before 3 of the protocol ask to join: they are told why they may not. */
     joinBefore3: `${prefix}.join`,
@@ -110,12 +112,17 @@ export function nameIsTaken(worker: string, where: string): string {
   return `a worker named "${worker}" has already joined from ${where}; give another --name`;
 }
 
+/**
+ * Which life of the coordinator a message is for, or from: another one of the same name leaves it alone.
+ */
+const life = optional(string({ lengthMax: 64, form: /^[A-Za-z0-9-]+$/ }));
+
 /** Answer to every request: whether it was taken, and the reason where not. */
 export const replySchema = object({
   ok: boolean(),
   text: string({ lengthMax: 1 << 20 }),
   /** To a worker that has joined: which life of the coordinator it has joined. */
-  life: optional(string({ lengthMax: 64 })),
+  life,
   /** To a worker that is refused: it is heard no more, whatever it says. */
   excluded: optional(boolean()),
 });
@@ -152,6 +159,7 @@ export const keptClassLengthMax = 128;
 
 /** What a worker opened; the coordinator checks that all agree. */
 export const readySchema = object({
+  life,
   engine: name,
   engineVersion: string({ lengthMax: 256 }),
   device: string({ lengthMax: 256 }),
@@ -181,10 +189,11 @@ export const readySchema = object({
 export type ReadyRequest = Infer<typeof readySchema>;
 
 /** Ready to receive gradients; answered when every worker is. */
-export const beginSchema = object({ generation: count, where });
+export const beginSchema = object({ life, generation: count, where });
 
 /** With the newest of what the worker has heard: a start that was lost is said again. */
 export const heartbeatSchema = object({
+  life,
   generation: count,
   where,
   attempt: optional(count),
@@ -193,7 +202,7 @@ export const heartbeatSchema = object({
 });
 
 /** The worker would like to go at the next snapshot. */
-export const leaveSchema = object({});
+export const leaveSchema = object({ life });
 
 /** What a run has counted on its way, the same on every worker. */
 export const tallySchema = object({
@@ -208,6 +217,7 @@ export type Tally = Infer<typeof tallySchema>;
 
 /** One step, as the worker of rank 0 reports it. */
 export const progressSchema = object({
+  life,
   generation: count,
   step: count,
   epoch: count,
@@ -228,20 +238,22 @@ export const progressSchema = object({
 export type StepProgress = Infer<typeof progressSchema>;
 
 /** How far a validation is, in steps of its plan, as the worker of rank 0 reports it. */
-export const validatingSchema = object({ generation: count, done: count, total: count });
+export const validatingSchema = object({ life, generation: count, done: count, total: count });
 export type ValidationProgress = Infer<typeof validatingSchema>;
 
 /** The worker has done its part of a step, and of these others nothing comes. */
 export const stalledSchema = object({
+  life,
   generation: count,
   missing: array(workerName, { lengthMax: workersMax }),
 });
 
 /** Too much has come of this member that is no message of a sound worker. */
-export const accuseSchema = object({ generation: count, accused: workerName });
+export const accuseSchema = object({ life, generation: count, accused: workerName });
 
 /** A part of a flat float32 vector, see `coordinator/checkpoint_vectors.ts`. */
 export const writeSchema = object({
+  life,
   generation: count,
   vector: string({ lengthMax: 256 }),
   totalBytes: byteCount,
@@ -256,6 +268,7 @@ export const writeSchema = object({
 export const initialVector = "initial";
 
 export const readSchema = object({
+  life,
   generation: count,
   vector: string({ lengthMax: 256 }),
   offset: byteCount,
@@ -264,6 +277,7 @@ export const readSchema = object({
 
 /** All vectors of this worker for a snapshot at this position have been written. */
 export const snapshotSchema = object({
+  life,
   generation: count,
   /** Whether it is to be a checkpoint on disk, which is then waited for. */
   save: boolean(),
@@ -276,12 +290,14 @@ export type SnapshotRequest = Infer<typeof snapshotSchema>;
 
 /** A step was not finite: back to the last snapshot, to do the steps since then again. */
 export const rollbackSchema = object({
+  life,
   generation: count,
   step: count,
   fault: sentence,
 });
 
 export const validationSchema = object({
+  life,
   generation: count,
   step: count,
   epoch: count,
@@ -323,6 +339,7 @@ export const classNameLengthMax = 64;
  * and beside answers what is answered as `.../seen`.
  */
 export const pictureSchema = object({
+  life,
   generation: count,
   step: count,
   height: count,
@@ -345,6 +362,7 @@ export type PictureRequest = Infer<typeof pictureSchema>;
 
 /** `failure` is empty unless the worker failed. */
 export const finishedSchema = object({
+  life,
   generation: count,
   reason: literal("done", "stopped"),
   step: count,
@@ -355,12 +373,13 @@ export const finishedSchema = object({
 /**
  * From the coordinator to all workers: `start` begins a generation, `stop` asks them to end after a
  * common step with a checkpoint, `end` says that the run is over, with a reason where it failed, and
- * `beat` is said all the while. `stop` and `end` name the life of the coordinator that says so: one
- * that has died may be heard late, by workers of the one that goes on.
+ * `beat` is said all the while. Each names the life of the coordinator that says so: one that has died
+ * may be heard late, by workers of the one that goes on, and two may lead a run until they meet.
  */
 export const coordinatorMessageSchema = union("type", {
   start: object({
     type: literal("start"),
+    life,
     generation: count,
     /** Worker names in the order of their ranks. */
     members: array(workerName, { lengthMax: workersMax }),
@@ -374,12 +393,13 @@ export const coordinatorMessageSchema = union("type", {
     /** The run has gone back for this step, or a later one: it is skipped if it fails again. */
     skipUpTo: count,
   }),
-  stop: object({ type: literal("stop"), life: optional(string({ lengthMax: 64 })) }),
+  stop: object({ type: literal("stop"), life }),
   /** By the coordinator's clock, which heartbeats give back: who does not hear it is as good as dead. */
-  beat: object({ type: literal("beat"), sentMs: count }),
+  beat: object({ type: literal("beat"), life, sentMs: count }),
   /** The coordinator has given this worker up, or is a new one; it joins again or ends. */
   rejoin: object({
     type: literal("rejoin"),
+    life,
     worker: workerName,
     /** Which of several of this name, where not all are meant. */
     where: optional(where),
@@ -387,11 +407,30 @@ export const coordinatorMessageSchema = union("type", {
   end: object({
     type: literal("end"),
     reason: sentence,
-    life: optional(string({ lengthMax: 64 })),
+    life,
   }),
 });
 export type CoordinatorMessage = Infer<typeof coordinatorMessageSchema>;
 export type StartMessage = Extract<CoordinatorMessage, { type: "start" }>;
+
+/** How a coordinator describes itself to another one of the same run. */
+const claim = {
+  life: string({ lengthMax: 64 }),
+  process: count,
+  folder: string({ lengthMax: 1024 }),
+  /** Asking whether anybody leads, or leading: waiting for workers, or with workers at work. */
+  state: literal("asking", "gathering", "running"),
+  ageMs: count,
+};
+
+/** Among coordinators: `claim` says who is there, `stay` that the sender is to lead, not `to`. */
+export const leadershipMessageSchema = union("type", {
+  claim: object({ type: literal("claim"), ...claim }),
+  stay: object({ type: literal("stay"), ...claim, to: string({ lengthMax: 64 }) }),
+});
+export type LeadershipMessage = Infer<typeof leadershipMessageSchema>;
+export type ClaimMessage = Extract<LeadershipMessage, { type: "claim" }>;
+export const leadershipBytesMax = 8192;
 
 /** Longest message of the control plane in bytes; a vector's part is the longest. */
 export const messageBytesMax = vectorPartBytesMax + 4096;

@@ -51,6 +51,8 @@ export class GenerationEndedError extends Error {
 }
 
 export interface CoordinatorClient {
+  /** Which life of the coordinator has accepted this worker; undefined before. */
+  readonly life: string | undefined;
   /** Waits for a coordinator to appear. @returns the run's configuration as JSON */
   join(where: string, waitMs: number, engine?: string): Promise<string>;
   /** @param heartbeatMs between the signs of life from now on */
@@ -108,6 +110,11 @@ export interface ClientOptions {
 /** How often, and how long, a worker asks whether its coordinator is still there. */
 const livenessIntervalMs = 500;
 const livenessTimeoutMs = 60_000;
+/**
+ * Another coordinator of the run's name calls this worker: where its own, which speaks four times a
+ * second, has been silent for this long, that one has died and this is the next.
+ */
+const ownSilenceMs = 1_000;
 const joinRetryMs = 100;
 /** An answer that is lost with its broker is asked for again; to join twice is to join once. */
 const joinTimeoutMs = 2_000;
@@ -132,6 +139,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   let onStart: (() => void)[] = [];
   let stop = false;
   let heardMs = 0;
+  /** By this worker's clock. */
+  let heardAtMs = 0;
   let closed = false;
   const subscription = control.subscribe(runSubjects(run).workers, ({ data }) => {
     let message: CoordinatorMessage;
@@ -140,21 +149,23 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     } catch {
       return;
     }
+    // One that is gone may be heard late, and another run may have the same name.
+    const isOwn = message.life === undefined || message.life === life;
+    // What was said before the join was heard is about an earlier connection.
+    if (message.type === "rejoin" && message.worker === worker && joinedFrom !== undefined) {
+      if (message.where !== undefined && message.where !== joinedFrom) return;
+      if (!isOwn && clock.nowMs() - heardAtMs < ownSilenceMs) return;
+      over.interrupt(new ConnectionLostError("The coordinator does not know this worker any more"));
+    }
+    if (!isOwn) return;
     if (message.type === "start" && message.generation > (newest?.generation ?? 0)) {
       newest = message;
       const waiting = onStart;
       onStart = [];
       for (const notify of waiting) notify();
     }
-    // A coordinator that is gone may be heard late; what it ends is over already.
-    if ("life" in message && message.life !== undefined && message.life !== life) return;
     if (message.type === "stop") stop = true;
-    if (message.type === "beat") heardMs = message.sentMs;
-    // What was said before the join was heard is about an earlier connection.
-    if (message.type === "rejoin" && message.worker === worker && joinedFrom !== undefined) {
-      if (message.where !== undefined && message.where !== joinedFrom) return;
-      over.interrupt(new ConnectionLostError("The coordinator does not know this worker any more"));
-    }
+    if (message.type === "beat") [heardMs, heardAtMs] = [message.sentMs, clock.nowMs()];
     if (message.type === "end") over.interrupt(new RunEndedError(message.reason));
   });
   for (const transport of [control, data]) {
@@ -165,15 +176,19 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     });
   }
 
+  /** For the coordinator that it has joined. */
+  const addressed = <T extends object>(body: T) => life === undefined ? body : { ...body, life };
   const ask = async (
     subject: string,
-    body: Encodable,
+    body: Record<string, Encodable>,
     interruption: Interruption,
     timeoutMs = requestTimeoutMs,
   ): Promise<Uint8Array> => {
     if (interruption.reason) throw interruption.reason;
     try {
-      return await interruption.race(control.request(subject, encode(body), { timeoutMs }));
+      return await interruption.race(
+        control.request(subject, encode(addressed(body)), { timeoutMs }),
+      );
     } catch (cause) {
       if (!(cause instanceof TransportError)) throw cause;
       throw new ConnectionLostError(`Lost the coordinator: ${cause.message}`, { cause });
@@ -189,7 +204,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   };
   const request = async (
     subject: string,
-    body: Encodable,
+    body: Record<string, Encodable>,
     interruption: Interruption,
     timeoutMs?: number,
   ): Promise<Reply> => {
@@ -211,7 +226,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
    */
   const watchCoordinator = async () => {
     while (!closed) {
-      control.request(subjects.heartbeat, encode(signOfLife()), { timeoutMs: livenessTimeoutMs })
+      const question = encode(addressed(signOfLife()));
+      control.request(subjects.heartbeat, question, { timeoutMs: livenessTimeoutMs })
         .catch((error) => {
           const why = error instanceof Error ? error.message : String(error);
           over.interrupt(new ConnectionLostError(`Lost the coordinator: ${why}`));
@@ -221,9 +237,9 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   };
 
   let cancelHeartbeat = () => {};
-  const publish = (subject: string, body: Encodable) => {
+  const publish = (subject: string, body: Record<string, Encodable>) => {
     try {
-      control.publish(subject, encode(body));
+      control.publish(subject, encode(addressed(body)));
     } catch (error) {
       // A connection that is lost is told of once, by `closed`.
       if (!(error instanceof TransportError)) throw error;
@@ -238,6 +254,9 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   };
 
   return {
+    get life() {
+      return life;
+    },
     nextStart,
     stopRequested: () => stop,
     async join(where, waitMs, engine) {
@@ -251,6 +270,7 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
           const reply = await request(subjects.join, body, over, timeoutMs);
           joinedFrom = where;
           ({ life } = reply);
+          heardAtMs = clock.nowMs();
           void watchCoordinator();
           return reply.text;
         } catch (error) {

@@ -227,6 +227,7 @@ async function runGeneration(
   const allReduce = createAllReduce({
     transport: data,
     subjectPrefix: runSubjects(options.run).data,
+    life: client.life,
     rank,
     members: start.members,
     generation: start.generation,

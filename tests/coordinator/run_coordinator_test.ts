@@ -66,7 +66,8 @@ async function withCoordinator(
     const message = decode(data, coordinatorMessageSchema, { bytesMax: messageBytesMax });
     if (message.type === "start") starts.push(message);
     if (message.type === "rejoin") {
-      const { type: _, ...whom } = message;
+      const { type: _, life, ...whom } = message;
+      assert.equal(life, "this-one");
       rejoins.push(whom);
     }
     order.push(message.type === "start" ? `start ${message.generation}` : message.type);
@@ -106,7 +107,7 @@ async function withCoordinator(
       workersMax: 2,
     },
     clock,
-    life: "this one",
+    life: "this-one",
     timeOfDay: () => "2026-01-01T00:00:00Z",
     fileSystem,
   });
@@ -557,4 +558,30 @@ Deno.test("startCoordinator counts what comes on subjects that nobody is to use"
     }
     await settle();
     assert.match(opened.told[1], /^Warning: "b" is not heard any more: .* on an unknown subject: /);
+  }));
+
+Deno.test("startCoordinator leaves alone what is said to another one of the run's name", () =>
+  withCoordinator(async (opened) => {
+    await begin(opened);
+    const { clock, coordinator } = opened;
+    assert.equal(coordinator.isRunning, true);
+    // Well formed, of this generation, and from a member: but to another coordinator's life.
+    const other = { life: "another", generation: 1 };
+    const finished = { reason: "done", step: 9, parametersSha256: "f", failure: "" };
+    for (const worker of ["a", "b"]) {
+      const lost = assert.rejects(opened.ask(worker, "finished", { ...other, ...finished }));
+      opened.publish(worker, "leave", { life: "another" });
+      await settle();
+      clock.advance(1_000);
+      await lost;
+    }
+    // Its workers hear that this one is here; whether theirs has died, they know.
+    opened.publish("c", "heartbeat", { ...other, where: "process of c", heardMs: 0 });
+    await settle();
+    assert.deepEqual(opened.rejoins, [{ worker: "c", where: "process of c" }]);
+    for (const worker of ["a", "b"]) {
+      const own = { life: "this-one", generation: 1, ...finished };
+      assert.deepEqual(await opened.ask(worker, "finished", own), accepted);
+    }
+    assert.equal((await coordinator.ended).step, 9);
   }));

@@ -39,12 +39,14 @@ const connect = (broker: NatsServer, { user, password }: Login): Promise<Transpo
     noEcho: true,
   });
 
-const { workers, data, from, joinBefore3 } = runSubjects(run);
+const { workers, data, from, joinBefore3, coordinators } = runSubjects(run);
 const spoken = ["w0", "w0-1", "w0-100", "w0-101", "w1", "w1-1", "host-7-abc"].flatMap((name) =>
   Object.values(workerSubjects(run, name))
 );
 const gradients = ["w0", "w0-1", "w1", "host-7-abc"].flatMap((name) =>
-  ["reduce.0", "total", "credit.1"].map((what) => `${data}.${name}.${what}`)
+  ["reduce.0", "total", "credit.1", "life.reduce.0", "life.total.1"].map((what) =>
+    `${data}.${name}.${what}`
+  )
 );
 const inboxes = ["lockstep", "w0", "w1", "worker", "stranger"].map((user) => `_INBOX.${user}.x`);
 /** Of the run, of another run, of the broker itself and of everybody's answers. */
@@ -54,6 +56,7 @@ const subjects: readonly string[] = [
   ...inboxes,
   workers,
   joinBefore3,
+  coordinators,
   ...["from.w0.join", "workers", "data.w0.total", "join"].map((name) => `lockstep.beta.${name}`),
   ...[from, `${from}.w0`, `${from}.w0.join.more`, `${from}.w0.other`, data, `${data}.w0`],
   ...["$SYS.REQ.SERVER.PING", "$JS.API.INFO", "anything"],
@@ -71,8 +74,8 @@ const permitted: Record<
   { publish: string[]; subscribe: string[] }
 > = {
   coordinator: {
-    publish: [workers, "_INBOX.>"],
-    subscribe: [`${from}.*.*`, joinBefore3, "_INBOX.lockstep.>"],
+    publish: [workers, coordinators, "_INBOX.>"],
+    subscribe: [`${from}.*.*`, joinBefore3, coordinators, "_INBOX.lockstep.>"],
   },
   w0: {
     publish: [

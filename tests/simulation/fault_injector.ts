@@ -34,6 +34,8 @@ export interface Cluster {
   readonly isAtRest: boolean;
   /** The run's name. */
   readonly run: string;
+  /** Of the coordinator that leads it. */
+  readonly life: string;
   /** The newest that was announced. */
   readonly generation: number;
   startHost(): void;
@@ -296,7 +298,7 @@ export class FaultInjector {
     const { name, process } = worker;
     const { broker, run, trace } = this.#cluster;
     const { random, configuration } = this.#scenario;
-    const subjects = dataSubjects(runSubjects(run).data);
+    const subjects = dataSubjects(runSubjects(run).data, this.#cluster.life);
     const subject = this.#pick([
       subjects.totals(name),
       subjects.partials(name, random.integer(configuration.workers)),

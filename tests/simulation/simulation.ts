@@ -15,6 +15,7 @@ import {
   type RunEnd,
   startCoordinator,
 } from "../../coordinator/run_coordinator.ts";
+import { claimRun } from "../../coordinator/leadership.ts";
 import { openRunFolder } from "../../coordinator/run_folder.ts";
 import { delay } from "../../net/clock.ts";
 import { decode } from "../../net/codec.ts";
@@ -202,6 +203,11 @@ class Simulation implements Cluster {
 
   readonly run = run;
 
+  /** Of the coordinator that leads now, or led last. */
+  get life(): string {
+    return `life-${this.#lives}`;
+  }
+
   get generation(): number {
     return this.#invariants.generation;
   }
@@ -341,8 +347,21 @@ class Simulation implements Cluster {
   async #coordinate(host: SimulatedProcess): Promise<void> {
     const { configuration } = this.#scenario;
     const fileSystem = this.machine.fileSystem(host);
+    const startedMs = host.nowMs();
     for (;;) {
       const transport = await waitFor(host, () => this.broker.connect(host));
+      const life = `life-${++this.#lives}`;
+      const leadership = await claimRun({
+        ...{ transport, run, life, process: 1, folder: path, clock: host },
+        ageMs: () => host.nowMs() - startedMs,
+      }).catch((error) => {
+        if (error instanceof TransportError) return undefined;
+        throw error;
+      });
+      if (leadership === undefined) {
+        await transport.close();
+        continue;
+      }
       const resume = (await listCheckpoints(fileSystem, checkpointsPath)).length > 0;
       const record = {
         configuration: configuration as unknown as JsonValue,
@@ -374,10 +393,11 @@ class Simulation implements Cluster {
             workersMax: configuration.shards,
           },
           clock: host,
-          life: `life ${++this.#lives}`,
+          life,
           timeOfDay: () => this.#timeOfDay(),
         });
         this.coordinator = coordinator;
+        leadership.lead(() => this.coordinator!.isRunning, coordinator.fail);
         const end = await coordinator.ended;
         this.#mayEnd = true;
         await coordinator.close();
@@ -396,6 +416,7 @@ class Simulation implements Cluster {
         this.trace.note(`the coordinator lost the broker: ${error.message}`);
         this.trace.count("coordinator lost the broker");
       } finally {
+        leadership[Symbol.dispose]();
         journal.close();
         await transport.close();
       }

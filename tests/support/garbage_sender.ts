@@ -20,8 +20,6 @@ export function garbageSender(
   transport: Transport,
   { run, from, to, after }: Garbage,
 ): Transport {
-  const { partials, totals } = dataSubjects(runSubjects(run).data);
-  const subject = to === "everybody" ? totals(from) : partials(from, to);
   let sent = 0;
   return {
     payloadBytesMax: transport.payloadBytesMax,
@@ -33,6 +31,11 @@ export function garbageSender(
     publish(intended, data) {
       transport.publish(intended, data);
       if (++sent <= after) return;
+      const { data: prefix } = runSubjects(run);
+      // As the worker says it: below the life of the coordinator that it has joined.
+      const [, life] = intended.slice(prefix.length + 1).split(".");
+      const { partials, totals } = dataSubjects(prefix, life);
+      const subject = to === "everybody" ? totals(from) : partials(from, to);
       transport.publish(subject, new Uint8Array([0xc1, sent & 255]));
       // Of the generation that it takes part in, which it may well know.
       for (let generation = 1; generation <= 4; generation++) {

@@ -437,3 +437,38 @@ Deno.test("failed never throws, and says why in the newest generation", async ()
   await client.failed("and now there is nobody to tell");
   client.close();
 });
+
+Deno.test("a worker answers only the life of the coordinator that it has joined", async () => {
+  const { client, clock, answer, broadcast, heard } = open();
+  answer(subjects.join, () => ({ ok: true, text: "{}", life: "first" }));
+  const lives: (string | undefined)[] = [];
+  answer(subjects.heartbeat, (data) => {
+    lives.push(decode(data, heartbeatSchema, { bytesMax: messageBytesMax }).life);
+    return accepted;
+  });
+  await settle();
+  await client.join("process 1", 60_000);
+  assert.equal(client.life, "first");
+  const { interrupted } = client.generation({ ...start(1), life: "first" });
+  const ends: unknown[] = [];
+  interrupted.catch((error) => ends.push(error));
+  for (let beats = 0; beats < 8; beats++) {
+    broadcast({ type: "beat", life: "first", sentMs: beats });
+    // Another run of the same name has workers of the same name, and calls this one.
+    broadcast({ ...start(7), life: "second" });
+    broadcast({ type: "stop", life: "second" });
+    broadcast({ type: "end", reason: "it is over", life: "second" });
+    broadcast({ type: "rejoin", worker: "w0", where: "process 1", life: "second" });
+    await pass(clock, 250);
+  }
+  assert.equal(ends.length, 0);
+  assert.equal(client.stopRequested(), false);
+  assert.ok(lives.length > 0 && lives.every((life) => life === "first"), `${lives}`);
+  assert.ok(heard.length > 0);
+  // Its own has died without a word: the one that calls is the next.
+  await pass(clock, 1_000);
+  broadcast({ type: "rejoin", worker: "w0", where: "process 1", life: "second" });
+  await settle();
+  assert.ok(ends[0] instanceof ConnectionLostError);
+  client.close();
+});

@@ -86,7 +86,7 @@ class Cluster {
         workersMax: this.configuration.shards,
       },
       clock: this.clock,
-      life: `life ${++this.#lives}`,
+      life: `life-${++this.#lives}`,
       timeOfDay: () => "2026-01-01T00:00:00Z",
     });
     this.#coordinator = { coordinator, transport, close: () => journal.close() };

@@ -88,3 +88,25 @@ Deno.test({
     );
   }),
 });
+
+Deno.test({
+  name: "train gives the same bits with any number of workers where data miss values",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    await Deno.mkdir(`${cwd}/sevir`);
+    const fixture = new URL("../fixtures/missing/sevir/vil_u1.h5", import.meta.url);
+    await Deno.copyFile(fixture, `${cwd}/sevir/vil.h5`);
+    const run = [
+      ...["--engine", engine, "--dataset", "sevir", "--data", "sevir", "--filters", "2"],
+      ...["--dataset-options", "rows=8,columns=8", "--lanes", "3", "--shards", "3"],
+      ...["--window", "2"],
+    ];
+    const shaOf = async (...args: string[]) => (await trained(args, { cwd })).parametersSha256;
+    const expected = await shaOf(...run, "--steps", "5", "--workers", "1", "--out", "1");
+    assert.equal(await shaOf(...run, "--steps", "5", "--workers", "2", "--out", "2"), expected);
+    assert.equal(await shaOf(...run, "--steps", "5", "--workers", "3", "--out", "3"), expected);
+    await trained([...run, "--steps", "3", "--workers", "3", "--out", "resumed"], { cwd });
+    const resumed = ["--resume", "--steps", "5", "--workers", "2", "--out", "resumed"];
+    assert.equal(await shaOf(...resumed), expected);
+  }),
+});

@@ -130,10 +130,15 @@ async function valuesIn(file: NpyFile, asked: ValueRange | "auto", missing: numb
   const isPicture = type === "uint8" || type === "bool";
   const range = asked === "auto" ? "unit" : asked;
   if (isPicture) return { range, hasNaN: false, largest: 1 };
-  const wanted = (range: ValueRange) => (value: number) =>
-    value === missing || isUsable(toRange(value, type, range), range);
-  const scan = await scanNpy(file, wanted(range));
+  const isWanted = (value: number) => isUsable(toRange(value, type, range), range);
+  const scan = await scanNpy(file, isWanted, missing);
   const { unwanted, ...rest } = scan;
+  if (scan.isWhole && scan.least > scan.largest) {
+    throw new DatasetError(
+      `Cannot use "${path}": every value in it is NaN, or stands for what was not observed; look at ` +
+        "how it was made",
+    );
+  }
   if (unwanted === undefined) return { ...rest, range };
   const isGrey = asked === "auto" && rest.largest > 1 && rest.largest <= 255 && rest.least >= 0;
   if (isGrey) return { ...rest, range: "grey" as const };

@@ -28,8 +28,8 @@ export interface LayoutOptions {
 /** Of a side that is surely one of pictures; what is smaller may be anything. */
 const sideMin = 8;
 const sidesRatioMax = 8;
-/** As many as pictures have: grey, complex, colour, and with transparency. */
-const pictureChannelsMax = 4;
+/** As many as pictures have: grey, complex or of two directions, colour. */
+const pictureChannelsMax = 3;
 /** As many as frames have without a warning. */
 export const channelsMax = 8;
 
@@ -99,6 +99,8 @@ export function possibleLayouts(
     4: [usual, "TCHW", "NCHW", "THWC", "NHWC", "NHWT", "HWTN", "HWNT"],
     5: [usual, `${both}CHW`, "NCTHW", "NHWTC"],
   }[shape.length]!.filter((layout) => {
+    // Of one channel, pictures are what they are in either reading: a network of videos refuses them.
+    if (layout === "TCHW" && shape[1] === 1 && !isOneVideo) return false;
     if (isOneVideo && shape.length < 5 && layout.includes("N") && layout !== usual) return false;
     if (!isGrey) return true;
     if (!layout.includes("T") || extentsOf(layout, shape).C !== 1) return false;

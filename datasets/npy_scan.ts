@@ -16,8 +16,15 @@ export interface Scan {
   readonly isWhole: boolean;
 }
 
-/** @param isWanted asked for each number that is not NaN */
-export async function scanNpy(file: NpyFile, isWanted: (value: number) => boolean): Promise<Scan> {
+/**
+ * @param isWanted asked for each number that is not NaN
+ * @param missing a number that stands for nothing, and is passed over
+ */
+export async function scanNpy(
+  file: NpyFile,
+  isWanted: (value: number) => boolean,
+  missing = NaN,
+): Promise<Scan> {
   const items = file.shape.reduce((product, extent) => product * extent, 1);
   const itemBytes = npyTypes[file.type];
   const spanItems = Math.floor(spanBytes / itemBytes);
@@ -36,7 +43,7 @@ export async function scanNpy(file: NpyFile, isWanted: (value: number) => boolea
     for (let item = 0; item < length; item++) {
       const value = numbers[item];
       if (value !== value) hasNaN = true;
-      else {
+      else if (value !== missing) {
         if (value < least) least = value;
         if (value > largest) largest = value;
         if (unwanted === undefined && !isWanted(value)) {

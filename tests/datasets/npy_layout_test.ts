@@ -16,6 +16,7 @@ Deno.test("possibleLayouts() knows shapes that have one reading", () => {
   assert.equal(possible(10_000, 20, 64, 64), "NTHW");
   assert.equal(possible(3, 11, 16, 16), "NTHW");
   assert.equal(possible(1, 400, 50, 130), "NTHW");
+  assert.equal(possible(10, 4, 16, 16), "NTHW");
   // Channels behind, or before the rows where what is behind can be none.
   assert.equal(possible(12, 20, 64, 64, 3), "NTHWC");
   assert.equal(possible(12, 20, 1, 32, 32), "NTCHW");
@@ -25,14 +26,15 @@ Deno.test("possibleLayouts() knows shapes that have one reading", () => {
   assert.equal(possible(12, 3, 16, 112, 112), "NCTHW");
   // As of satellites.
   assert.equal(possible(10, 20, 64, 64, 12), "NTHWC");
+  // Pictures, be it one channel or one frame.
+  assert.equal(possible(400, 1, 64, 64), "NCHW");
   // Too small to tell.
   assert.equal(possible(10, 4, 2, 3), "NTHW");
   assert.equal(possible(10, 4, 2, 3, 2), "NTHWC");
 });
 
 Deno.test("possibleLayouts() lists all that a shape may be", () => {
-  // One channel or one frame; colours or three frames.
-  assert.equal(possible(400, 1, 64, 64), "TCHW NCHW");
+  // Colours or three frames.
   assert.equal(possible(400, 3, 64, 64), "NTHW TCHW NCHW");
   assert.equal(possible(400, 64, 64, 3), "THWC NHWC");
   // SEVIR's own order.
@@ -40,6 +42,7 @@ Deno.test("possibleLayouts() lists all that a shape may be", () => {
   assert.equal(possible(64, 64, 20, 100), "NTHW HWTN HWNT");
   assert.equal(possible(5, 64, 64, 20, 1), "NTHWC NHWTC");
   assert.equal(possible(12, 3, 4, 64, 64), "NTCHW NCTHW");
+  assert.equal(possible(7220, 2, 32, 32), "NTHW TCHW NCHW");
   assert.equal(possible(12, 20, 32, 32, 32), "NTHWC NTCHW");
   assert.equal(possible(8, 8, 8, 8, 8), "NTHWC NTCHW NCTHW");
   assert.equal(possible(400, 64, 64), "THW NHW");

@@ -126,7 +126,11 @@ Deno.test({
     ];
     for (
       const [args, frames, data] of [
-        [published, 6 * 19, /6 sequences of 20 frames from mnist_test_seq\.npy, all for test$/m],
+        [
+          published,
+          6 * 19,
+          /6 sequences of 20 frames of 32x32x1 from .*mnist_test_seq\.npy, .*, all for test$/m,
+        ],
         [generated, 7 * 8, /of 9 frames with 3 digits, generated from/],
       ] as const
     ) {
@@ -157,7 +161,7 @@ Deno.test({
     assertSentence(
       await run("evaluate", [...published, "--digits", "3"], { cwd }),
       2,
-      /^Wrong usage: --digits 3 does nothing with --data mnist_test_seq\.npy, which holds whole/,
+      /^Wrong usage: --digits 3 does nothing with --data .*mnist_test_seq\.npy, which holds whole/,
     );
     assertSentence(
       await run("evaluate", [...generated, "--split", "validation"], { cwd }),

@@ -77,13 +77,12 @@ Deno.test({
       npyBytes({ shape: [10, 6, 8, 8], data: new Uint8Array(holed.buffer), dtype }),
     );
     const broken: [string, RegExp][] = [
-      // Found at the first step, when there is a checkpoint of the first weights.
       ["--dataset npy --data nan.npy --window 5", /: Cannot .*NaN[^;]*(; (?!go on)[^;]*)?$/],
       ["--loss cross-entropy", /: Cannot use the loss cross-entropy for answers of shape \[/],
-      ["--data none.npy", /: Cannot read "none\.npy": no such file/],
-      ["--data empty", /: Cannot find digits in "empty": /],
-      ["--data junk.npy", /: Cannot read "junk\.npy": /],
-      ["--dataset radar --data empty", /: Cannot find radar composites in "empty": /],
+      ["--data none.npy", /: Cannot read ".*none\.npy": no such file/],
+      ["--data empty", /: Cannot find digits in ".*empty": /],
+      ["--data junk.npy", /: Cannot read ".*junk\.npy": /],
+      ["--dataset radar --data empty", /: Cannot find radar composites in ".*empty": /],
       ["--dataset radar --data rain", /: Cannot .*rain/],
     ];
     for (const [args, pattern] of broken) {

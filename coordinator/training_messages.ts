@@ -49,13 +49,19 @@ export function trainingMessages(
     report.validated({ step, epoch, ...mean });
   };
 
+  /** A picture that cannot be drawn costs a warning, never the run. */
+  const noPicture = (error: unknown) => report.warn(`Cannot draw predictions: ${sentence(error)}`);
   const draw = async (message: Message, request: PictureRequest) => {
+    let drawing: Promise<void> = Promise.resolve();
     try {
-      await pictures.draw(request);
+      if (request.failure !== undefined) throw new Error(request.failure);
+      drawing = pictures.draw(request);
     } catch (error) {
-      // A picture that cannot be drawn costs a warning, never the run.
-      report.warn(`Cannot draw predictions: ${sentence(error)}`);
+      noPicture(error);
+      // What came of it would be in the way of the next one.
+      run.uploads.discard("sample/");
     }
+    await drawing.catch(noPicture);
     reply(message, accepted());
   };
 

@@ -15,6 +15,8 @@ export interface VectorCollection {
   add(part: VectorPart): void;
   /** @throws {RangeError} where the vector has not come in whole */
   take(name: string): Float32Array;
+  /** Forgets vectors whose names begin so, whole or not. */
+  discard(prefix: string): void;
   clear(): void;
 }
 
@@ -57,6 +59,13 @@ export function createVectorCollection(bytesMax: number): VectorCollection {
       vectors.delete(name);
       held -= vector.bytes.length;
       return new Float32Array(vector.bytes.buffer);
+    },
+    discard(prefix) {
+      for (const [name, { bytes }] of vectors) {
+        if (!name.startsWith(prefix)) continue;
+        vectors.delete(name);
+        held -= bytes.length;
+      }
     },
     clear() {
       vectors.clear();

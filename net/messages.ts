@@ -80,7 +80,7 @@ export function isWorkerName(name: string): boolean {
 }
 
 const nameLengthMax = 64;
-const sentenceLengthMax = 4096;
+export const sentenceLengthMax = 4096;
 const workersMax = 1024;
 const shardsMax = 1_000_000;
 /** A shape's sides, a parameter's name. */
@@ -95,6 +95,8 @@ const name = string({ lengthMax: nameLengthMax });
 const workerNameForm = /^[A-Za-z0-9-]+$/;
 const workerName = string({ lengthMax: nameLengthMax, form: workerNameForm });
 const sentence = string({ lengthMax: sentenceLengthMax });
+/** Of the data: the end of a longer one is not told. */
+export const descriptionLengthMax = 1024;
 const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const windowFrames = integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
 const byteCount = integer({ min: 0, max: 2 ** 40 });
@@ -174,7 +176,7 @@ export const readySchema = object({
   /** What the run was told and cannot do as told, a sentence each. */
   warnings: optional(array(sentence, { lengthMax: 16 })),
   /** The dataset in words. */
-  dataset: string({ lengthMax: 1024 }),
+  dataset: string({ lengthMax: descriptionLengthMax }),
   frameShape: array(count, { lengthMin: 3, lengthMax: 3 }),
   /** Names of the dataset's classes in their order; left out beyond these limits. */
   classes: optional(
@@ -333,6 +335,8 @@ export interface ValidationResult {
 /** Names of a legend: more of them, or longer ones, nobody reads in a picture. */
 export const classNamesMax = 64;
 export const classNameLengthMax = 64;
+/** The end of a longer one is not shown. */
+export const sampleLabelLengthMax = 256;
 
 /**
  * Sample predictions to draw; their frames were written as `sample/<i>/truth` and `.../predictions`,
@@ -348,9 +352,15 @@ export const pictureSchema = object({
   /** The picture of the end of the run. */
   isLast: boolean(),
   samples: array(
-    object({ label: string({ lengthMax: 256 }), frames: count, firstPredicted: count }),
+    object({
+      label: string({ lengthMax: sampleLabelLengthMax }),
+      frames: count,
+      firstPredicted: count,
+    }),
     { lengthMax: 64 },
   ),
+  /** Why there is nothing to draw, in one sentence. */
+  failure: optional(sentence),
   /** What is predicted are the dataset's answers, of the classes named, or images where none is. */
   answers: optional(
     object({

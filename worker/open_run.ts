@@ -12,7 +12,7 @@ import { defaultLoss } from "../models/losses.ts";
 import { buildOptimizer } from "../models/optimizers/build_optimizer.ts";
 import { buildSchedule } from "../models/schedules.ts";
 import type { Clock } from "../net/clock.ts";
-import { keptClassesMax, keptClassLengthMax } from "../net/messages.ts";
+import { descriptionLengthMax, keptClassesMax, keptClassLengthMax } from "../net/messages.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import { evaluateSplit } from "./evaluation.ts";
 import { fingerprint } from "./fingerprint.ts";
@@ -91,7 +91,7 @@ export async function openRun(
         ),
         ...(data === undefined ? {} : { data }),
         ...(warnings.length === 0 ? {} : { warnings }),
-        dataset: dataset.description,
+        dataset: dataset.description.slice(0, descriptionLengthMax),
         ...(tellsClasses(model, dataset) ? namedClasses(dataset) : {}),
         frameShape: [...model.frameShape],
         parameters: model.parameters.map(({ name, shape }) => ({ name, shape: [...shape] })),
@@ -142,6 +142,7 @@ export async function openRun(
               lanesPerShard,
               sequencesMax: pictureSequencesMax,
               framesMax: pictureFramesMax,
+              pause: turnEventLoop(clock),
             }),
         };
       },

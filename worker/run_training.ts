@@ -10,6 +10,7 @@ import { type Plan, planEpoch, planEpochInTurns, type PlanOptions } from "../dat
 import { prefetch } from "../datasets/prefetch.ts";
 import type { WindowShape } from "../datasets/window_shape.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
+import { isPictureStep } from "./picture_steps.ts";
 import type { Position } from "./position.ts";
 import type { RunTrainer } from "./opened_run.ts";
 import { countStep, emptyTally, meanLoss, nextEpoch } from "./tally.ts";
@@ -138,7 +139,7 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
         const { imageSteps } = configuration;
         // That of the run's end has an occasion of its own.
         const isEnd = position.planStep === plan.steps && position.epoch + 1 >= epochsMax;
-        if (imageSteps !== null && position.step % imageSteps === 0 && !isEnd) {
+        if (isPictureStep(position.step, imageSteps) && !isEnd) {
           await hooks.picture(position);
         }
         if (position.planStep < plan.steps) {

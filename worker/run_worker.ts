@@ -8,12 +8,7 @@ import type { AllReduceOptions } from "../collective/all_reduce_options.ts";
 import { assignShards } from "../collective/canonical_tree.ts";
 import { type AllReduce, AllReduceError } from "../collective/reduction.ts";
 import { type Clock, delay } from "../net/clock.ts";
-import {
-  classNameLengthMax,
-  classNamesMax,
-  runSubjects,
-  type StartMessage,
-} from "../net/messages.ts";
+import { runSubjects, type StartMessage } from "../net/messages.ts";
 import { readRunConfiguration } from "../net/configuration_schema.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import {
@@ -27,15 +22,14 @@ import {
   connectCoordinator,
   ConnectionLostError,
   type CoordinatorClient,
-  type GenerationClient,
   GenerationEndedError,
   RunEndedError,
 } from "./coordinator_client.ts";
 import { parseJson } from "../net/strict_json.ts";
 import { fingerprint } from "./fingerprint.ts";
-import type { GenerationTrainer, OpenedRun, SequencePrediction } from "./opened_run.ts";
-import type { Position } from "./position.ts";
+import type { GenerationTrainer, OpenedRun } from "./opened_run.ts";
 import { runTraining } from "./run_training.ts";
+import { sendPicture } from "./send_picture.ts";
 import { beginWithWeights, createSnapshots, restoreSnapshot } from "./snapshots.ts";
 
 /** Two connections: bulk data must never delay a heartbeat. */
@@ -292,7 +286,7 @@ async function runGeneration(
         },
         async picture(at) {
           if (rank !== 0) return;
-          await sendPicture(conversation, await samples(), opened.report.frameShape, at, false);
+          await sendPicture(conversation, samples, opened.report.frameShape, at, false);
         },
         snapshot: snapshots.write,
         async rollback(step, fault) {
@@ -304,7 +298,7 @@ async function runGeneration(
     });
     await snapshots.settled();
     if (rank === 0 && reason === "done") {
-      await sendPicture(conversation, await samples(), opened.report.frameShape, position, true);
+      await sendPicture(conversation, samples, opened.report.frameShape, position, true);
     }
     const parametersSha256 = fingerprint(trainer.readParameters());
     await conversation.finished({ reason, step: position.step, parametersSha256 });
@@ -342,33 +336,6 @@ function watchForStall(
   };
   look();
   return () => cancel();
-}
-
-/** Sample predictions, where there are any, for the coordinator to draw. */
-async function sendPicture(
-  conversation: GenerationClient,
-  samples: readonly SequencePrediction[],
-  [height, width, channels]: readonly number[],
-  { step }: Position,
-  isLast: boolean,
-): Promise<void> {
-  if (samples.length === 0) return;
-  for (const [index, { truth, predictions, answer }] of samples.entries()) {
-    await conversation.writeVector(`sample/${index}/truth`, truth);
-    await conversation.writeVector(`sample/${index}/predictions`, predictions);
-    if (answer) await conversation.writeVector(`sample/${index}/seen`, answer.seen);
-  }
-  const described = samples.map(({ label, frames, firstPredicted }) => ({
-    label,
-    frames,
-    firstPredicted,
-  }));
-  const [{ answer }] = samples;
-  const picture = { step, height, width, samples: described, isLast };
-  if (!answer) return await conversation.picture({ ...picture, channels });
-  const classes = answer.classes.slice(0, classNamesMax)
-    .map((name) => name.slice(0, classNameLengthMax));
-  await conversation.picture({ ...picture, channels: answer.channels, answers: { classes } });
 }
 
 /** A sum may fail a moment before the message that says why. */

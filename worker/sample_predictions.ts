@@ -21,18 +21,20 @@ export interface SampleOptions {
   /** At most this many sequences, one on each lane of a shard, and frames of each. */
   readonly sequencesMax: number;
   readonly framesMax: number;
+  /** Between two windows, which may be large. @default {nothing} */
+  readonly pause?: () => Promise<void>;
 }
 
 const imagesMax = 10;
 
 /** Nothing where what the model predicts is no picture. */
 export async function samplePredictions(options: SampleOptions): Promise<SequencePrediction[]> {
-  const { trainer, model, dataset, lanesPerShard, sequencesMax, framesMax } = options;
+  const { model, dataset, sequencesMax, framesMax } = options;
   const channels = answerChannels(model, dataset);
   if (channels === undefined && `${model.outputShape}` !== `${dataset.frameShape}`) return [];
   const catalogue = dataset.catalogue("test", 0);
   // All of one length, so that they stand below each other in one picture.
-  const longest = Math.max(0, ...catalogue.map((entry) => entry.frames));
+  const longest = catalogue.reduce((most, entry) => Math.max(most, entry.frames), 0);
   const frames = Math.min(longest, Math.max(framesMax, model.window.frames));
   // Of single images as many as of a sequence's frames: they stand side by side.
   const countMax = longest === 1 ? imagesMax : sequencesMax;
@@ -42,7 +44,7 @@ export async function samplePredictions(options: SampleOptions): Promise<Sequenc
     if (entry.frames < frames || windowCount(frames, model.window) === 0) continue;
     const request = { split: "test", epoch: 0, sequence: index, offset: 0, frames } as const;
     const sequence = { label: entry.id, frames, truth: await dataset.read(request) };
-    const sample = await predictSequence(trainer, model, lanesPerShard, dataset, sequence);
+    const sample = await predictSequence(options, sequence);
     if (channels === undefined) samples.push(sample);
     else samples.push(answered(sample, dataset, await dataset.readTargets!(request), channels));
   }
@@ -82,10 +84,7 @@ function answered(
 
 /** Runs the sequence on the first lane of a shard; the other lanes idle on zeros. */
 async function predictSequence(
-  trainer: Trainer,
-  model: Model,
-  lanesPerShard: number,
-  dataset: Dataset,
+  { trainer, model, lanesPerShard, dataset, pause }: SampleOptions,
   sequence: { label: string; frames: number; truth: Float32Array },
 ): Promise<SequencePrediction> {
   const { window } = model;
@@ -99,6 +98,7 @@ async function predictSequence(
   const states = createLaneStates(model.state, [0], lanesPerShard);
   try {
     for (let index = 0; index < windows; index++) {
+      await pause?.();
       const offset = index * window.advance;
       const batch = {
         step: index,

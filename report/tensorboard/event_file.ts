@@ -22,8 +22,18 @@ export interface EventFileOptions {
   readonly timeOfDay: () => string;
   /** Told what could not be written; the run goes on without it. */
   readonly onLost: (path: string, error: unknown) => void;
+  readonly limits?: EventFileLimits;
 }
 
+export interface EventFileLimits {
+  /** From here on pictures and histograms are left out, and figures alone are written. */
+  readonly largeBytesMax: number;
+  /** From here on nothing is written. */
+  readonly bytesMax: number;
+}
+
+/** TensorBoard reads the whole file into its memory, and no run's figures are as long as this. */
+const defaultLimits: EventFileLimits = { largeBytesMax: 256 * 2 ** 20, bytesMax: 1024 * 2 ** 20 };
 const marksMax = 16;
 /** What names of event files begin with. */
 export const eventFilePrefix = "events.out.tfevents.";
@@ -45,7 +55,15 @@ export class EventFile {
     this.restart(options.resumedStep);
   }
 
-  summary(step: number, values: readonly SummaryValue[]): void {
+  summary(step: number, all: readonly SummaryValue[]): void {
+    const { largeBytesMax } = this.#options.limits ?? defaultLimits;
+    const values = this.#bytes < largeBytesMax ? all : all.filter((value) => "scalar" in value);
+    if (values.length < all.length) {
+      this.#options.onLost(
+        this.path,
+        new RangeError(`it has ${largeBytesMax} bytes: no more pictures and histograms go there`),
+      );
+    }
     if (values.length === 0) return;
     this.#write(encodeSummary({ wallSeconds: this.#wallSeconds(), step }, values));
   }
@@ -74,7 +92,9 @@ export class EventFile {
 
   /** Straight to the system, so that a reader sees it and the end of this process loses nothing. */
   #write(...events: Uint8Array[]): void {
+    const { bytesMax } = this.#options.limits ?? defaultLimits;
     try {
+      if (this.#bytes >= bytesMax) throw new RangeError(`it has ${bytesMax} bytes, and is full`);
       this.#file ??= Deno.openSync(this.path, { write: true, create: true });
       // What a failed write has left of a record would make all that follow unreadable.
       this.#file.seekSync(this.#bytes, Deno.SeekMode.Start);

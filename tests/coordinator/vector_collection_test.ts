@@ -80,3 +80,15 @@ Deno.test("createVectorCollection holds no more than its limit, counting what is
   add("empty", 0);
   assert.equal(collection.take("empty").length, 0);
 });
+
+Deno.test("createVectorCollection forgets what is discarded, and has its room again", () => {
+  const collection = createVectorCollection(24);
+  const whole = { totalBytes: 8, offset: 0, data: new Uint8Array(8) };
+  for (const name of ["sample/0/truth", "lane/0", "sample/1"]) collection.add({ ...whole, name });
+  assert.throws(() => collection.add({ ...whole, name: "lane/1" }), /24 of at most 24 bytes/);
+  collection.discard("sample/");
+  collection.add({ ...whole, name: "sample/0/truth" });
+  collection.add({ ...whole, name: "lane/1" });
+  assert.equal(collection.take("lane/0").length, 2);
+  assert.throws(() => collection.take("sample/1"), /0 bytes came/);
+});

@@ -20,6 +20,7 @@ import {
   type StepProgress,
   workerSubjects,
 } from "../../net/messages.ts";
+import type { GenerationTrainer } from "../../worker/opened_run.ts";
 import { runWorker } from "../../worker/run_worker.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { openTinyRun, tinyRun, undisturbedTinyRun } from "../support/tiny_run.ts";
@@ -50,6 +51,10 @@ class Cluster {
   #broker: ReturnType<typeof createMemoryBroker>;
   #coordinator: { coordinator: Coordinator; transport: Transport; close(): void } | undefined;
   readonly #workers = new Map<string, { kill(): void; leave(): void }>();
+  /** In place of a worker's own samples. */
+  samples: GenerationTrainer["samples"] | undefined;
+  /** Pictures that were drawn, by their steps. */
+  readonly drawn: number[] = [];
   /** Called when a worker begins on a shard. */
   onStep: (step: number) => void = () => {};
 
@@ -151,7 +156,14 @@ class Cluster {
           shardMs,
           onShard: (step) => this.onStep(step),
         });
-        return Promise.resolve({ ...run, report: { ...run.report, engineVersion } });
+        return Promise.resolve({
+          ...run,
+          report: { ...run.report, engineVersion },
+          createTrainer: (...args) => {
+            const own = run.createTrainer(...args);
+            return { ...own, samples: this.samples ?? own.samples };
+          },
+        });
       },
       leave: leaving.promise,
     }).catch((error) => {
@@ -216,7 +228,7 @@ class Cluster {
       tell: (sentence) => void this.told.push(sentence),
       stopping() {},
       warn: (sentence) => void this.warned.push(sentence),
-      picture: () => Promise.resolve(),
+      picture: (step) => Promise.resolve(void this.drawn.push(step)),
       figures: () => {
         throw new Error("not asked for");
       },
@@ -326,6 +338,41 @@ Deno.test("runWorker: three workers end with the parameters that one alone compu
     assert.equal(end.restarts, 0);
     assert.deepEqual([cluster.told, cluster.warned], [[], []]);
   }));
+
+Deno.test("runWorker: a picture that cannot be made costs a warning, and the next one is made", () =>
+  withCluster(async (cluster) => {
+    const sample = (frames: number, label = "test/0") => ({
+      ...{ label, frames, firstPredicted: 1 },
+      truth: new Float32Array(frames * 2),
+      predictions: new Float32Array((frames - 1) * 2),
+    });
+    let pictures = 0;
+    cluster.samples = () => {
+      switch (++pictures) {
+        case 1:
+          return Promise.reject(new Error("Cannot read the test set"));
+        // More frames than a picture holds, at whatever size.
+        case 2:
+          return Promise.resolve([sample(2 ** 24)]);
+        // Its first predicted frame is none of its frames: refused when all of it was sent.
+        case 3:
+          return Promise.resolve([{ ...sample(3), firstPredicted: 9 }]);
+        default:
+          return Promise.resolve([sample(3, "a long name ".repeat(40))]);
+      }
+    };
+    const { ended } = await cluster.startCoordinator();
+    for (const name of ["a", "b", "c"]) cluster.startWorker(name);
+    const end = await ended;
+    await assertUndisturbed(cluster, end);
+    assert.equal(end.restarts, 0);
+    assert.deepEqual(cluster.drawn, [40, 50, 60]);
+    assert.deepEqual(cluster.warned, [
+      "Cannot draw predictions: Cannot read the test set",
+      "Cannot draw predictions: 16777216 frames of 1x2x1 are more than a picture holds",
+      "Cannot draw predictions: frame 9 of 3 is the first predicted one",
+    ]);
+  }, { imageSteps: 10 }));
 
 Deno.test("runWorker: nobody computes before all can hear", () =>
   withCluster(async (cluster) => {

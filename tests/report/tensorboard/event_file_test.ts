@@ -126,6 +126,33 @@ Deno.test("a file that cannot be written costs its events, and begins soundly on
   });
 });
 
+Deno.test("a file has an end: pictures are left out first, then all", async () => {
+  await withFolder((folder) => {
+    const lost: string[] = [];
+    const events = new EventFile({
+      folder,
+      resumedStep: 0,
+      timeOfDay: () => "2026-03-01T12:00:00Z",
+      onLost: (_, error) => lost.push((error as Error).message),
+      limits: { largeBytesMax: 4000, bytesMax: 6000 },
+    });
+    const image = { height: 1, width: 1, png: new Uint8Array(1000) };
+    for (let step = 1; step <= 200; step++) {
+      events.summary(step, [{ tag: "picture", image }, { tag: "loss", scalar: 1 }]);
+    }
+    events.close();
+    const bytes = Deno.readFileSync(events.path);
+    const texts = readRecords(bytes).map((record) => new TextDecoder().decode(record));
+    assert.equal(texts.filter((text) => text.includes("picture")).length, 4);
+    assert.ok(texts.filter((text) => text.includes("loss")).length > 30);
+    assert.ok(bytes.length >= 6000 && bytes.length < 6100, `${bytes.length} bytes`);
+    assert.deepEqual([...new Set(lost)], [
+      "it has 4000 bytes: no more pictures and histograms go there",
+      "it has 6000 bytes, and is full",
+    ]);
+  });
+});
+
 Deno.test({
   name: "a full disk leaves whole records alone",
   // A limit on the size of files stands for the disk; only Unix shells have one.

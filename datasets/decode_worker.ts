@@ -9,6 +9,7 @@ import { fmiMinutes, parseFmiComposite } from "./fmi_composite.ts";
 import type { RadarChoice, RadarFrame } from "./radar_frame.ts";
 import type { ImageSize } from "./resample.ts";
 import type { SevirFile } from "./sevir_file.ts";
+import type { SevirLayout } from "./sevir_layout.ts";
 
 /** What may be asked for, and what comes of it. */
 export interface Decodings {
@@ -36,12 +37,25 @@ export interface Decodings {
     readonly result: Float32Array<ArrayBuffer>;
   };
   /** What a file of SEVIR holds. */
-  readonly sevir: { readonly request: { readonly path: string }; readonly result: SevirFile };
+  readonly sevir: {
+    readonly request: { readonly path: string; readonly layout?: SevirLayout };
+    readonly result: SevirFile;
+  };
+  /** That all of one of its events can be read. */
+  readonly sevirCheck: {
+    readonly request: {
+      readonly path: string;
+      readonly event: number;
+      readonly layout: SevirLayout;
+    };
+    readonly result: true;
+  };
   /** Frames of one of its events in [0, 1], [frames, rows, columns]. */
   readonly sevirFrames: {
     readonly request: {
       readonly path: string;
       readonly event: number;
+      readonly layout: SevirLayout;
       readonly offset: number;
       readonly frames: number;
       readonly size: ImageSize;
@@ -118,7 +132,14 @@ async function decode(kind: Kind, request: DecodeMessage["request"]): Promise<De
     }
     case "sevir": {
       const { surveySevirFile } = await import("./sevir_file.ts");
-      return { result: surveySevirFile(request.path), transfer: [] };
+      const { path, layout } = request as Decodings["sevir"]["request"];
+      return { result: surveySevirFile(path, layout), transfer: [] };
+    }
+    case "sevirCheck": {
+      const { checkSevirEvent } = await import("./sevir_file.ts");
+      const { path, event, layout } = request as Decodings["sevirCheck"]["request"];
+      checkSevirEvent(path, event, layout);
+      return { result: true, transfer: [] };
     }
     case "sevirFrames": {
       const { readSevirFrames } = await import("./sevir_file.ts");

@@ -8,6 +8,9 @@ interface Waiting {
   readonly reject: (error: DatasetError) => void;
 }
 
+/** No fault of a file: the decoder was closed, or its thread stopped. */
+export class DecoderStopped extends DatasetError {}
+
 /** Starts its worker with the first file, and keeps the process alive only while files wait. */
 export class Decoder {
   #worker: Worker | null = null;
@@ -22,7 +25,7 @@ export class Decoder {
   ): Promise<Decodings[K]["result"]> {
     if (this.#closed) {
       return Promise.reject(
-        new DatasetError(`Cannot decode "${request.path}": the dataset is closed`),
+        new DecoderStopped(`Cannot decode "${request.path}": the dataset is closed`),
       );
     }
     const worker = this.#worker ??= this.#start();
@@ -59,7 +62,7 @@ export class Decoder {
 
   #fail(reason: string): void {
     for (const { reject } of this.#waiting.values()) {
-      reject(new DatasetError(`Cannot decode a file: ${reason}`));
+      reject(new DecoderStopped(`Cannot decode a file: ${reason}`));
     }
     this.#waiting.clear();
   }

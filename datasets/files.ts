@@ -8,7 +8,6 @@ import { DatasetError } from "./dataset.ts";
 export const unpackedBytesMax = 256 * 1024 * 1024;
 /** Unpacks to 16 MiB at most, which is all that is held beyond the limit. */
 const packedSliceBytes = 16 * 1024;
-const filesMax = 1_000_000;
 
 /**
  * The bytes of a file, unpacked where its name ends in ".gz".
@@ -52,36 +51,6 @@ export async function fileNames(folder: string): Promise<string[]> {
     }
     return names.sort();
   });
-}
-
-/**
- * Paths of the files below a folder, "/" between their parts, sorted. What begins with a dot and
- * `__MACOSX` are no data but what systems leave behind; links are followed, each folder once.
- * @throws {DatasetError} if a folder cannot be read, or there are too many files
- */
-export async function filesBelow(root: string): Promise<string[]> {
-  const found: string[] = [];
-  const visited = new Set<string>();
-  const visit = async (folder: string, below: string) => {
-    const real = await attempt(folder, () => Deno.realPath(folder));
-    if (visited.has(real)) return;
-    visited.add(real);
-    const entries = await attempt(folder, () => Array.fromAsync(Deno.readDir(folder)));
-    entries.sort((one, two) => one.name < two.name ? -1 : 1);
-    for (const { name, isDirectory, isSymlink } of entries) {
-      if (name.startsWith(".") || name === "__MACOSX") continue;
-      const path = `${folder}/${name}`;
-      if (isDirectory || (isSymlink && (await attempt(path, () => Deno.stat(path))).isDirectory)) {
-        await visit(path, `${below}${name}/`);
-      } else if (found.push(below + name) > filesMax) {
-        throw new DatasetError(
-          `Cannot list "${root}": it holds more than ${filesMax} files; name a folder of it`,
-        );
-      }
-    }
-  };
-  await visit(root, "");
-  return found.sort();
 }
 
 async function gunzip(

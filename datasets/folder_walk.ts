@@ -24,6 +24,7 @@ export interface Walk {
 }
 
 const foldersMax = 1_000_000;
+const filesMax = 1_000_000;
 /** Folders of macOS archives, network storages and disks. */
 const leftovers = ["__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"];
 
@@ -47,6 +48,28 @@ export async function walkFolders(root: string): Promise<Walk> {
   await walk.followLinks();
   const folders = walk.folders.sort((one, two) => comparePaths(one.folder, two.folder));
   return { folders, notes: walk.notes(), linked: [...walk.linked] };
+}
+
+export interface FilesBelow {
+  /** Paths below the root, with "/" between their parts, sorted. */
+  readonly names: readonly string[];
+  /** As those of a walk. */
+  readonly notes: readonly string[];
+}
+
+/** @throws {DatasetError} where a folder cannot be read, or there are too many files */
+export async function filesBelow(root: string): Promise<FilesBelow> {
+  const { folders, notes } = await walkFolders(root);
+  const count = folders.reduce((sum, { names }) => sum + names.length, 0);
+  if (count > filesMax) {
+    throw new DatasetError(
+      `Cannot list "${root}": it holds more than ${filesMax} files; name a folder of it`,
+    );
+  }
+  const names = folders.flatMap(({ folder, names }) =>
+    names.map((name) => folder === "" ? name : `${folder}/${name}`)
+  );
+  return { names: names.sort(), notes };
 }
 
 class FolderWalk {

@@ -15,6 +15,7 @@ import { type ValueRange, valueRanges } from "./npy_frames.ts";
 import { openRadar, type RadarOptions } from "./radar.ts";
 import { odimQuantities } from "./radar_frame.ts";
 import { openSevir } from "./sevir.ts";
+import { type SevirLayout, sevirLayouts } from "./sevir_layout.ts";
 import { type SequenceSplit, sequenceSplits } from "./sequence_parts.ts";
 import { type FileSplit, fileSplitOption } from "./split_ranges.ts";
 
@@ -333,9 +334,22 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
     },
   },
   "sevir": {
-    options: frameSize(384, 384),
+    options: [
+      ...frameSize(384, 384),
+      {
+        name: "layout",
+        default: "auto",
+        choices: ["auto", ...sevirLayouts],
+        meaning:
+          "axes of vil, where its shape does not tell: N events, T frames, H rows, W columns",
+      },
+    ],
     needs: "a folder of SEVIR's files",
-    open: ({ path }, own) => openSevir({ path: path!, frameSize: sizeOf(own) }),
+    open: ({ path, onBadFile }, own) =>
+      openSevir({
+        ...{ path: path!, frameSize: sizeOf(own), onBadFile },
+        layout: own.layout === "auto" ? undefined : own.layout as SevirLayout,
+      }),
   },
 };
 

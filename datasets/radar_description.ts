@@ -16,6 +16,8 @@ export interface RadarFindings {
   readonly observedShareMin: number;
   /** In words. */
   readonly split: string;
+  /** What was done about links in the folder. */
+  readonly notes: readonly string[];
   /** Why each file that is left out cannot be decoded. */
   readonly failures: readonly string[];
   /** Of each file that is left out because another one holds the same: both paths. */
@@ -56,8 +58,10 @@ function contentWords({ content, product, relationTold, calibration }: RadarFram
   return `${content}, Z = ${a} R^${b} (${origin})`;
 }
 
-function leftOutWords({ failures, repeats, loneScans, otherTimes }: RadarFindings): string[] {
-  const words: string[] = [];
+function leftOutWords(
+  { notes, failures, repeats, loneScans, otherTimes }: RadarFindings,
+): string[] {
+  const words = notes.map((note) => `; ${note}`);
   if (failures.length > 0) {
     const files = failures.length === 1 ? "1 file" : `${failures.length} files`;
     words.push(`; left out ${files} that cannot be decoded, e.g.: ${failures[0].slice(0, 300)}`);

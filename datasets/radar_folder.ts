@@ -1,6 +1,6 @@
 /** The radar composites of a folder, and of folders in it, in the order of their times. */
 import { DatasetError } from "./dataset.ts";
-import { filesBelow } from "./files.ts";
+import { filesBelow } from "./folder_walk.ts";
 import { minutesTold } from "./scan_times.ts";
 
 const formats = {
@@ -20,6 +20,8 @@ export interface RadarScan {
 
 export interface RadarFolder {
   readonly scans: readonly RadarScan[];
+  /** What was done about links. */
+  readonly notes: readonly string[];
   /** Sentences about files whose time cannot be read, where these are left out. */
   readonly failures: readonly string[];
 }
@@ -42,7 +44,7 @@ export async function listRadarScans(
   folder: string,
   options: RadarFolderOptions,
 ): Promise<RadarFolder> {
-  const all = await filesBelow(folder);
+  const { names: all, notes } = await filesBelow(folder);
   const names = options.files ? all.filter(fits(options.files)) : all;
   const found = Object.entries(formats).map(([format, { pattern }]) => ({
     format,
@@ -81,7 +83,7 @@ export async function listRadarScans(
       `Cannot use any of ${composites.length} files, the first because: ${failures[0]}`,
     );
   }
-  return { scans: scans.sort((one, two) => one.minutes - two.minutes), failures };
+  return { scans: scans.sort((one, two) => one.minutes - two.minutes), failures, notes };
 }
 
 /** Of the name where it tells one time, else of the file, else of the folders it lies in. */

@@ -16,7 +16,7 @@ import { Decoder } from "./decoder.ts";
 import { prefetch } from "./prefetch.ts";
 import { checkAlike, type UniqueScans, uniqueScans } from "./radar_agreement.ts";
 import { describeRadar } from "./radar_description.ts";
-import { listRadarScans, type RadarScan } from "./radar_folder.ts";
+import { listRadarScans, type RadarFolder, type RadarScan } from "./radar_folder.ts";
 import { CodeValues, frameValues, type RadarChoice, type RadarFrame } from "./radar_frame.ts";
 import { radarUnit, valueOfRainRate } from "./radar_scale.ts";
 import { type RadarSplitOptions, splitRuns, type TileRun } from "./radar_splits.ts";
@@ -96,7 +96,7 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
       missingMax,
       failures,
     });
-    return datasetOf({ options, unique, frames, survey, close: () => decoder.close() });
+    return datasetOf({ options, listed, unique, frames, survey, close: () => decoder.close() });
   } catch (error) {
     decoder.close();
     throw error;
@@ -201,13 +201,14 @@ async function surveyScans(
 
 interface Recorded {
   readonly options: RecordedRadarOptions;
+  readonly listed: RadarFolder;
   readonly unique: UniqueScans;
   readonly frames: Frames;
   readonly survey: Survey;
   close(): void;
 }
 
-function datasetOf({ options, unique, frames, survey, close }: Recorded): RainDataset {
+function datasetOf({ options, listed, unique, frames, survey, close }: Recorded): RainDataset {
   const { scans } = unique;
   const { first, intervalMinutes, values } = survey;
   const { path, frameSize, tileStep = frameSize, cacheBytesMax, wetShareMin = 0 } = options;
@@ -251,6 +252,7 @@ function datasetOf({ options, unique, frames, survey, close }: Recorded): RainDa
       split: `split ${unit} into ${counts[0]} for training, ${counts[1]} for validation, ` +
         `${counts[2]} for test`,
       failures: survey.failures,
+      notes: listed.notes,
       repeats: unique.repeats,
       loneScans: survey.loneScans,
       otherTimes: survey.otherTimes,

@@ -4,76 +4,73 @@
  * 2020): before 2019 to train, before June 2019 to validate, later ones to test.
  */
 import { type Dataset, DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
-import { Decoder } from "./decoder.ts";
-import { attempt } from "./files.ts";
+import { Decoder, DecoderStopped } from "./decoder.ts";
+import { filesBelow } from "./folder_walk.ts";
 import { requestedEntry } from "./requested_entry.ts";
-import type { SevirFile } from "./sevir_file.ts";
+import { readSevirCatalogue } from "./sevir_catalogue.ts";
+import { type SevirEvent, surveySevir } from "./sevir_events.ts";
+import type { SevirLayout } from "./sevir_layout.ts";
 import { splitRanges } from "./split_ranges.ts";
 
 const validationFrom = Date.UTC(2019, 0, 1);
 const testFrom = Date.UTC(2019, 5, 1);
-/** Of a column in the catalogue. */
-const columns = ["id", "file_name", "img_type", "time_utc"] as const;
 
 export interface SevirOptions {
   /** Folder that holds files of `vil`, in folders of years or not, and perhaps CATALOG.csv. */
   readonly path: string;
   /** Rows and columns that frames are resized to; 384 as published. */
   readonly frameSize: readonly [rows: number, columns: number];
-}
-
-interface Event {
-  readonly path: string;
-  /** In its file. */
-  readonly index: number;
-  readonly id: string;
-  readonly frames: number;
+  /** Axes of `vil`. @default {as its shape tells} */
+  readonly layout?: SevirLayout;
+  /**
+   * With "skip", files and events that cannot be used are left out, and an event that turns out to
+   * be broken while it is read is missing.
+   * @default {"stop"}
+   */
+  readonly onBadFile?: "stop" | "skip";
 }
 
 /** @throws {DatasetError} if there is no such file, or one is broken or differs from the others */
-export async function openSevir({ path, frameSize }: SevirOptions): Promise<Dataset> {
-  const { files, catalogue } = await listFolder(path);
-  if (files.length === 0) {
-    throw new DatasetError(
-      `Cannot find SEVIR in "${path}": no file of "vil" there or in its folders, e.g. ` +
-        `vil/2018/SEVIR_VIL_STORMEVENTS_2018_0101_0630.h5`,
-    );
-  }
+export async function openSevir(options: SevirOptions): Promise<Dataset> {
+  const { path, layout, onBadFile = "stop" } = options;
+  const { files, catalogue: cataloguePath, walkNotes } = await listFolder(path);
+  const catalogue = cataloguePath === undefined
+    ? undefined
+    : await readSevirCatalogue(cataloguePath);
   const decoder = new Decoder();
   try {
-    const events: Event[] = [];
-    let first: SevirFile | undefined;
-    for (const file of files) {
-      const survey = await decoder.decode("sevir", { path: file });
-      first ??= survey;
-      if (survey.frames !== first.frames) {
-        throw new DatasetError(
-          `Cannot use "${file}": its events have ${survey.frames} frames, but those of ` +
-            `"${files[0]}" ${first.frames}`,
-        );
-      }
-      survey.ids.forEach((id, index) =>
-        events.push({ path: file, index, id, frames: survey.frames })
-      );
-    }
-    const times = catalogue === undefined ? undefined : await readTimes(catalogue);
-    const split = times === undefined ? byOrder(events, path) : byTime(events, times, catalogue!);
-    return datasetOf({ path, frameSize, decoder, split, isByTime: times !== undefined });
+    const { events, notes, isChecked } = await surveySevir(decoder, {
+      ...{ files, layout, onBadFile, catalogue, cataloguePath: cataloguePath ?? "" },
+    });
+    const split = catalogue === undefined ? byOrder(events, path) : byTime(events);
+    return datasetOf({
+      ...{ options, decoder, split, isByTime: catalogue !== undefined },
+      files: [...files, ...cataloguePath === undefined ? [] : [cataloguePath]],
+      notes: [...walkNotes, ...notes],
+      brokenIsMissing: onBadFile === "skip" && !isChecked,
+    });
   } catch (error) {
     decoder.close();
     throw error;
   }
 }
 
-type SplitEvents = Readonly<Record<Split, readonly Event[]>>;
+type SplitEvents = Readonly<Record<Split, readonly SevirEvent[]>>;
 
-function datasetOf({ path, frameSize: [rows, width], decoder, split, isByTime }: {
-  readonly path: string;
-  readonly frameSize: SevirOptions["frameSize"];
+interface Opened {
+  readonly options: SevirOptions;
   readonly decoder: Decoder;
   readonly split: SplitEvents;
   readonly isByTime: boolean;
-}): Dataset {
+  readonly files: readonly string[];
+  readonly notes: readonly string[];
+  /** Of events that nobody has read before. */
+  readonly brokenIsMissing: boolean;
+}
+
+function datasetOf(opened: Opened): Dataset {
+  const { options, decoder, split, isByTime, files, notes, brokenIsMissing } = opened;
+  const { path, frameSize: [rows, width] } = options;
   const entriesOf = (part: Split): SequenceEntry[] =>
     split[part].map(({ id, frames }) => ({ id: `sevir/${id}`, frames }));
   const catalogue = {
@@ -82,98 +79,74 @@ function datasetOf({ path, frameSize: [rows, width], decoder, split, isByTime }:
     test: entriesOf("test"),
   };
   const { train, validation, test } = catalogue;
+  const layouts = new Set(Object.values(split).flat().map((event) => event.layout));
   return {
     name: "sevir",
     frameShape: [rows, width, 1],
-    description:
-      `SEVIR vertically integrated liquid from ${path}, ${rows}x${width}, 255 as missing, ` +
-      "split by " +
-      `${
-        isByTime ? "the published dates" : "the order of its files"
-      } into ${train.length} events ` +
+    description: [
+      `SEVIR vertically integrated liquid from ${path}, ${rows}x${width}, 255 as missing, `,
+      `stored as ${[...layouts].sort().join(" and ")}, split by `,
+      `${isByTime ? "the published dates" : "the order of its files"} into ${train.length} events `,
       `for training, ${validation.length} for validation, ${test.length} for test`,
+      ...notes.map((note) => `; ${note}`),
+    ].join(""),
     unit: "VIL 255",
     eventScale: 255,
+    files,
     // Whether any value is would take reading gigabytes.
     hasMissing: true,
     catalogue: (part) => catalogue[part],
-    read(request) {
+    async read(request) {
       requestedEntry(catalogue[request.split], request);
-      const event = split[request.split][request.sequence];
-      return decoder.decode("sevirFrames", {
-        path: event.path,
-        event: event.index,
-        offset: request.offset,
-        frames: request.frames,
-        size: [rows, width],
-      });
+      const { path, index, layout } = split[request.split][request.sequence];
+      const { offset, frames } = request;
+      try {
+        return await decoder.decode("sevirFrames", {
+          ...{ path, event: index, layout, offset, frames, size: [rows, width] },
+        });
+      } catch (error) {
+        const isBroken = error instanceof DatasetError && !(error instanceof DecoderStopped);
+        if (!(isBroken && brokenIsMissing)) throw error;
+        return new Float32Array(frames * rows * width).fill(NaN);
+      }
     },
     close: () => decoder.close(),
   };
 }
 
-async function listFolder(
-  root: string,
-): Promise<{ readonly files: string[]; readonly catalogue: string | undefined }> {
-  const files: string[] = [];
-  let catalogue: string | undefined;
-  const visit = async (folder: string) => {
-    await attempt(folder, async () => {
-      for await (const { name, isDirectory } of Deno.readDir(folder)) {
-        const path = `${folder}/${name}`;
-        if (isDirectory) await visit(path);
-        else if (/\.h5$/.test(name) && /vil/i.test(name)) files.push(path);
-        else if (name === "CATALOG.csv") catalogue = path;
-      }
-    });
-  };
-  await visit(root);
-  return { files: files.sort(), catalogue };
+interface SevirFolder {
+  readonly files: readonly string[];
+  readonly catalogue: string | undefined;
+  readonly walkNotes: readonly string[];
 }
 
-/** Milliseconds since 1970 of each event of `vil`. */
-async function readTimes(path: string): Promise<ReadonlyMap<string, number>> {
-  const text = await attempt(path, () => Deno.readTextFile(path));
-  const [header, ...lines] = text.split(/\r?\n/).filter((line) => line !== "");
-  const names = header?.split(",") ?? [];
-  const places = columns.map((column) => names.indexOf(column));
-  if (places.includes(-1)) {
+async function listFolder(root: string): Promise<SevirFolder> {
+  const { names, notes } = await filesBelow(root);
+  const pathsOf = (pattern: RegExp) =>
+    names.filter((name) => pattern.test(name)).map((name) => `${root}/${name}`);
+  const files = pathsOf(/\.(h5|hdf5|hdf)$/i).filter((path) => /vil/i.test(path.slice(root.length)));
+  const catalogues = pathsOf(/(^|\/)catalog\.csv$/i);
+  if (files.length === 0) {
     throw new DatasetError(
-      `Cannot read "${path}": expected a table with the columns ${columns.join(", ")}, found ` +
-        names.join(", "),
+      `Cannot find SEVIR in "${root}": no file of "vil" there or in its folders, e.g. ` +
+        `vil/2018/SEVIR_VIL_STORMEVENTS_2018_0101_0630.h5`,
     );
   }
-  const times = new Map<string, number>();
-  lines.forEach((line, index) => {
-    const fields = line.split(",");
-    const [id, , type, time] = places.map((place) => fields[place]);
-    if (type !== "vil") return;
-    const milliseconds = Date.parse(`${time?.replace(" ", "T")}Z`);
-    if (!id || Number.isNaN(milliseconds)) {
-      throw new DatasetError(
-        `Cannot read "${path}": line ${
-          index + 2
-        } has no id and time_utc, found "${id}" and "${time}"`,
-      );
-    }
-    times.set(id, milliseconds);
-  });
-  return times;
+  if (catalogues.length > 1) {
+    throw new DatasetError(
+      `Cannot tell which catalogue of "${root}" to take: it holds "${catalogues[0]}" and ` +
+        `"${catalogues[1]}"; keep one of them`,
+    );
+  }
+  return { files, catalogue: catalogues[0], walkNotes: notes };
 }
 
-function byTime(
-  events: readonly Event[],
-  times: ReadonlyMap<string, number>,
-  catalogue: string,
-): SplitEvents {
-  const splitOf = (id: string): Split => {
-    const time = times.get(id);
-    if (time === undefined) {
-      throw new DatasetError(`Cannot split by time: "${catalogue}" has no line of event "${id}"`);
-    }
-    return time < validationFrom ? "train" : time < testFrom ? "validation" : "test";
-  };
-  const parts = Object.groupBy(events, ({ id }) => splitOf(id));
+function byTime(events: readonly SevirEvent[]): SplitEvents {
+  const parts = Object.groupBy(
+    events,
+    ({ time }): Split =>
+      time! < validationFrom ? "train" : time! < testFrom ? "validation" : "test",
+  );
   return {
     train: parts.train ?? [],
     validation: parts.validation ?? [],
@@ -181,7 +154,7 @@ function byTime(
   };
 }
 
-function byOrder(events: readonly Event[], path: string): SplitEvents {
+function byOrder(events: readonly SevirEvent[], path: string): SplitEvents {
   const ranges = splitRanges(events.length, `the events of "${path}"`);
   return {
     train: events.slice(...ranges.train),

@@ -1,6 +1,6 @@
 /**
  * A file of SEVIR (M. Veillette, S. Samsi, C. Mattioli, "SEVIR: A Storm Event Imagery Dataset", 2020)
- * with vertically integrated liquid: `vil`, uint8 of (events, rows, columns, frames), and the events'
+ * with vertically integrated liquid: `vil`, uint8 of four axes (`sevir_layout.ts`), and the events'
  * names in `id`. Files of gigabytes are read event by event. A value of 255 is missing, as SEVIR's
  * tutorial says; copies in wider integers or floats have the same codes, and NaN besides.
  */
@@ -8,34 +8,69 @@ import { DatasetError } from "./dataset.ts";
 import { Hdf5Dataset, type Hdf5File, hdf5Member, readHdf5 } from "./hdf5_file.ts";
 import type { ImageSize } from "./resample.ts";
 import { resampleMissing } from "./resample_missing.ts";
+import { type SevirExtents, sevirExtents, type SevirLayout } from "./sevir_layout.ts";
 
-/** How h5wasm names the types of `vil` that are read. */
-const codeTypes = ["<B", "<H", "<h", "<I", "<i", "<f", "<d"];
+/** How h5wasm names the types of `vil` that are read, after the order of their bytes. */
+const codeTypes = ["B", "b", "H", "h", "I", "i", "f", "d"];
 const codeMax = 255;
+/** SEVIR's have 7 MB. */
+const eventBytesMax = 256 * 1024 * 1024;
+const chunksMax = 100_000;
+const eventsMax = 1_000_000;
+const nameBytesMax = 1024;
+/** Of a file of floats, looked at to tell codes from fractions. */
+const sampledEvents = 8;
 
-export interface SevirFile {
-  readonly rows: number;
-  readonly columns: number;
-  /** Of each event. */
-  readonly frames: number;
+export interface SevirFile extends SevirExtents {
   /** One for each event. */
   readonly ids: readonly string[];
+  /** Of an event, unpacked. */
+  readonly eventBytes: number;
 }
 
 /** @throws {DatasetError} if the file does not hold such images */
-export function surveySevirFile(path: string): SevirFile {
+export function surveySevirFile(path: string, wanted?: SevirLayout): SevirFile {
   return readHdf5(path, (file) => {
-    const [events, rows, columns, frames] = imagesOf(file, path).shape!;
-    const names = hdf5Member(file, "id");
-    const values = names instanceof Hdf5Dataset ? names.value : null;
-    const ids = Array.isArray(values) ? values.map((value) => textOf(value)) : [];
-    if (ids.length !== events) {
-      throw new DatasetError(
-        `Cannot read "${path}": it has ${events} events in "vil" and ${ids.length} names in "id"`,
-      );
-    }
-    return { rows, columns, frames, ids };
+    const { images, extents } = imagesOf(file, path, wanted);
+    checkScale(images, extents, path);
+    const eventBytes = images.metadata.size * extents.rows * extents.columns * extents.frames;
+    return { ...extents, ids: namesOf(file, extents.events, path), eventBytes };
   });
+}
+
+function namesOf(file: Hdf5File, events: number, path: string): string[] {
+  const names = hdf5Member(file, "id");
+  const count = names instanceof Hdf5Dataset ? names.shape?.reduce((a, b) => a * b, 1) ?? 0 : 0;
+  const isRead = count === events && names instanceof Hdf5Dataset &&
+    names.metadata.size <= nameBytesMax;
+  const values = isRead ? names.value : null;
+  const ids = Array.isArray(values) || ArrayBuffer.isView(values)
+    ? Array.from(values as ArrayLike<unknown>, (value) => textOf(value))
+    : [];
+  if (ids.length !== events) {
+    throw new DatasetError(
+      `Cannot read "${path}": it has ${events} events in "vil" and ${count} names in "id"`,
+    );
+  }
+  return ids;
+}
+
+/** Refuses floats that are fractions of 1: read as codes, they would all be next to nothing. */
+function checkScale(images: Hdf5Dataset, extents: SevirExtents, path: string): void {
+  if (!["f", "d"].includes(kindOf(images))) return;
+  let [largest, hasFraction] = [0, false];
+  for (let event = 0; event < Math.min(extents.events, sampledEvents); event++) {
+    for (const code of codesOf(images, extents, event, 0, extents.frames, path)) {
+      if (code > largest) largest = code;
+      if (code > 0 && code < 1) hasFraction = true;
+    }
+    if (largest > 1) return;
+  }
+  if (!hasFraction) return;
+  throw new DatasetError(
+    `Cannot read "${path}": "vil" holds fractions of 1 as real numbers, at most ${largest}; write codes ` +
+      "of 0 to 254 as SEVIR publishes them, which is 255 times as much",
+  );
 }
 
 /**
@@ -43,8 +78,9 @@ export function surveySevirFile(path: string): SevirFile {
  * @throws {DatasetError} if the event or its frames are not there, or a code is none
  */
 export function readSevirFrames(
-  { path, event, offset, frames, size }: {
+  { path, event, offset, frames, size, layout }: {
     readonly path: string;
+    readonly layout: SevirLayout;
     readonly event: number;
     readonly offset: number;
     readonly frames: number;
@@ -52,24 +88,16 @@ export function readSevirFrames(
   },
 ): Float32Array<ArrayBuffer> {
   return readHdf5(path, (file) => {
-    const images = imagesOf(file, path);
-    const [events, rows, columns, all] = images.shape!;
-    if (event >= events || offset + frames > all) {
-      throw new DatasetError(
-        `Cannot read frames ${offset} to ${offset + frames} of event ${event} of "${path}": it ` +
-          `has ${events} events of ${all} frames; it was changed since it was opened`,
-      );
-    }
-    const codes = images.slice([[event, event + 1], [], [], [offset, offset + frames]]);
+    const { images, extents } = imagesOf(file, path, layout);
+    const { rows, columns } = extents;
+    const codes = codesOf(images, extents, event, offset, frames, path);
     const pixels = rows * columns;
-    if (!isNumbers(codes) || codes.length !== pixels * frames) {
-      throw new DatasetError(`Cannot read event ${event} of "${path}": it is not whole`);
-    }
+    const [frameStep, pixelStep] = layout === "NHWT" ? [1, frames] : [pixels, 1];
     const result = new Float32Array(frames * size[0] * size[1]);
     for (let frame = 0; frame < frames; frame++) {
       const image = Float32Array.from(
         { length: pixels },
-        (_, pixel) => valueOf(codes[pixel * frames + frame], path),
+        (_, pixel) => valueOf(codes[pixel * pixelStep + frame * frameStep], path),
       );
       result.set(resampleMissing(image, 1, [rows, columns], size), frame * size[0] * size[1]);
     }
@@ -77,11 +105,56 @@ export function readSevirFrames(
   });
 }
 
-function imagesOf(file: Hdf5File, path: string): Hdf5Dataset {
+/**
+ * Reads all of an event, and keeps nothing.
+ * @throws {DatasetError} if it cannot be unpacked, or a code is none
+ */
+export function checkSevirEvent(path: string, event: number, layout: SevirLayout): void {
+  readHdf5(path, (file) => {
+    const { images, extents } = imagesOf(file, path, layout);
+    for (const code of codesOf(images, extents, event, 0, extents.frames, path)) {
+      valueOf(code, path);
+    }
+  });
+}
+
+function codesOf(
+  images: Hdf5Dataset,
+  { layout, events, rows, columns, frames: all }: SevirExtents,
+  event: number,
+  offset: number,
+  frames: number,
+  path: string,
+): Numbers {
+  if (event >= events || offset + frames > all) {
+    throw new DatasetError(
+      `Cannot read frames ${offset} to ${offset + frames} of event ${event} of "${path}": it ` +
+        `has ${events} events of ${all} frames; it was changed since it was opened`,
+    );
+  }
+  const one: [number, number] = [event, event + 1];
+  const span: [number, number] = [offset, offset + frames];
+  const codes = images.slice(layout === "NHWT" ? [one, [], [], span] : [one, span, [], []]);
+  if (!isNumbers(codes) || codes.length !== rows * columns * frames) {
+    throw new DatasetError(`Cannot read event ${event} of "${path}": it is not whole`);
+  }
+  return codes;
+}
+
+function kindOf({ dtype }: Hdf5Dataset): string {
+  return typeof dtype === "string" ? dtype.slice(1) : "";
+}
+
+interface FoundImages {
+  readonly images: Hdf5Dataset;
+  readonly extents: SevirExtents;
+}
+
+function imagesOf(file: Hdf5File, path: string, wanted?: SevirLayout): FoundImages {
   const images = hdf5Member(file, "vil");
   if (
     !(images instanceof Hdf5Dataset) || images.shape?.length !== 4 ||
-    !codeTypes.includes(images.dtype as string)
+    !codeTypes.includes(kindOf(images))
   ) {
     const found = images instanceof Hdf5Dataset
       ? `${images.dtype} of shape (${images.shape?.join(", ")})`
@@ -91,7 +164,24 @@ function imagesOf(file: Hdf5File, path: string): Hdf5Dataset {
         `frames), found ${found}`,
     );
   }
-  return images;
+  const extents = sevirExtents(images.shape, path, wanted);
+  checkSize(images, extents, path);
+  return { images, extents };
+}
+
+/** Nothing is read that a header makes larger than any storm. */
+function checkSize({ metadata }: Hdf5Dataset, extents: SevirExtents, path: string): void {
+  const { events, rows, columns, frames } = extents;
+  const bytes = rows * columns * frames * metadata.size;
+  const { chunks, shape } = metadata;
+  const pieces = chunks?.slice(1)
+    .reduce((count, size, i) => count * Math.ceil(shape![i + 1] / size), 1) ?? 1;
+  if (!(bytes > 0 && bytes <= eventBytesMax && events <= eventsMax && pieces <= chunksMax)) {
+    throw new DatasetError(
+      `Cannot read "${path}": "vil" has ${events} events of ${bytes} bytes in ${pieces} pieces, at ` +
+        `most ${eventsMax} of ${eventBytesMax} in ${chunksMax} are read`,
+    );
+  }
 }
 
 type Numbers = Exclude<NodeJS.TypedArray, BigInt64Array | BigUint64Array>;
@@ -111,5 +201,6 @@ function valueOf(code: number, path: string): number {
 }
 
 function textOf(value: unknown): string {
-  return value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value);
+  const text = value instanceof Uint8Array ? new TextDecoder().decode(value) : String(value);
+  return text.replace(/[\s\0]+$/, "");
 }

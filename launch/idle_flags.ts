@@ -42,7 +42,7 @@ const hasOwnSize: Idle = ({ dataset: { name } }) =>
     ? undefined
     : `--dataset ${name}: see its --dataset-options`;
 const readsNoRadar: Idle = ({ dataset: { name, path } }) => {
-  if (name === "frames") return undefined;
+  if (name === "frames" || name === "sevir") return undefined;
   if (name !== "radar") return `--dataset ${name}`;
   return path === null ? "generated rain: name a folder with --data" : undefined;
 };

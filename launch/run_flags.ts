@@ -370,7 +370,7 @@ export const runFlags = {
     min: 1,
     max: 1_000_000_000,
     help:
-      "steps between pictures of predictions, in the run's folder and for TensorBoard; fewer after 512",
+      "steps between pictures of predictions, in the run's folder and TensorBoard; fewer after 512",
     defaultText: "one at the end",
   },
 } as const satisfies FlagTable;

@@ -20,7 +20,6 @@ const mutatedFolders = ["worker", "coordinator", "collective", "datasets"];
 const simulatedFolders = ["worker/", "coordinator/", "collective/"];
 const simulatedSeeds = 60;
 const trialSecondsMax = 120;
-const mutantSecondsMax = 300;
 /** Tests that run a whole command reach nearly everything through it, and import none of it. */
 const commandTests = [
   "tests/integration/same_bits_test.ts",
@@ -46,6 +45,14 @@ const flags = {
     max: 2 ** 32 - 1,
     help: "which ones",
     defaultText: "drawn from the clock, and printed",
+  },
+  seconds: {
+    kind: "integer",
+    value: "S",
+    min: 1,
+    max: 100_000,
+    help: "for all tests of one change, after which it has survived",
+    defaultText: "300",
   },
   file: { kind: "text", value: "TEXT", help: "in files alone whose path contains the text" },
   help: { kind: "switch", help: "show this" },
@@ -74,6 +81,7 @@ async function main(): Promise<number> {
   try {
     const [broken, sound] = [join(folder, "broken"), join(folder, "sound")];
     for (const copy of [broken, sound]) await copyProject(root, copy);
+    const mutantSecondsMax = given.seconds as number | undefined ?? 300;
     const tests = testFiles("tests");
     const graph = await importGraph(sound, tests);
     const trials = (file: string) => trialsOf(file, tests, graph);

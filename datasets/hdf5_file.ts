@@ -50,11 +50,8 @@ export function readHdf5<T>(path: string, use: (file: File) => T, bytes?: Uint8A
   } catch (cause) {
     if (cause instanceof DatasetError) throw cause;
     const length = bytes?.length ?? stored!.statSync().size;
-    const reason = grewTooFar
-      ? `it needs more than ${memoryBytesMax} bytes of memory`
-      : hdf5Reason(cause);
     throw new DatasetError(
-      `Cannot read "${path}": ${reason} (HDF5 file of ${length} bytes)`,
+      `Cannot read "${path}": ${hdf5Reason(cause)} (HDF5 file of ${length} bytes)`,
       { cause },
     );
   } finally {
@@ -132,7 +129,8 @@ export function hdf5Numbers(owner: Group | Dataset | null, name: string): number
 }
 
 /** The innermost reason of the library's error stack, e.g. "truncated file: eof = 30000, …". */
-function hdf5Reason(cause: unknown): string {
+export function hdf5Reason(cause: unknown): string {
+  if (grewTooFar) return `it needs more than ${memoryBytesMax} bytes of memory`;
   const message = cause instanceof Error ? cause.message : String(cause);
   const reasons = [...message.matchAll(/#\d+: .*? in \w+\(\): (.*)/g)];
   return reasons.at(-1)?.[1] ?? message.split("\n")[0];

@@ -86,7 +86,10 @@ function findImage(file: Hdf5File, path: string, { quantity, image }: RadarChoic
     return [{ name, group, parameter, measure: measureOfParameter(parameter) }];
   });
   if (images.length === 0) {
-    throw new DatasetError(`Cannot read "${path}": it has no data set image1/image_data`);
+    throw new DatasetError(
+      `Cannot use "${path}": it is laid out neither as ODIM (Conventions, dataset1) nor as KNMI's ` +
+        `files (image1/image_data), found ${file.keys().slice(0, 8).join(", ") || "nothing"}`,
+    );
   }
   const wanted = image === undefined ? images : images.filter(({ name }) => name === image);
   const found = wanted.filter((each): each is FoundImage =>

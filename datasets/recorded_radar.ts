@@ -13,20 +13,17 @@
 import { ByteLimitedCache } from "./byte_limited_cache.ts";
 import { DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
 import { Decoder } from "./decoder.ts";
-import { prefetch } from "./prefetch.ts";
-import { checkAlike, type UniqueScans, uniqueScans } from "./radar_agreement.ts";
+import { type UniqueScans, uniqueScans } from "./radar_agreement.ts";
 import { describeRadar } from "./radar_description.ts";
-import { listRadarScans, type RadarFolder, type RadarScan } from "./radar_folder.ts";
-import { CodeValues, frameValues, type RadarChoice, type RadarFrame } from "./radar_frame.ts";
-import { radarUnit, valueOfRainRate } from "./radar_scale.ts";
-import { type RadarSplitOptions, splitRuns, type TileRun } from "./radar_splits.ts";
-import { cutTile, observedPixels, tileGrid, wetPixels } from "./radar_tiles.ts";
+import { listRadarScans, type RadarFolder } from "./radar_folder.ts";
+import { frameValues, type RadarChoice } from "./radar_frame.ts";
+import { radarUnit } from "./radar_scale.ts";
+import { type RadarSplitOptions, splitRuns } from "./radar_splits.ts";
+import { type RadarFrames, type RadarSurvey, surveyScans } from "./radar_survey.ts";
+import { cutTile } from "./radar_tiles.ts";
 import type { RainDataset } from "./rain_dataset.ts";
 import { requestedEntry } from "./requested_entry.ts";
-import { minutesText, scanInterval, scanRuns } from "./scan_times.ts";
-
-/** Files read and decoded at a time. */
-const decodesAheadMax = 4;
+import { minutesText } from "./scan_times.ts";
 
 export interface RecordedRadarOptions extends RadarSplitOptions {
   /** Folder of composites: FMI PGM, KNMI HDF5 or ODIM HDF5, perhaps in folders of its own. */
@@ -55,11 +52,6 @@ export interface RecordedRadarOptions extends RadarSplitOptions {
   readonly observedShareMin?: number;
 }
 
-/** In mm/h. */
-const wetRate = 0.1;
-
-type Frames = ByteLimitedCache<number, RadarFrame>;
-
 /** @throws {DatasetError} if a file is broken or differs from the first, or too few tiles are left */
 export async function openRecordedRadar(options: RecordedRadarOptions): Promise<RainDataset> {
   const { path, frameSize, cacheBytesMax, onBadFile = "stop", observedShareMin = 1 } = options;
@@ -84,7 +76,8 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
     const listed = await listRadarScans(path, { files: options.files, onBadFile, minutesOf });
     const unique = await uniqueScans(listed.scans, decode, onBadFile);
     const { scans } = unique;
-    const frames: Frames = new ByteLimitedCache({
+    if (scans.length < 2) throw tooFew(scans.length, listed.scans.length, options.path);
+    const frames: RadarFrames = new ByteLimitedCache({
       load: (scan) => decode(scans[scan].path),
       bytesOf: (frame) => frame.codes.byteLength,
     }, cacheBytesMax);
@@ -103,108 +96,19 @@ export async function openRecordedRadar(options: RecordedRadarOptions): Promise<
   }
 }
 
-interface Survey {
-  /** That all others agree with. */
-  readonly first: RadarFrame;
-  readonly intervalMinutes: number;
-  readonly values: CodeValues;
-  /** Scans that can be decoded and follow or precede none. */
-  readonly loneScans: number;
-  /** Of each file that says another time than its name: in words. */
-  readonly otherTimes: readonly string[];
-  /** Why each file that is left out cannot be decoded. */
-  readonly failures: readonly string[];
-  /** Each tile that is observed enough in 2 scans that follow each other, and its runs. */
-  readonly tiles: readonly (readonly TileRun[])[];
-  /** Share of a run's observed pixels with rain. */
-  wetShare(run: TileRun): number;
-}
-
-async function surveyScans(
-  scans: readonly RadarScan[],
-  frames: Frames,
-  { frameSize, tileStep, onBadFile, missingMax, failures: earlier }: {
-    readonly frameSize: number;
-    readonly tileStep: number;
-    readonly onBadFile: "stop" | "skip";
-    /** Pixels of a tile that a scan may miss. */
-    readonly missingMax: number;
-    readonly failures: readonly string[];
-  },
-): Promise<Survey> {
-  const failures = [...earlier];
-  const decode = async (scan: number): Promise<RadarFrame | undefined> => {
-    try {
-      return await frames.get(scan);
-    } catch (error) {
-      if (onBadFile === "stop" || !(error instanceof DatasetError)) throw error;
-      failures.push(error.message);
-    }
-  };
-  let firstScan = 0;
-  let first = await decode(0);
-  while (first === undefined) {
-    if (++firstScan === scans.length) {
-      throw new DatasetError(
-        `Cannot use any of ${scans.length} files, the first because: ${failures[0]}`,
-      );
-    }
-    first = await decode(firstScan);
-  }
-  const { calibration, rows, columns } = first;
-  const values = new CodeValues();
-  const otherTimes: string[] = [];
-  const tiles = tileGrid(rows, columns, frameSize, tileStep);
-  const wetFrom = valueOfRainRate(wetRate, calibration.relation);
-  const nothing = new Int32Array(tiles.length).fill(-1);
-  const wet: Int32Array[] = scans.slice(0, firstScan).map(() => nothing);
-  const observed: Int32Array[] = [...wet];
-  const whole = nothing.map(() => frameSize ** 2);
-  const reads = scans.slice(firstScan).map((_, index) => () => decode(firstScan + index));
-  for await (const frame of prefetch(reads, { aheadMax: decodesAheadMax })) {
-    const { path, minutes } = scans[wet.length];
-    if (frame) checkAlike(frame, first, path, scans[firstScan].path);
-    if (frame?.minutes !== undefined && frame.minutes !== minutes) {
-      otherTimes.push(`"${path}" ${minutesText(frame.minutes)}`);
-    }
-    const own = frame && values.of(frame);
-    wet.push(frame ? wetPixels(frame, tiles, frameSize, own, wetFrom, missingMax) : nothing);
-    observed.push(
-      frame && missingMax > 0 ? observedPixels(frame, tiles, frameSize, own) : whole,
-    );
-  }
-  const minutes = scans.map((scan) => scan.minutes);
-  const intervalMinutes = scanInterval(minutes);
-  const runs = tiles.map((tile, index) =>
-    scanRuns(minutes, intervalMinutes, (scan) => wet[scan][index] >= 0)
-      .map(({ first, end }) => ({ tile, first, frames: end - first }))
+function tooFew(times: number, files: number, path: string): DatasetError {
+  return new DatasetError(
+    `Cannot make sequences from "${path}": its ${files} composites are of ${times} ` +
+      `time${times === 1 ? "" : "s"}, at least 2 are needed`,
   );
-  const indexes = new Map(tiles.map((tile, index) => [tile, index]));
-  const sumOf = (counts: readonly Int32Array[], { tile, first, frames }: TileRun) => {
-    const index = indexes.get(tile)!;
-    return counts.slice(first, first + frames).reduce((sum, scan) => sum + scan[index], 0);
-  };
-  const decoded = (scan: number) => wet[scan] !== nothing;
-  const inRuns = scanRuns(minutes, intervalMinutes, decoded)
-    .reduce((count, { first, end }) => count + end - first, 0);
-  return {
-    first,
-    intervalMinutes,
-    values,
-    loneScans: wet.filter((each) => each !== nothing).length - inRuns,
-    otherTimes,
-    failures,
-    tiles: runs.filter((tileRuns) => tileRuns.length > 0),
-    wetShare: (run) => sumOf(wet, run) / sumOf(observed, run),
-  };
 }
 
 interface Recorded {
   readonly options: RecordedRadarOptions;
   readonly listed: RadarFolder;
   readonly unique: UniqueScans;
-  readonly frames: Frames;
-  readonly survey: Survey;
+  readonly frames: RadarFrames;
+  readonly survey: RadarSurvey;
   close(): void;
 }
 

@@ -14,6 +14,8 @@ import { splitRanges } from "./split_ranges.ts";
 
 const validationFrom = Date.UTC(2019, 0, 1);
 const testFrom = Date.UTC(2019, 5, 1);
+/** So much is read in a few seconds. */
+const checkedBytesMaxDefault = 1024 * 1024 * 1024;
 
 export interface SevirOptions {
   /** Folder that holds files of `vil`, in folders of years or not, and perhaps CATALOG.csv. */
@@ -28,11 +30,13 @@ export interface SevirOptions {
    * @default {"stop"}
    */
   readonly onBadFile?: "stop" | "skip";
+  /** Of unpacked images that are all read once when they are opened. @default {1 GiB} */
+  readonly checkedBytesMax?: number;
 }
 
 /** @throws {DatasetError} if there is no such file, or one is broken or differs from the others */
 export async function openSevir(options: SevirOptions): Promise<Dataset> {
-  const { path, layout, onBadFile = "stop" } = options;
+  const { path, layout, onBadFile = "stop", checkedBytesMax = checkedBytesMaxDefault } = options;
   const { files, catalogue: cataloguePath, walkNotes } = await listFolder(path);
   const catalogue = cataloguePath === undefined
     ? undefined
@@ -40,7 +44,8 @@ export async function openSevir(options: SevirOptions): Promise<Dataset> {
   const decoder = new Decoder();
   try {
     const { events, notes, isChecked } = await surveySevir(decoder, {
-      ...{ files, layout, onBadFile, catalogue, cataloguePath: cataloguePath ?? "" },
+      ...{ files, layout, onBadFile, checkedBytesMax, catalogue },
+      cataloguePath: cataloguePath ?? "",
     });
     const split = catalogue === undefined ? byOrder(events, path) : byTime(events);
     return datasetOf({

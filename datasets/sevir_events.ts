@@ -36,10 +36,9 @@ export interface SevirSurveyOptions {
   readonly catalogue: SevirCatalogue | undefined;
   /** Of the catalogue, for errors. */
   readonly cataloguePath: string;
+  /** Of unpacked images that are all read once. */
+  readonly checkedBytesMax: number;
 }
-
-/** So much is read in a few seconds; more is found broken when it is read. */
-const checkedBytesMax = 1024 * 1024 * 1024;
 
 /** @throws {DatasetError} at what is broken or contradicts itself, unless that is to be skipped */
 export async function surveySevir(
@@ -97,7 +96,7 @@ export async function surveySevir(
   }
   const unique = await uniqueEvents(timed, decoder, orSkip);
   const bytes = surveyed.reduce((sum, { file }) => sum + file.events * file.eventBytes, 0);
-  const isChecked = bytes <= checkedBytesMax;
+  const isChecked = bytes <= options.checkedBytesMax;
   const whole: SevirEvent[] = [];
   for (const event of unique.events) {
     const { path, index, layout } = event;

@@ -5,7 +5,7 @@
  * tutorial says; copies in wider integers or floats have the same codes, and NaN besides.
  */
 import { DatasetError } from "./dataset.ts";
-import { Hdf5Dataset, type Hdf5File, hdf5Member, readHdf5 } from "./hdf5_file.ts";
+import { Hdf5Dataset, type Hdf5File, hdf5Member, hdf5Reason, readHdf5 } from "./hdf5_file.ts";
 import type { ImageSize } from "./resample.ts";
 import { resampleMissing } from "./resample_missing.ts";
 import { type SevirExtents, sevirExtents, type SevirLayout } from "./sevir_layout.ts";
@@ -60,7 +60,7 @@ function checkScale(images: Hdf5Dataset, extents: SevirExtents, path: string): v
   if (!["f", "d"].includes(kindOf(images))) return;
   let [largest, hasFraction] = [0, false];
   for (let event = 0; event < Math.min(extents.events, sampledEvents); event++) {
-    for (const code of codesOf(images, extents, event, 0, extents.frames, path)) {
+    for (const code of sampleOf(images, extents, event, path)) {
       if (code > largest) largest = code;
       if (code > 0 && code < 1) hasFraction = true;
     }
@@ -71,6 +71,21 @@ function checkScale(images: Hdf5Dataset, extents: SevirExtents, path: string): v
     `Cannot read "${path}": "vil" holds fractions of 1 as real numbers, at most ${largest}; write codes ` +
       "of 0 to 254 as SEVIR publishes them, which is 255 times as much",
   );
+}
+
+/** An event that is broken says nothing about the others. */
+function sampleOf(
+  images: Hdf5Dataset,
+  extents: SevirExtents,
+  event: number,
+  path: string,
+): Numbers | [] {
+  try {
+    return codesOf(images, extents, event, 0, extents.frames, path);
+  } catch (error) {
+    if (!(error instanceof DatasetError)) throw error;
+    return [];
+  }
 }
 
 /**
@@ -134,7 +149,15 @@ function codesOf(
   }
   const one: [number, number] = [event, event + 1];
   const span: [number, number] = [offset, offset + frames];
-  const codes = images.slice(layout === "NHWT" ? [one, [], [], span] : [one, span, [], []]);
+  let codes: unknown;
+  try {
+    codes = images.slice(layout === "NHWT" ? [one, [], [], span] : [one, span, [], []]);
+  } catch (cause) {
+    throw new DatasetError(
+      `Cannot read event ${event} of "${path}": ${hdf5Reason(cause)}; download the file again`,
+      { cause },
+    );
+  }
   if (!isNumbers(codes) || codes.length !== rows * columns * frames) {
     throw new DatasetError(`Cannot read event ${event} of "${path}": it is not whole`);
   }

@@ -179,6 +179,26 @@ Deno.test("files of one time that differ are refused by both names, or chosen by
   });
 });
 
+Deno.test("composites of one time make no sequence, however many", async () => {
+  await withRadar(
+    { "a/202001011200.pgm": fmi(101), "202001011200.pgm": fmi(101) },
+    async (open) => {
+      await assertRefused(open(), "its 2 composites are of 1 time, at least 2 are needed");
+    },
+  );
+  await withRadar({ "a/202001011200.pgm": "P5", "202001011200.pgm": "P5" }, async (open) => {
+    await assertRefused(open({ onBadFile: "skip" }), "its 2 composites are of 0 times");
+  });
+});
+
+Deno.test("an HDF5 file of no known layout is told from KNMI's and ODIM's", async () => {
+  const vil = new URL("../fixtures/datasets/sevir_kinds/vil_u1.h5", import.meta.url);
+  const bytes = Deno.readFileSync(vil);
+  await withRadar({ "202001011200.h5": bytes, "202001011205.h5": bytes }, async (open) => {
+    await assertRefused(open(), "laid out neither as ODIM", "found id, vil");
+  });
+});
+
 Deno.test("a broken file of a time that has a sound one is left out where asked to", async () => {
   const files: Files = {
     "202001011200.pgm": fmi(101),

@@ -242,6 +242,25 @@ Deno.test("openSevir() finds broken events and files before training, or leaves 
   });
 });
 
+Deno.test("an event that is found broken later stops, or is missing where asked to", async () => {
+  await withSevir({ "vil.h5": fixture("vil_damaged.h5") }, async (open) => {
+    const request = { split: "train", epoch: 0, sequence: 2, offset: 1, frames: 2 } as const;
+    const stops = await open({ checkedBytesMax: 0 });
+    await assertRefused(stops.read(request), 'Cannot read event 2 of "', "filter returned failure");
+    stops.close();
+    const skips = await open({ checkedBytesMax: 0, onBadFile: "skip" });
+    assert.match(skips.description, /an event that turns out to be broken counts as missing/);
+    assert.ok(skips.hasMissing);
+    const read = await skips.read(request);
+    assert.equal(read.length, 2 * 36);
+    assert.ok(read.every(Number.isNaN));
+    assert.ok((await skips.read({ ...request, sequence: 1 })).every((value) => value >= 0));
+    skips.close();
+    // No fault of the file.
+    await assertRefused(skips.read(request), "the dataset is closed");
+  });
+});
+
 Deno.test("openSevir() passes over what archives and hidden folders leave behind", async () => {
   await withSevir(vil, async (open, folder) => {
     await Deno.mkdir(`${folder}/__MACOSX/vil`, { recursive: true });

@@ -142,7 +142,11 @@ const gaussianNoise: LayerKind = (config) => {
   return same(config);
 };
 
-const identity: LayerKind = (config) => same(config);
+/** Keras 2 ends a mask there. */
+const identity: LayerKind = (config) => (inputs) => {
+  const { shape, isMasked } = only(config, inputs);
+  return plainLayer({ shape, isMasked: isMasked && config.isKeras3 }, (x) => x);
+};
 
 function same(config: LayerConfig, compute = (x: Tensor) => x) {
   return (inputs: Parameters<ReturnType<LayerKind>>[0]) =>

@@ -30,6 +30,8 @@ export interface WeightSpec {
   readonly alias?: string;
   readonly shape: Shape;
   readonly isTrained: boolean;
+  /** In training it follows what `LayerAnswer.statistics` says, keeping this share of itself. */
+  readonly momentum?: number;
 }
 
 export interface LayerCall {
@@ -39,6 +41,11 @@ export interface LayerCall {
   readonly state: readonly Tensor[];
   /** Whether weights are being fitted. */
   readonly training: boolean;
+  /**
+   * In training, which rows of the input count, 0 or 1: [rows], or [rows, time] where steps of the
+   * window do. All do where there is none.
+   */
+  readonly counts?: Tensor;
 }
 
 export interface LayerAnswer {
@@ -46,6 +53,8 @@ export interface LayerAnswer {
   readonly values: readonly Value[];
   /** In the order of `Layer.state`. */
   readonly state: readonly Tensor[];
+  /** In training, of this batch, in the order of the weights that have a `momentum`. */
+  readonly statistics?: readonly Tensor[];
 }
 
 export interface Layer {

@@ -3,6 +3,7 @@
  * them. A network is a layer itself. A layer that is used several times has one set of weights and
  * one state, which its uses pass on in Keras' order.
  */
+import type { Tensor } from "../../engine/tf.ts";
 import type { Layer, LayerAnswer, Port, Value } from "./layer.ts";
 import {
   type Fields,
@@ -122,6 +123,12 @@ function wired(config: LayerConfig, wiring: Wiring, ports: readonly Port[]): Lay
     const first = firstUse.get(node.layer);
     if (first === undefined) firstUse.set(node.layer, layer);
     else checkSame(made[node.layer]!.config, first, layer);
+    if (first !== undefined && hasAverages(layer)) {
+      throw made[node.layer]!.config.refusal(
+        "keeps moving averages and is used several times",
+        "save it with a layer for each use",
+      );
+    }
   }
   const layers = [...firstUse.entries()].sort(([one], [other]) => one - other);
   const weightsFrom = offsets(layers, ({ weights }) => weights.length);
@@ -140,19 +147,23 @@ function wired(config: LayerConfig, wiring: Wiring, ports: readonly Port[]): Lay
         const from = stateFrom.get(layer)!;
         return [layer, call.state.slice(from, from + state.length)] as const;
       }));
+      const statistics = new Map<number, readonly Tensor[]>();
       for (const { node, layer } of uses) {
         const from = weightsFrom.get(node.layer)!;
         const answer = layer.apply(node.inputs.map((input) => values.get(keyOf(input))!), {
           weights: call.weights.slice(from, from + layer.weights.length),
           state: states.get(node.layer)!,
           training: call.training,
+          counts: call.counts,
         });
+        if (answer.statistics) statistics.set(node.layer, answer.statistics);
         states.set(node.layer, [...answer.state]);
         answer.values.forEach((value, output) => values.set(keyOf({ ...node, output }), value));
       }
       return {
         values: outputs.map((output) => values.get(keyOf(output))!),
         state: layers.flatMap(([layer]) => states.get(layer)!),
+        statistics: layers.flatMap(([layer]) => statistics.get(layer) ?? []),
       };
     },
   };
@@ -165,6 +176,11 @@ function found(config: LayerConfig, known: ReadonlyMap<string, Port>, input: Ref
     `reads output ${input.output} of its layer ${input.layer}, which has none`,
     "save the network again",
   );
+}
+
+/** Whether something in it follows the statistics of batches. */
+function hasAverages({ weights }: Layer): boolean {
+  return weights.some(({ momentum }) => momentum !== undefined);
 }
 
 /** A layer that is used again has the weights and states that it had. */

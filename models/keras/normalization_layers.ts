@@ -1,7 +1,7 @@
 /** Layers that bring what they read to a mean of 0 and a variance of 1. */
 import { type Tensor, tf } from "../../engine/tf.ts";
 import { refuseMasked } from "./core_layers.ts";
-import { type Port, type Shape, weightedLayer } from "./layer.ts";
+import { type Layer, type Port, type Shape, weightedLayer } from "./layer.ts";
 import type { LayerConfig, LayerKind } from "./layer_config.ts";
 
 /** Axes of a tensor with lanes, ascending. */
@@ -101,38 +101,79 @@ const unitNormalization: LayerKind = (config) => {
   };
 };
 
-/** As in inference: with the moving averages that were saved. */
+/**
+ * Frozen, it computes with the moving averages that were saved, as in inference. Trained, with the
+ * statistics of the lanes that are computed together, a shard (ghost batch normalization): they do not
+ * depend on the number of workers. Rows that count for nothing are left out of them. Their variance is
+ * the biased one, as in Keras 3.
+ */
 const batchNormalization: LayerKind = (config) => {
   const axis = config.take("axis") ?? -1;
   const epsilon = config.number("epsilon", 1e-3);
+  const momentum = config.number("momentum", 0.99);
   const scale = readScale(config);
-  config.number("momentum", 0.99);
-  for (const name of ["renorm", "synchronized", "virtual_batch_size", "fused"]) config.take(name);
-  for (const name of ["renorm_clipping", "renorm_momentum"]) config.take(name);
-  if (config.isTrained) {
-    throw config.refusal(
-      "keeps statistics of batches",
-      "save it with trainable=False, so that it computes as in inference, or leave it out",
-    );
+  config.only("renorm", false, "save it with renorm=False");
+  config.only("virtual_batch_size", null, "save it without virtual_batch_size");
+  // Statistics of a shard are what every device computes, and `fused` is how.
+  for (const name of ["synchronized", "fused", "renorm_clipping", "renorm_momentum"]) {
+    config.take(name);
   }
-  return (inputs) => {
+  const { isTrained } = config;
+  return (inputs): Layer => {
     const port = onlyPort(config, inputs);
+    if (isTrained) refuseMasked(config, inputs);
     const axes = readAxes(config, axis, port.shape);
     const sides = axes.map((each) => port.shape[each - 1]);
     const whole = [1, ...port.shape.map((side, index) => axes.includes(index + 1) ? side : 1)];
+    const others = whole.flatMap((_, index) => axes.includes(index) ? [] : [index]);
     const own = scale.weights(sides);
-    const weights = [
-      ...own,
-      config.weight("moving_mean", sides),
-      config.weight("moving_variance", sides),
-    ];
-    return weightedLayer(weights, port, (x, given) => {
-      const [mean, variance] = given.slice(own.length).map((each) => tf.reshape(each, whole));
-      const normal = tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, epsilon)));
-      return scale.apply(normal, given, whole);
+    const average = (name: string) => ({
+      ...config.weight(name, sides),
+      isTrained: false,
+      ...(isTrained ? { momentum } : {}),
     });
+    return {
+      weights: [...own, average("moving_mean"), average("moving_variance")],
+      state: [],
+      outputs: [port],
+      apply([{ tensor: x, mask }], { weights, training, counts }) {
+        const isBatch = isTrained && training;
+        const [mean, variance] = isBatch
+          ? momentsOf(x, others, counts)
+          : weights.slice(own.length).map((each) => tf.reshape(each, whole));
+        const normal = tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, epsilon)));
+        const tensor = scale.apply(normal, weights, whole);
+        return {
+          values: [{ tensor, ...(port.isMasked ? { mask } : {}) }],
+          state: [],
+          ...(isBatch
+            ? { statistics: [mean, variance].map((each) => tf.reshape(each, sides)) }
+            : {}),
+        };
+      },
+    };
   };
 };
+
+/** Mean and biased variance along axes, of the rows that count. */
+function momentsOf(x: Tensor, axes: number[], counts: Tensor | undefined): [Tensor, Tensor] {
+  const shares = counts === undefined ? undefined : sharesOf(x, axes, counts);
+  const meanOf = (values: Tensor) =>
+    shares === undefined ? tf.mean(values, axes, true) : tf.sum(tf.mul(values, shares), axes, true);
+  const mean = meanOf(x);
+  return [mean, meanOf(tf.square(tf.sub(x, mean)))];
+}
+
+/** What each row, or each of its steps, has of a mean; 0 of all where none counts. */
+function sharesOf(x: Tensor, axes: readonly number[], counts: Tensor): Tensor {
+  const isSteps = counts.rank === 2 && x.rank > 2 && x.shape[1] === counts.shape[1] &&
+    axes.includes(1);
+  const own = counts.rank === 1 || isSteps ? counts : tf.max(counts, 1);
+  const size = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
+  const each = size / own.size;
+  const divisor = tf.maximum(tf.mul(tf.sum(own), each), 1);
+  return tf.reshape(tf.div(own, divisor), [...own.shape, ...Array(x.rank - own.rank).fill(1)]);
+}
 
 function onlyPort(config: LayerConfig, inputs: readonly Port[]): Port {
   if (inputs.length === 1) return inputs[0];

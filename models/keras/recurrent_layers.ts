@@ -247,6 +247,12 @@ const timeDistributed: LayerKind = (config) => {
         "save it with stateful=False",
       );
     }
+    if (layer.weights.some(({ momentum }) => momentum !== undefined)) {
+      throw config.refusal(
+        `applies a layer that keeps moving averages ("${own.name}") to each time step`,
+        "save it without TimeDistributed, which computes the same, or with trainable=False",
+      );
+    }
     if (layer.outputs.length !== 1 || layer.outputs[0].isMasked) {
       throw config.refusal(
         `applies a layer with ${layer.outputs.length} outputs`,

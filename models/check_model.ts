@@ -85,7 +85,21 @@ export function applyModel(
         "has no `observed`, so nobody knows which of it counts; make it of the inputs' `observed`",
     );
   }
+  if (inputs.training) checkStatistics(model, output);
   return checkOutput(model, output, inputs.frames.shape[0]);
+}
+
+function checkStatistics(model: Model, { statistics = [] }: ModelOutput): void {
+  const averages = model.parameters.filter(({ momentum }) => momentum !== undefined);
+  averages.forEach(({ name, shape }, index) => {
+    const found = statistics[index];
+    if (found && `${found.shape}` === `${shape}`) return;
+    throw new ModelError(
+      `Cannot use model "${model.name}": its apply gave ${
+        found ? `statistics of shape [${found.shape}]` : "no statistics"
+      } for the moving average "${name}", expected [${shape}]`,
+    );
+  });
 }
 
 /**

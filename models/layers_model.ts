@@ -69,7 +69,7 @@ function wrap(own: Own, context: ModelContext): Model {
   const network = saved.make([{ shape: reading.shape, isMasked: false }]);
   const [{ shape: output }] = network.outputs;
   const { parameters, first, weightsFor } = parametersOf(own, network);
-  if (parameters.length === 0) {
+  if (parameters.every(({ momentum }) => momentum !== undefined)) {
     throw refuse("none of its weights is trained; save it with a layer that is trainable");
   }
   const isSequence = !isPerFrame && output[0] === frames && output.length > 1;
@@ -106,13 +106,20 @@ function wrap(own: Own, context: ModelContext): Model {
       const [lanes] = inputs.frames.shape;
       const seen = frameSpan(inputs.frames, 0, frames);
       const shape = [isPerFrame ? lanes * frames : lanes, ...reading.shape];
-      const { values: [answer], state: after } = network.apply(
+      const { counts } = inputs;
+      const { values: [answer], state: after, statistics } = network.apply(
         [{ tensor: tf.reshape(seen, shape) }],
-        { weights: weightsFor(values), state: before, training: inputs.training },
+        {
+          weights: weightsFor(values),
+          state: before,
+          training: inputs.training,
+          ...(counts && { counts: isPerFrame ? tf.reshape(counts, [-1]) : counts }),
+        },
       );
       return {
         predictions: tf.reshape(answer.tensor, [lanes, predictions, ...outputShape]),
         state: [...after],
+        ...(statistics && { statistics }),
       };
     },
     targets(all, given) {
@@ -155,10 +162,11 @@ function nameOf({ owner }: WeightSpec, { name }: SavedWeight): string {
   return isWithin ? [...words.slice(0, -2), words.at(-1)].join("/") : name;
 }
 
-/** The network's weights that are trained, and how the others come beside them. */
+/** The network's weights that change in training, and how the others come beside them. */
 function parametersOf({ path, weights }: Own, { weights: specs }: Layer) {
   const assigned = assignWeights(path, specs, weights);
-  const trained = specs.flatMap(({ isTrained }, index) => isTrained ? [index] : []);
+  const isParameter = ({ isTrained, momentum }: WeightSpec) => isTrained || momentum !== undefined;
+  const trained = specs.flatMap((spec, index) => isParameter(spec) ? [index] : []);
   const told = specs.map((spec, index) => nameOf(spec, assigned[index]));
   const isTold = new Set(told).size === told.length;
   const names = arrayNames(
@@ -167,13 +175,16 @@ function parametersOf({ path, weights }: Own, { weights: specs }: Layer) {
     ),
   );
   return {
-    parameters: trained.map((index, at) => ({ name: names[at], shape: specs[index].shape })),
+    parameters: trained.map((index, at) => {
+      const { shape, momentum } = specs[index];
+      return { name: names[at], shape, ...(momentum === undefined ? {} : { momentum }) };
+    }),
     first: trained.map((index) => assigned[index].values),
     weightsFor(values: readonly Tensor[]): Tensor[] {
       let next = 0;
-      return specs.map(({ isTrained, shape }, index) =>
+      return specs.map((spec, index) =>
         // In a trace these are constants.
-        isTrained ? values[next++] : tf.tensor(assigned[index].values, [...shape])
+        isParameter(spec) ? values[next++] : tf.tensor(assigned[index].values, [...spec.shape])
       );
     },
   };

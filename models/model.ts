@@ -12,6 +12,12 @@ import type { LossName } from "../net/run_configuration.ts";
 export interface ParameterSpec {
   readonly name: string;
   readonly shape: readonly number[];
+  /**
+   * It is a moving average, which no optimizer touches: after each step it keeps this share of itself,
+   * and takes the rest from the mean of what the shards' `ModelOutput.statistics` say, each shard by its
+   * share of the step's predictions.
+   */
+  readonly momentum?: number;
 }
 
 /** A state's shape for one lane; batched it is [lanes, ...shape]. */
@@ -58,6 +64,11 @@ export interface ModelInputs {
   readonly noise: readonly Tensor[];
   /** Whether parameters are being fitted: false in validation, evaluation and prediction. */
   readonly training: boolean;
+  /**
+   * [lanes, window.predictions]: 1 where a prediction counts, 0 where it is padding. In training, for a
+   * model that has moving averages.
+   */
+  readonly counts?: Tensor;
 }
 
 export interface ModelOutput {
@@ -81,6 +92,8 @@ export interface ModelOutput {
     /** Of the same shape, 1 where a target counts; needed where `ModelInputs.observed` is given. */
     readonly observed?: Tensor;
   };
+  /** In training, in the order of the parameters that are moving averages, shaped as these. */
+  readonly statistics?: readonly Tensor[];
   /** What an autoencoder squeezes a frame into: [lanes, window.predictions, n]. */
   readonly latent?: Tensor;
 }

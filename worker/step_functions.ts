@@ -21,6 +21,7 @@ import { observedFrames, type ObservedTargets, observedTargets } from "../models
 import type { Model, ModelInputs } from "../models/model.ts";
 import type { Optimizer, UpdateScalars } from "../models/optimizers/optimizer.ts";
 import type { LossName } from "../net/run_configuration.ts";
+import { movingAverages } from "./moving_averages.ts";
 
 /** A shard's windows as tensors. */
 export interface ShardWindows {
@@ -139,6 +140,7 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
   const { hasTargets = false, isDetailed = false, tellsClasses = false } = options;
   const { hasMissing = false } = options;
   requireLossFits(loss, model.outputShape);
+  const averages = movingAverages(model);
   const stateCount = model.state.length;
   const evaluated: EvaluatedSum[] = [
     "lossSum",
@@ -165,17 +167,31 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
     const leaving = (tensor: Tensor) => tf.keep(tf.clone(tensor));
     let newState: Tensor[] = [];
     let counts: Tensor[] = [];
-    const objective = (...values: Tensor[]) => {
-      const seen = { ...seenOf(frames), noise, training: true };
+    let statistics: Tensor[] = [];
+    const all = splitParameters(model, parameters);
+    const objective = (...trained: Tensor[]) => {
+      const values = averages?.withTrained(all, trained) ?? trained;
+      const seen = {
+        ...{ ...seenOf(frames), noise, training: true },
+        ...(averages && { counts: averages.counts(weights) }),
+      };
       const output = applyModel(model, values, initial, seen);
       newState = output.state.map(leaving);
+      if (averages) statistics = output.statistics!.map(leaving);
       const { values: targets, observed } = targetsOf(frames, given);
       if (observed) counts = [leaving(trainingCounts(loss, output, observed, weights))];
       return trainingLossSum(loss, output, targets, weights, observed);
     };
-    const { value, grads } = tf.valueAndGrads(objective)(splitParameters(model, parameters));
+    const { value, grads } = tf.valueAndGrads(objective)(averages?.trained(all) ?? all);
+    const shareOf = () =>
+      counts.length > 0
+        ? tf.sum(counts[0])
+        : tf.mul(tf.sum(weights), errorsPerPrediction(loss, model.outputShape));
+    const summands = averages
+      ? averages.summands(grads, statistics.map(release), shareOf())
+      : grads;
     const parts = [
-      ...grads.map((gradient) => tf.reshape(gradient, [-1])),
+      ...summands.map((gradient) => tf.reshape(gradient, [-1])),
       tf.reshape(value, [1]),
       tf.reshape(magnitudeOf(newState), [1]),
     ];
@@ -228,10 +244,14 @@ export function createStepFunctions(options: StepOptions): StepFunctions {
 
   const update = engine.compile("update", (inputs) => {
     const [parameters, gradient, learningRate, biasCorrection, ...slots] = inputs;
-    const result = optimizer.update(parameters, slots, gradient, {
-      learningRate,
-      biasCorrection,
-    });
+    const scalars = { learningRate, biasCorrection };
+    const given = averages?.gradient(gradient) ?? gradient;
+    const optimized = optimizer.update(parameters, slots, given, scalars);
+    const result = {
+      slots: optimized.slots,
+      parameters: averages?.moved(parameters, optimized.parameters, gradient) ??
+        optimized.parameters,
+    };
     return [magnitudeOf([result.parameters, ...result.slots]), result.parameters, ...result.slots];
   }, { mode });
 

@@ -15,6 +15,7 @@ import { imageWindowKernel } from "./image_window.ts";
 import { guardedMatrixProduct } from "./matrix_product.ts";
 import { maxPoolGradient } from "./max_pool_gradient.ts";
 import { paddedConv3d } from "./padded_conv3d.ts";
+import { averagePool3dGradient, maxPool3d, maxPool3dGradient } from "./pool3d.ts";
 import { copyingKernels } from "./slice_and_concat.ts";
 
 type Inputs = Readonly<Record<string, tf.Tensor>>;
@@ -142,6 +143,9 @@ export function composedKernels(backendName: string): tf.KernelConfig[] {
     [tf.DepthwiseConv2dNativeBackpropInput]: depthwiseBackpropInput,
     [tf.DepthwiseConv2dNativeBackpropFilter]: depthwiseBackpropFilter,
     [tf.LogSoftmax]: logSoftmax,
+    [tf.AvgPool3DGrad]: composed(averagePool3dGradient),
+    [tf.MaxPool3D]: composed(maxPool3d),
+    [tf.MaxPool3DGrad]: composed(maxPool3dGradient),
     [tf.MaxPoolGrad]: maxPoolGradient,
     [tf.OneHot]: oneHot,
     [tf.UnsortedSegmentSum]: unsortedSegmentSum,

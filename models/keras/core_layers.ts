@@ -122,7 +122,11 @@ const masking: LayerKind = (config) => {
       state: [],
       outputs: [{ shape, isMasked: true }],
       apply([{ tensor }]) {
-        const mask = tf.cast(tf.any(tf.notEqual(tensor, value), -1), "float32");
+        // A comparison has no gradient, which is not the same as one of 0 to the tape.
+        const mask = tf.customGrad((x) => ({
+          value: tf.cast(tf.any(tf.notEqual(x as Tensor, value), -1), "float32"),
+          gradFunc: () => tf.zeros([...tensor.shape]),
+        }))(tensor);
         const masked = tf.mul(tensor, tf.expandDims(mask, -1));
         return { values: [{ tensor: masked, mask }], state: [] };
       },
@@ -133,7 +137,7 @@ const masking: LayerKind = (config) => {
 /** What changes nothing but in training, and that only where its rate is not 0. */
 const dropout: LayerKind = (config) => {
   config.withoutDropout("rate");
-  config.take("noise_shape");
+  for (const name of ["noise_shape", "data_format"]) config.take(name);
   return same(config);
 };
 
@@ -172,9 +176,7 @@ const relu: LayerKind = (config) => {
   const slope = config.number("negative_slope", 0);
   const threshold = config.number("threshold", 0);
   return same(config, (x) => {
-    const above = threshold === 0
-      ? tf.relu(x)
-      : tf.mul(x, tf.cast(tf.greater(x, threshold), "float32"));
+    const above = threshold === 0 ? tf.relu(x) : tf.mul(x, tf.step(tf.sub(x, threshold)));
     const clipped = top === undefined ? above : tf.clipByValue(above, 0, top);
     if (slope === 0) return clipped;
     const below = tf.relu(threshold === 0 ? tf.neg(x) : tf.sub(threshold, x));
@@ -194,7 +196,7 @@ const eluLayer: LayerKind = (config) => {
 
 const thresholdedReLU: LayerKind = (config) => {
   const theta = config.number("theta", 1);
-  return same(config, (x) => tf.mul(x, tf.cast(tf.greater(x, theta), "float32")));
+  return same(config, (x) => tf.mul(x, tf.step(tf.sub(x, theta))));
 };
 
 const prelu: LayerKind = (config) => {

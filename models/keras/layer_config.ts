@@ -262,11 +262,17 @@ export function readDescription(description: unknown, surroundings: Surroundings
   if (typeof module !== "string" || ofKeras.test(module)) return read;
   throw read.refusal(
     `is ${module}.${kind}, which is no layer of Keras' own`,
-    /\bops\b/.test(module)
-      ? "write a layer in its place, such as Add()([a, b]) for a + b, or Rescaling for a product " +
-        "with a number"
-      : "write it with Keras' own layers",
+    insteadOf(module, kind),
   );
+}
+
+function insteadOf(module: string, kind: string): string {
+  if (!/\bops\b/.test(module)) return "write it with Keras' own layers";
+  return /^(?:NotEqual|Any|LogicalAnd|LogicalOr|LogicalNot)$/.test(kind)
+    ? "Keras 3 writes the mask of a graph so: save the network as keras.Sequential, or with Keras 2 " +
+      "(pip install tf_keras)"
+    : "write a layer in its place, such as Add()([a, b]) for a + b, or Rescaling for a product with " +
+      "a number";
 }
 
 export function isFields(value: unknown): value is Fields {

@@ -42,6 +42,30 @@ export function readNodes(
   });
 }
 
+/**
+ * Keras 2 counts the uses of a network within a network from 1, because its own making was the first:
+ * where a use is named that is one above the last, and the first is not.
+ */
+export function countedFromZero(
+  nodes: readonly Node[],
+  outputs: readonly Reference[],
+): { nodes: Node[]; outputs: Reference[] } {
+  const all = [...nodes.flatMap(({ inputs }) => inputs), ...outputs];
+  const fromOne = new Set(
+    nodes.map(({ layer }) => layer).filter((layer) => {
+      const count = nodes.filter((each) => each.layer === layer).length;
+      const named = all.filter((each) => each.layer === layer).map(({ node }) => node);
+      return named.includes(count) && !named.includes(0);
+    }),
+  );
+  const counted = (each: Reference) =>
+    fromOne.has(each.layer) ? { ...each, node: each.node - 1 } : each;
+  return {
+    nodes: nodes.map((node) => ({ ...node, inputs: node.inputs.map(counted) })),
+    outputs: outputs.map(counted),
+  };
+}
+
 /** [["conv", 0, 0], …], or ["conv", 0, 0] where there is one. */
 export function readReferences(
   config: LayerConfig,

@@ -113,7 +113,10 @@ export const layerSupport: Readonly<Record<string, LayerSupport>> = {
   LayerNormalization: entry("passed on", "rms_scaling"),
   GroupNormalization: entry("refused", "an axis other than the last"),
   UnitNormalization: entry("passed on"),
-  BatchNormalization: entry("passed on", "trainable=True"),
+  BatchNormalization: entry(
+    "passed on",
+    "renorm; where it is trained: masks, TimeDistributed around it, several uses",
+  ),
   SimpleRNN: recurrent(),
   LSTM: recurrent(),
   GRU: recurrent(),
@@ -125,5 +128,6 @@ export const layerSupport: Readonly<Record<string, LayerSupport>> = {
   TimeDistributed: entry("passed on", "stateful layers, layers that would read the mask"),
   Sequential: network,
   Functional: { ...network, refuses: "several inputs or outputs of the whole network" },
+  /** Functional's name in files of before Keras 2.5. */
   Model: { ...network, refuses: "several inputs or outputs of the whole network" },
 };

@@ -3,7 +3,7 @@
  * them. A network is a layer itself. A layer that is used several times has one set of weights and
  * one state, which its uses pass on in Keras' order.
  */
-import type { Tensor } from "../../engine/tf.ts";
+import { type Tensor, tf } from "../../engine/tf.ts";
 import type { Layer, LayerAnswer, Port, Value } from "./layer.ts";
 import {
   type Fields,
@@ -13,6 +13,7 @@ import {
   type MadeLayer,
 } from "./layer_config.ts";
 import {
+  countedFromZero,
   inDepthOrder,
   type Node,
   readNodes,
@@ -47,11 +48,14 @@ function graphOf(config: LayerConfig, make: (description: unknown) => MadeLayer)
     isFields(description) && (description.class_name ?? description.className) === "InputLayer";
   const names = descriptions.map(nameOf);
   const made = descriptions.map((each) => isInput(each) ? undefined : make(each));
-  const { nodes, inputs, outputs } = isSequential ? chain(descriptions, isInput) : {
-    nodes: readNodes(config, descriptions, names),
+  const read = isSequential ? chain(descriptions, isInput) : {
     inputs: readReferences(config, config.take("input_layers"), names),
-    outputs: readReferences(config, config.take("output_layers"), names),
+    ...countedFromZero(
+      readNodes(config, descriptions, names),
+      readReferences(config, config.take("output_layers"), names),
+    ),
   };
+  const { nodes, inputs, outputs } = read;
   const order = inDepthOrder(nodes, outputs);
   const shapeOf = (layer: number) => savedShape(descriptions[layer]);
   return {
@@ -119,10 +123,15 @@ function wired(config: LayerConfig, wiring: Wiring, ports: readonly Port[]): Lay
     return { node, layer };
   });
   const firstUse = new Map<number, Layer>();
+  const shared = new Set<number>();
   for (const { node, layer } of uses) {
     const first = firstUse.get(node.layer);
-    if (first === undefined) firstUse.set(node.layer, layer);
-    else checkSame(made[node.layer]!.config, first, layer);
+    if (first === undefined) {
+      firstUse.set(node.layer, layer);
+    } else {
+      shared.add(node.layer);
+      checkSame(made[node.layer]!.config, first, layer);
+    }
     if (first !== undefined && hasAverages(layer)) {
       throw made[node.layer]!.config.refusal(
         "keeps moving averages and is used several times",
@@ -157,7 +166,8 @@ function wired(config: LayerConfig, wiring: Wiring, ports: readonly Port[]): Lay
           counts: call.counts,
         });
         if (answer.statistics) statistics.set(node.layer, answer.statistics);
-        states.set(node.layer, [...answer.state]);
+        const isUsedAgain = shared.has(node.layer);
+        states.set(node.layer, isUsedAgain ? answer.state.map(detached) : [...answer.state]);
         answer.values.forEach((value, output) => values.set(keyOf({ ...node, output }), value));
       }
       return {
@@ -176,6 +186,14 @@ function found(config: LayerConfig, known: ReadonlyMap<string, Port>, input: Ref
     `reads output ${input.output} of its layer ${input.layer}, which has none`,
     "save the network again",
   );
+}
+
+/** From a use to the next, as from window to window, a state has no gradient. */
+function detached(state: Tensor): Tensor {
+  return tf.customGrad((x) => ({
+    value: (x as Tensor).clone(),
+    gradFunc: () => tf.zeros([...state.shape]),
+  }))(state);
 }
 
 /** Whether something in it follows the statistics of batches. */

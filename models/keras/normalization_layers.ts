@@ -4,14 +4,14 @@ import { refuseMasked } from "./core_layers.ts";
 import { type Layer, type Port, type Shape, weightedLayer } from "./layer.ts";
 import type { LayerConfig, LayerKind } from "./layer_config.ts";
 
-/** Axes of a tensor with lanes, ascending. */
+/** Axes of a tensor with lanes, in the order of the file, which is that of the weights' axes. */
 function readAxes(config: LayerConfig, value: unknown, shape: Shape): number[] {
   const rank = shape.length + 1;
   const given = Array.isArray(value) ? value : [value];
   const axes = given.map((axis) => typeof axis === "number" && axis < 0 ? axis + rank : axis);
   const isRight = axes.length > 0 && new Set(axes).size === axes.length &&
     axes.every((axis) => Number.isSafeInteger(axis) && axis >= 1 && axis < rank);
-  if (isRight) return axes.sort((a, b) => a - b);
+  if (isRight) return axes;
   throw config.refusal(
     `has axis ${JSON.stringify(value)} for [lanes, ${shape}]`,
     "save it with axes of those, not of the lanes",

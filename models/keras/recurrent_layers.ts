@@ -78,8 +78,9 @@ function unrolled(config: LayerConfig, makeCell: CellMaker): ReturnType<LayerKin
         let perStep = timeSteps(tensor);
         let masks = mask === undefined ? undefined : tf.unstack(mask, 1);
         if (goesBackwards) {
-          perStep = perStep.reverse();
-          masks = masks?.reverse();
+          // Not in place: the gradient of what they come from has them in their order.
+          perStep = perStep.toReversed();
+          masks = masks?.toReversed();
         }
         let state = before;
         let last: Tensor | undefined;

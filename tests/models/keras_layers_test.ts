@@ -118,9 +118,11 @@ Deno.test("the table of layers is of the classes that are computed, each compare
 
 Deno.test("docs/layers.md is the table that the program has", async () => {
   const file = new URL("../../docs/layers.md", import.meta.url);
+  // `deno fmt` aligns the columns.
+  const plain = (text: string) => text.replaceAll(/-{3,}/g, "---").replaceAll(/\s+/g, " ");
   assert.equal(
-    await Deno.readTextFile(file),
-    layersTable(),
-    "run tests/models/write_layers_table.ts",
+    plain(await Deno.readTextFile(file)),
+    plain(layersTable()),
+    "run `deno run -A tests/models/write_layers_table.ts && deno fmt`",
   );
 });

@@ -247,7 +247,19 @@ const refused: readonly [string, readonly number[], readonly unknown[], RegExp][
     "statistics of each step's batch",
     video,
     [layer("TimeDistributed", "each", { layer: layer("BatchNormalization", "norm") })],
-    /^layer "each\/norm" \(BatchNormalization\) keeps statistics/,
+    /^layer "each" \(TimeDistributed\) applies a layer that keeps moving averages \("norm"\) to each/,
+  ],
+  [
+    "statistics of masked batches",
+    sequence,
+    [layer("Masking", "known"), layer("BatchNormalization", "norm")],
+    /^layer "norm" \(BatchNormalization\) reads masked time steps/,
+  ],
+  [
+    "statistics that are corrected by those of before",
+    sequence,
+    [layer("BatchNormalization", "norm", { renorm: true })],
+    /^layer "norm" \(BatchNormalization\) has renorm true; save it with renorm=False$/,
   ],
   [
     "an axis of lanes",

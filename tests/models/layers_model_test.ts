@@ -411,11 +411,6 @@ const refused: readonly {
       /layer "inner\/forgetful" \(Dropout\) draws random numbers \(rate 0.5\), which would be others on every worker; leave /,
   },
   {
-    layers: () => [inside(layers.batchNormalization({ name: "norm" }))],
-    says:
-      /layer "inner\/norm" \(BatchNormalization\) keeps statistics of batches; save it with trainable=False/,
-  },
-  {
     layers: () => [rows(), layers.timeDistributed({ name: "each", layer: forgetful() })],
     says:
       /layer "each\/forgetful" \(Dropout\) draws random numbers \(rate 0.5\), which would be others on every worker; leave /,

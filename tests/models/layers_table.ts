@@ -10,7 +10,8 @@ export function layersTable(): string {
       classesIn(topology.model_config).some((each) => each.kind === kind) &&
       (column === undefined || columns.includes(column))
     ).length;
-  const kinds = Object.entries(layerSupport);
+  // The word of older files for what is now Functional.
+  const kinds = Object.entries(layerSupport).filter(([kind]) => kind !== "Model");
   const rows = kinds.map(([kind, { state, mask, refuses = "" }]) => {
     const count = of(kind);
     const carried = state === "carried" ? `carried (${of(kind, "state")})` : "-";
@@ -28,8 +29,9 @@ export function layersTable(): string {
     "",
     "`--model model.json` takes a network of these layers of Keras, as `tensorflowjs_converter` or",
     "TensorFlow.js saves it. Each class is compared with what Keras computes, on both engines: answers",
-    "within 1e-5, gradients within 1e-4 of their norm. The number in a cell is that of the cases. What is",
-    "not here, and a setting that is not read, is refused by the layer's name before the first step.",
+    "within 1e-5, gradients within 1e-4 of their norm. The number in a cell is that of the cases in which",
+    "the class stands. What is not here, and a setting that is not read, is refused by the layer's name",
+    "before the first step.",
     "",
     `${kinds.length} classes, ${cases.length} cases of ${
       libraries.join(" and ")
@@ -40,7 +42,7 @@ export function layersTable(): string {
     `masks (${masking} classes).`,
     "",
     "| class | answers | gradient | state | mask | refused |",
-    "|---|---|---|---|---|---|",
+    "| --- | --- | --- | --- | --- | --- |",
     ...rows,
     "",
     `Activations: ${activationNames.join(", ")}.`,

@@ -3,18 +3,28 @@
  * for its owner's eyes only, so that no secret is ever on a command line.
  */
 import { parseJson } from "../net/strict_json.ts";
+import type { ClientCertificate } from "../net/client_certificate.ts";
 import { UsageError } from "./flags.ts";
 
 export interface Connection {
-  /** "nats://host:port" */
+  /** "nats://host:port", or several of one cluster with commas between. */
   readonly url: string;
   readonly run: string;
-  readonly credentials?: { readonly user: string; readonly password: string };
+  readonly credentials?: SecretLogin;
   /** A file with the login, which is never part of a connection file. */
   readonly credentialsPath?: string;
   /** Certificates in PEM that sign the broker's, for "tls://" with an authority of one's own. */
   readonly ca?: string;
+  /** Whether TLS begins before the broker's greeting. */
+  readonly tlsFirst?: boolean;
+  /** Of whoever connects, and never part of a connection file. */
+  readonly clientCertificate?: ClientCertificate;
 }
+
+/** What a broker is logged in to with, where it is no file. */
+export type SecretLogin =
+  | { readonly user: string; readonly password: string }
+  | { readonly token: string };
 
 export function connectionPath(out: string): string {
   return `${out}/connection.json`;
@@ -38,15 +48,23 @@ export async function readConnection(path: string): Promise<Connection> {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw new UsageError(`Cannot read connection file ${path}: ${why}`, { cause });
   }
-  const { url, run, credentials, ca } = (value ?? {}) as Partial<Connection>;
-  const isLogin = credentials === undefined ||
-    typeof credentials?.user === "string" && typeof credentials.password === "string";
+  const { url, run, credentials, ca, tlsFirst } = (value ?? {}) as Partial<Connection>;
   const isText = typeof url === "string" && isRunName(run) &&
     (ca === undefined || typeof ca === "string");
-  if (!isText || !isLogin) {
+  if (!isText || !isLogin(credentials) || ![undefined, true, false].includes(tlsFirst)) {
     throw new UsageError(`Cannot use ${path}: it is not a connection file of a coordinator`);
   }
-  return { url, run, credentials, ...(ca === undefined ? {} : { ca }) };
+  return {
+    ...{ url, run, credentials },
+    ...(ca === undefined ? {} : { ca }),
+    ...(tlsFirst === undefined ? {} : { tlsFirst }),
+  };
+}
+
+function isLogin(value: unknown): value is SecretLogin | undefined {
+  if (value === undefined) return true;
+  const { user, password, token } = (value ?? {}) as Record<string, unknown>;
+  return typeof token === "string" || typeof user === "string" && typeof password === "string";
 }
 
 /** A run's name becomes part of subjects, where dots and stars mean something. */
@@ -59,9 +77,35 @@ export function wrongRunName(name: string): string {
   return `--run must be 1 to 64 letters, digits, dashes or underscores: found "${name}"`;
 }
 
-/** Login from <prefix>_USER and <prefix>_PASSWORD, where both are set. */
+/**
+ * Login from <prefix>_USER and <prefix>_PASSWORD, where both are set, or from <prefix>_TOKEN.
+ * @throws {UsageError} where all are: which one the broker takes is not to be guessed
+ */
 export function credentialsFromEnvironment(prefix = "LOCKSTEP_NATS"): Connection["credentials"] {
-  const user = Deno.env.get(`${prefix}_USER`);
-  const password = Deno.env.get(`${prefix}_PASSWORD`);
-  return user !== undefined && password !== undefined ? { user, password } : undefined;
+  const [user, password, token] = ["USER", "PASSWORD", "TOKEN"].map((name) =>
+    Deno.env.get(`${prefix}_${name}`) || undefined
+  );
+  const hasUser = user !== undefined && password !== undefined;
+  if (hasUser && token !== undefined) {
+    throw new UsageError(
+      `Cannot log in with both ${prefix}_TOKEN and ${prefix}_USER: unset the one that the broker ` +
+        "does not take",
+    );
+  }
+  if (token !== undefined) return { token };
+  return hasUser ? { user, password } : undefined;
+}
+
+/** The variables that hold it, and empty ones for what is not to be inherited. */
+export function environmentOf(
+  login: SecretLogin | undefined,
+  prefix = "LOCKSTEP_NATS",
+): Record<string, string> {
+  if (login === undefined) return {};
+  const { user, password, token } = { user: "", password: "", token: "", ...login };
+  return {
+    [`${prefix}_USER`]: user,
+    [`${prefix}_PASSWORD`]: password,
+    [`${prefix}_TOKEN`]: token,
+  };
 }

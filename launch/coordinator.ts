@@ -17,7 +17,6 @@ import {
 } from "../net/transport.ts";
 import { secretToken } from "../net/random.ts";
 import { checkRunConfiguration } from "../net/run_configuration.ts";
-import { caFlag, checkBroker, insecureFlag, readCertificates } from "./broker_safety.ts";
 import {
   type Connection,
   connectionPath,
@@ -28,11 +27,11 @@ import {
   wrongRunName,
 } from "./connection_file.ts";
 import { coordinate, type Coordination, startTimeoutMs } from "./coordinate.ts";
-import { credentialsFlag, readCredentialsFile } from "./credentials_file.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
 import type { Order } from "./local_cluster.ts";
+import { brokerFlags, brokerOptions, createBrokerPools, namedBroker } from "./named_broker.ts";
 import { endWithParent } from "./parent_process.ts";
 import { resumeHint } from "./resume_hint.ts";
 import { commandFlags, readFlags, resolveRun, type RunOptions } from "./run_options.ts";
@@ -40,15 +39,8 @@ import { shellWord } from "./shell_word.ts";
 
 /** What the process takes from whoever starts it, beside the flags of a run. */
 export const coordinatorFlags = {
-  nats: {
-    kind: "text",
-    value: "URL",
-    help: "broker to use; login from LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD",
-    defaultText: "one of its own on this machine",
-  },
-  "nats-credentials": credentialsFlag,
-  "tls-ca": caFlag,
-  insecure: insecureFlag,
+  ...brokerFlags,
+  nats: { ...brokerFlags.nats, defaultText: "one of its own on this machine" },
   run: {
     kind: "text",
     value: "NAME",
@@ -145,6 +137,7 @@ async function runCoordinator(
       ? options.configuration.membership.waitTimeoutMs
       : 1000 * (given["join-timeout"] as number | undefined ?? 60),
     isStopping: () => isStopping,
+    insecure: given.insecure === true,
   };
   let isAnnouncing = given.announce === true;
   const announceOnce = async (say: (line: string) => void) => {
@@ -166,27 +159,11 @@ async function runCoordinator(
   }
 }
 
-/**
- * The broker that `--nats` names, with what is needed to reach it; undefined where none is named.
- * @throws {UsageError} for what cannot be used, or is open to others
- */
+/** @throws {UsageError} for what cannot be used, or is open to others */
 export async function namedConnection(given: GivenFlags): Promise<Connection | undefined> {
-  const credentialsPath = given["nats-credentials"] as string | undefined;
   const run = given.run as string | undefined ?? secretToken(6);
   if (!isRunName(run)) throw new UsageError(wrongRunName(run));
-  const ca = given["tls-ca"] === undefined
-    ? undefined
-    : await readCertificates(given["tls-ca"] as string);
-  if (given.nats === undefined) {
-    if (credentialsPath !== undefined) throw new UsageError("Give --nats-credentials with --nats");
-    return undefined;
-  }
-  // What is wrong with it is told before the run's folder is made.
-  if (credentialsPath !== undefined) await readCredentialsFile(credentialsPath);
-  const credentials = credentialsFromEnvironment();
-  const connection = { url: given.nats as string, run, credentials, credentialsPath, ca };
-  checkBroker(connection, given.insecure === true);
-  return connection;
+  return await namedBroker(given, run);
 }
 
 /** Whether an earlier life of this coordinator has told workers of the same broker. */
@@ -196,7 +173,7 @@ async function isAnnounced({ url }: Connection, out: string): Promise<boolean> {
 
 /** Writes how to join, for the owner's eyes only. @returns what takes it back */
 async function announce(
-  { url, run, credentials, credentialsPath, ca }: Connection,
+  { url, run, credentials, credentialsPath, ca, tlsFirst, clientCertificate }: Connection,
   { out, isEngineOpen, configuration: { workers, engine } }: RunOptions,
   say: (line: string) => void,
 ): Promise<() => void> {
@@ -204,12 +181,13 @@ async function announce(
   // It may be that of a run which begins when its first worker comes.
   await Deno.mkdir(out, { recursive: true });
   const shared = credentialsFromEnvironment("LOCKSTEP_WORKER") ?? credentials;
-  await writeConnection(path, { url, run, credentials: shared, ca });
+  await writeConnection(path, { url, run, credentials: shared, ca, tlsFirst });
   say(
     `Waiting for ${workers} ${workers === 1 ? "worker" : "workers"} with engine ` +
       `${isEngineOpen ? "tensorflow or wasm, whichever the first one has" : engine}: ` +
       `deno task worker --connect ${shellWord(path)}` +
-      (credentialsPath === undefined ? "" : " --nats-credentials FILE --name NAME"),
+      (credentialsPath === undefined ? "" : " --nats-credentials FILE --name NAME") +
+      (clientCertificate === undefined ? "" : " --tls-cert FILE --tls-key FILE"),
   );
   return () => {
     try {
@@ -226,26 +204,27 @@ async function announce(
  * stop is at its end then.
  */
 async function coordinateThroughLosses(
-  { url, credentials, credentialsPath, run, ca }: Connection,
+  connection: Connection,
   asked: RunOptions,
-  { firstMs, isStopping, announceOnce }: {
+  { firstMs, isStopping, insecure, announceOnce }: {
     firstMs: number;
     isStopping: () => boolean;
+    insecure: boolean;
     announceOnce: (say: (line: string) => void) => Promise<void>;
   },
   coordination: Coordination,
 ): Promise<number> {
   let options = asked;
   let resume = options.resume;
+  const { run } = connection;
+  const servers = createBrokerPools(insecure)(connection.url);
   for (let isFirst = true;; isFirst = false) {
     const transport = await connectInTime(
-      {
-        servers: url,
-        caCertificates: ca === undefined ? undefined : [ca],
+      async () => ({
+        ...await brokerOptions(connection),
+        servers,
         name: `coordinator of ${run}`,
-      },
-      async () =>
-        credentialsPath === undefined ? credentials : await readCredentialsFile(credentialsPath),
+      }),
       isFirst ? firstMs : options.configuration.membership.waitTimeoutMs,
       isStopping,
       !isFirst,
@@ -313,8 +292,7 @@ async function askFirstWorker(
 }
 
 async function connectInTime(
-  options: NatsOptions,
-  login: () => Promise<NatsOptions["credentials"]>,
+  options: () => Promise<NatsOptions>,
   waitMs: number,
   isStopping: () => boolean,
   isKnownToBeGone: boolean,
@@ -323,7 +301,7 @@ async function connectInTime(
   const deadline = systemClock.nowMs() + waitMs;
   while (!isStopping()) {
     try {
-      return await connectNats({ ...options, credentials: await login() });
+      return await connectNats(await options());
     } catch (error) {
       // A broker that is there and refuses will refuse again.
       if (!(error instanceof TransportError) || error instanceof LoginRefusedError) throw error;

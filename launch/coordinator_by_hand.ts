@@ -16,6 +16,7 @@ import { flagArgs, type FlagTable, type GivenFlags, helpText, UsageError } from 
 import { type LastingBroker, startLastingBroker } from "./lasting_broker.ts";
 import { runLocalCluster } from "./local_cluster.ts";
 import type { NatsServerOptions } from "./nats_server.ts";
+import { brokerFileFlags } from "./named_broker.ts";
 import { optionsHelp } from "./options_help.ts";
 import { discardUnstarted, lockRunFolder } from "./run_lock.ts";
 import { readFlags, requestRun, resolveRun } from "./run_options.ts";
@@ -38,8 +39,10 @@ const byHandFlags = {
     help: "this machine's address for its own broker, where workers on other hosts reach it",
     defaultText: "127.0.0.1",
   },
-  "tls-cert": { kind: "text", value: "FILE", help: "certificate (PEM) of its own broker" },
-  "tls-key": { kind: "text", value: "FILE", help: "key (PEM) of that certificate" },
+  "tls-cert": {
+    ...shared["tls-cert"],
+    help: "certificate (PEM) of its own broker, or to show to one that asks for it",
+  },
 } as const satisfies FlagTable;
 
 if (import.meta.main) {
@@ -57,12 +60,11 @@ if (import.meta.main) {
 }
 
 async function coordinateByHand(given: GivenFlags): Promise<number> {
-  const tls = tlsOf(given);
-  const ofOwnBroker = ["host", "port", "tls-cert", "tls-key"] as const;
+  const tls = given.nats === undefined ? tlsOf(given) : undefined;
+  const ofOwnBroker = ["host", "port"] as const;
   if (given.nats !== undefined && ofOwnBroker.some((name) => given[name] !== undefined)) {
     throw new UsageError(
-      "Give --host, --port, --tls-cert and --tls-key for a broker of its own, or --nats for " +
-        "another, not both",
+      "Give --host and --port for a broker of its own, or --nats for another, not both",
     );
   }
   const request = await requestRun(given);
@@ -81,7 +83,9 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
   );
   const { workers, engine, model: { name: model, source }, initialWeights } = configuration;
   // All workers share what is in the connection file, and with it one login.
-  const workerLogin = left?.credentials ?? sharedLogin();
+  const workerLogin = left?.credentials && "user" in left.credentials
+    ? left.credentials
+    : sharedLogin();
   for (const warning of warnings) console.error(`Warning: ${warning}`);
   let code: number = exitCodes.failed;
   let broker: LastingBroker | undefined;
@@ -89,14 +93,16 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
     if (!named) {
       broker = await startBroker({ host, port, tls, roles: { run, workers: [workerLogin] } });
     }
-    const { config: _, nats: __, run: ___, resume: ____, ...flags } = given;
-    const reads = ["tls-ca", "nats-credentials"].flatMap((name) =>
+    const { config: _, nats: __, run: ___, resume: ____, ...all } = given;
+    const flags = named ? all : withoutBrokerFlags(all);
+    const reads = brokerFileFlags.flatMap((name) =>
       typeof given[name] === "string" ? [given[name]] : []
     ).concat(initialWeights === null ? [] : [initialWeights.path]);
     code = await runLocalCluster({
       connection: broker
         ? { url: broker.url, run, credentials: { user: broker.user, password: broker.password } }
         : named!,
+      isNamedBroker: named !== undefined,
       announcedLogin: broker && workerLogin,
       out,
       workers: 0,
@@ -145,6 +151,12 @@ function ownAddress(
       "127.0.0.1",
     port: port || Number(before?.port || (port ?? 4222)),
   };
+}
+
+/** The certificate of its own broker is none to show to it. */
+function withoutBrokerFlags(flags: GivenFlags): GivenFlags {
+  const { "tls-cert": _, "tls-key": __, ...rest } = flags;
+  return rest;
 }
 
 /** @throws {UsageError} for one without the other */

@@ -13,6 +13,12 @@ export const credentialsFlag = {
   help: "login for --nats: a .creds file, or the seed of an nkey; for its owner's eyes only (0600)",
 } as const;
 
+export const tokenFlag = {
+  kind: "text",
+  value: "FILE",
+  help: "file with the token that --nats asks for, for its owner's eyes only (0600)",
+} as const;
+
 /** A JWT with many permissions still is short of this. */
 const fileBytesMax = 64 * 1024;
 
@@ -21,7 +27,7 @@ const fileBytesMax = 64 * 1024;
  * holds is never in the sentence
  */
 export async function readCredentialsFile(path: string): Promise<NkeyCredentials> {
-  const text = await readPrivateFile(path);
+  const text = await readPrivateFile(path, "--nats-credentials");
   const jwt = between(text, "NATS USER JWT");
   const nkeySeed = jwt === undefined
     ? text.split("\n").map((line) => line.trim()).find((line) => line !== "" && line[0] !== "#")
@@ -37,9 +43,21 @@ export async function readCredentialsFile(path: string): Promise<NkeyCredentials
   return { nkeySeed: nkeySeed!, ...(jwt === undefined ? {} : { jwt }) };
 }
 
-async function readPrivateFile(path: string): Promise<string> {
+/**
+ * A token, which is the one line that its file holds.
+ * @throws {UsageError} as `readCredentialsFile`
+ */
+export async function readTokenFile(path: string): Promise<{ token: string }> {
+  const token = (await readPrivateFile(path, "--nats-token")).trim();
+  if (/^[^\s\p{Cc}]+$/u.test(token)) return { token };
+  throw new UsageError(
+    `Cannot use --nats-token ${path}: it must hold the token alone, on one line and without spaces`,
+  );
+}
+
+async function readPrivateFile(path: string, flag: string): Promise<string> {
   const fail = (why: string, cause?: unknown) =>
-    new UsageError(`Cannot use --nats-credentials ${path}: ${why}`, { cause });
+    new UsageError(`Cannot use ${flag} ${path}: ${why}`, { cause });
   let text: string;
   let mode: number | null;
   let size: number;

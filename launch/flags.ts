@@ -25,6 +25,8 @@ export interface Flag {
   readonly otherwise?: (text: string) => string | undefined;
   readonly min?: number;
   readonly max?: number;
+  /** Given more than once, all its values count, with commas between. */
+  readonly repeats?: boolean;
   /** What the help says where there is no fixed default. */
   readonly defaultText?: string;
 }
@@ -77,7 +79,9 @@ export function parseFlags(args: readonly string[], table: FlagTable): GivenFlag
       if (token.value === undefined || token.value === "" || isFlag) {
         throw new UsageError(`--${token.name} needs a value: ${valueName(flag)}`);
       }
-      given[token.name] = readValue(token.name, flag, token.value);
+      const before = flag.repeats ? given[token.name] : undefined;
+      const value = before === undefined ? token.value : `${before},${token.value}`;
+      given[token.name] = readValue(token.name, flag, value);
     }
   }
   return given;

@@ -7,7 +7,7 @@ import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
 import { type Clock, delay } from "../net/clock.ts";
 import { type Login, workerNameOf } from "./broker_permissions.ts";
-import type { Connection } from "./connection_file.ts";
+import { type Connection, environmentOf } from "./connection_file.ts";
 import { exitCodes } from "./exit_codes.ts";
 import { onInterrupt } from "./interrupts.ts";
 import { planRestart, type RestartLimits } from "./restart_budget.ts";
@@ -34,6 +34,8 @@ export interface Order {
 
 export interface LocalClusterOptions {
   readonly connection: Connection;
+  /** Whether it is one that somebody has named, whose cluster may tell of servers anywhere. */
+  readonly isNamedBroker?: boolean;
   /** One for each worker; that of `connection` where there are none. */
   readonly workerLogins?: readonly Login[];
   /** The run's folder. */
@@ -88,8 +90,6 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     ...roleEnvironment,
     ...(libraryPath === undefined ? {} : { TF_LIBRARY: libraryPath }),
   };
-  const loginOf = (login: Login | undefined, prefix = "LOCKSTEP_NATS"): Record<string, string> =>
-    login ? { [`${prefix}_USER`]: login.user, [`${prefix}_PASSWORD`]: login.password } : {};
   const brokerOf = (name: string) => observer?.urlOf(name) ?? url;
   const programOf = (name: string, script: string): Program =>
     observer?.programOf?.(name) ??
@@ -97,11 +97,11 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   const common = (broker: string) => ["--nats", broker, "--run", run, "--with-parent"];
   const startCoordinator = (resume: boolean) => {
     const args = [...options.coordinatorArgs, ...(resume ? ["--resume"] : [])];
-    const announced = loginOf(options.announcedLogin, "LOCKSTEP_WORKER");
-    const secrets = { ...env, ...loginOf(credentials), ...announced };
+    const announced = environmentOf(options.announcedLogin, "LOCKSTEP_WORKER");
+    const secrets = { ...env, ...environmentOf(credentials), ...announced };
     const broker = brokerOf("coordinator");
     const permissions = coordinatorPermissions({
-      url: broker,
+      url: options.isNamedBroker ? undefined : broker,
       out: options.out,
       reads: options.reads?.coordinator ?? [],
     });
@@ -136,7 +136,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     const gpu = gpus ? { CUDA_VISIBLE_DEVICES: gpus[index % gpus.length] } : undefined;
     const broker = brokerOf(name);
     const args = [...common(broker), "--name", name, "--join-timeout", "300"];
-    const login = loginOf(options.workerLogins?.[index] ?? credentials);
+    const login = environmentOf(options.workerLogins?.[index] ?? credentials);
     const permissions = workerPermissions({
       url: broker,
       reads: options.reads?.worker ?? [],

@@ -10,8 +10,8 @@ import { packagedDigits } from "../datasets/mnist_digits.ts";
 import { environmentNames } from "../engine/tensorflow/session_config.ts";
 
 export interface CoordinatorSurroundings {
-  /** The broker's address. */
-  readonly url: string;
+  /** The broker's address; undefined for a cluster, which tells of its servers while one is connected. */
+  readonly url: string | undefined;
   /** The run's folder, which the coordinator alone reads and writes. */
   readonly out: string;
   /** Further files that it reads: one with flags, a certificate, a login. */
@@ -31,7 +31,10 @@ const driverFolder = "/proc/driver/nvidia";
 
 /** Keeps msgpackr from loading an add-on of its own, which would need the right to load libraries. */
 export const roleEnvironment = { MSGPACKR_NATIVE_ACCELERATION_DISABLED: "true" } as const;
-const login = ["LOCKSTEP_NATS_USER", "LOCKSTEP_NATS_PASSWORD", "LOCKSTEP_DEBUG"];
+const login = [
+  ...["LOCKSTEP_NATS_USER", "LOCKSTEP_NATS_PASSWORD", "LOCKSTEP_NATS_TOKEN"],
+  "LOCKSTEP_DEBUG",
+];
 const everybody = [...login, ...Object.keys(roleEnvironment)];
 
 /** Where the program of the thread that draws pictures lies, with all that it imports. */
@@ -40,11 +43,15 @@ const pictureFolders = ["report", "datasets", "net"] as const;
 /** Arguments of `deno run`. */
 export function coordinatorPermissions({ url, out, reads }: CoordinatorSurroundings): string[] {
   return permissionArgs({
-    net: [addressOf(url)],
+    net: url === undefined ? [] : [addressOf(url)],
     // Pictures are drawn in a thread, whose program is read when it starts.
     read: [out, ...pictureFolders.map((name) => `${import.meta.dirname}/../${name}`), ...reads],
     write: [out],
-    env: [...everybody, "CUDA_VISIBLE_DEVICES", "LOCKSTEP_WORKER_USER", "LOCKSTEP_WORKER_PASSWORD"],
+    env: [
+      ...everybody,
+      "CUDA_VISIBLE_DEVICES",
+      ...["LOCKSTEP_WORKER_USER", "LOCKSTEP_WORKER_PASSWORD", "LOCKSTEP_WORKER_TOKEN"],
+    ],
   });
 }
 

@@ -12,18 +12,18 @@ import { secretToken } from "../net/random.ts";
 import { ExcludedError } from "../worker/coordinator_client.ts";
 import { openRun } from "../worker/open_run.ts";
 import { runWorker, type WorkerOptions } from "../worker/run_worker.ts";
-import { caFlag, checkBroker, insecureFlag, readCertificates } from "./broker_safety.ts";
-import {
-  type Connection,
-  credentialsFromEnvironment,
-  isRunName,
-  readConnection,
-  wrongRunName,
-} from "./connection_file.ts";
-import { credentialsFlag, readCredentialsFile } from "./credentials_file.ts";
+import { checkBroker } from "./broker_safety.ts";
+import { type Connection, isRunName, readConnection, wrongRunName } from "./connection_file.ts";
 import { exitCodes, runCommand, sentenceOf } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
 import { onInterrupt } from "./interrupts.ts";
+import {
+  brokerFlags,
+  brokerOptions,
+  createBrokerPools,
+  namedBroker,
+  ownCredentials,
+} from "./named_broker.ts";
 import { endWithParent } from "./parent_process.ts";
 
 /** Between two looks for a connection file that is not there yet. */
@@ -35,11 +35,9 @@ const workerFlags = {
     value: "FILE",
     help: "connection file that the coordinator wrote, runs/<run>/connection.json",
   },
-  nats: { kind: "text", value: "URL", help: "broker, in place of --connect" },
+  ...brokerFlags,
+  nats: { ...brokerFlags.nats, help: `in place of --connect, ${brokerFlags.nats.help}` },
   run: { kind: "text", value: "NAME", help: "the run's name, with --nats" },
-  "nats-credentials": credentialsFlag,
-  "tls-ca": caFlag,
-  insecure: insecureFlag,
   name: {
     kind: "text",
     value: "NAME",
@@ -119,27 +117,18 @@ async function startWorker(
     throw new UsageError(`--name must be 1 to 64 letters, digits or dashes: found "${name}"`);
   }
   const joinTimeoutMs = 1000 * (given["join-timeout"] as number | undefined ?? 60);
-  const find = async () => {
-    const found = await findConnection(given);
-    checkBroker(found, given.insecure === true);
-    return found;
-  };
+  const find = () => findConnection(given);
   const found = await Promise.race([
     waitForConnection(find, given.connect as string | undefined, joinTimeoutMs),
     leave,
   ]);
   if (!found) return;
   let connection = found;
-  const connect = async (
-    { url, credentials, credentialsPath, ca }: Connection,
-    purpose: string,
-  ) =>
+  const poolOf = createBrokerPools(given.insecure === true);
+  const connect = async (connection: Connection, purpose: string) =>
     await parts.connect({
-      servers: url,
-      credentials: credentialsPath === undefined
-        ? credentials
-        : await readCredentialsFile(credentialsPath),
-      caCertificates: ca === undefined ? undefined : [ca],
+      ...await brokerOptions(connection),
+      servers: poolOf(connection.url),
       name: `${name} ${purpose}`,
       noEcho: true,
     });
@@ -227,23 +216,22 @@ async function waitForConnection(
 }
 
 async function findConnection(given: GivenFlags): Promise<Connection> {
-  const credentialsPath = given["nats-credentials"] as string | undefined;
   if (typeof given.connect === "string") {
-    const idle = ["nats", "run", "tls-ca"].find((name) => given[name] !== undefined);
+    const idle = ["nats", "run", "nats-token", "tls-ca", "tls-first"].find((name) =>
+      given[name] !== undefined
+    );
     if (idle !== undefined) {
       throw new UsageError(
         `--${idle} does nothing with --connect, whose file tells of the broker; leave one of them out`,
       );
     }
-    return { ...await readConnection(given.connect), credentialsPath };
+    const connection = { ...await readConnection(given.connect), ...await ownCredentials(given) };
+    checkBroker(connection, given.insecure === true);
+    return connection;
   }
   if (typeof given.nats === "string" && typeof given.run === "string") {
     if (!isRunName(given.run)) throw new UsageError(wrongRunName(given.run));
-    const ca = given["tls-ca"] === undefined
-      ? undefined
-      : await readCertificates(given["tls-ca"] as string);
-    const credentials = credentialsFromEnvironment();
-    return { url: given.nats, run: given.run, credentials, credentialsPath, ca };
+    return (await namedBroker(given, given.run))!;
   }
   throw new UsageError("Give --connect runs/<run>/connection.json, or --nats URL and --run NAME");
 }

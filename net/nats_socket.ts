@@ -4,19 +4,37 @@
  * the whole process; and its reads of at most 64 KiB make the parser copy every longer message: this
  * one moves gradients 1.1 to 1.4 times as fast.
  *
- * A server that offers TLS gets it, right after its greeting, as NATS has it.
+ * A server that offers TLS gets it, right after its greeting, as NATS has it, or before where both
+ * sides are set to begin with the handshake.
  */
+import { type ClientCertificate, connectWithCertificate, type Wire } from "./client_certificate.ts";
+import { type Clock, systemClock } from "./clock.ts";
 
 /** Most chunks of a gradient then lie within one read, which the parser hands out as they are. */
 const readBytesMax = 256 * 1024;
 /** The server's greeting is one line of JSON; a peer that sends more without an end is no server. */
 const greetingBytesMax = 64 * 1024;
+/** A server greets as soon as it is reached: one that does not, on any link, begins with the handshake. */
+const greetingMs = 1_000;
 
 export interface TlsOptions {
   /** Whether a server that does not speak TLS is refused. */
   readonly required: boolean;
   /** Certificates in PEM that the server's may be signed with; the system's where none are given. */
   readonly caCertificates?: readonly string[];
+  /** What the server's certificate must be for. @default {the host name} */
+  readonly name?: string;
+  /** Shown to a server that asks. */
+  readonly client?: ClientCertificate;
+  /** TLS begins before the server's greeting; without it, where none comes. @default {false} */
+  readonly handshakeFirst?: boolean;
+  /** For how long a greeting is waited for. */
+  readonly clock?: Clock;
+}
+
+/** What the client hands through to its transport, beside its own options. */
+export interface SocketOptions {
+  readonly socketTls?: TlsOptions;
 }
 
 /** What the client calls a transport: one connection, from dial to end. */
@@ -26,45 +44,102 @@ export class NatsSocket {
   closeError: Error | undefined;
   readonly #buffer = new Uint8Array(readBytesMax);
   readonly #ended = Promise.withResolvers<void | Error>();
-  #connection: Deno.TcpConn | Deno.TlsConn | undefined;
-  readonly #tls: TlsOptions;
+  #connection: Wire | undefined;
+  #tls: TlsOptions = { required: false };
   #isEncrypted = false;
   #greeting: Uint8Array = new Uint8Array(0);
   readonly #outgoing: Uint8Array[] = [];
   #isWriting = false;
   #isClosed = false;
 
-  constructor(tls: TlsOptions = { required: false }) {
-    this.#tls = tls;
-  }
-
   get isClosed(): boolean {
     return this.#isClosed;
   }
 
   /** @throws {Error} if nobody listens, the peer is no NATS server, or its certificate is not valid */
-  async connect({ hostname, port }: { hostname: string; port: number }): Promise<void> {
-    const connection = await Deno.connect({ hostname, port });
-    this.#connection = connection;
-    if (this.#isClosed) return connection.close();
-    connection.setNoDelay(true);
-    const { greeting, speaksTls } = await this.#readGreeting(connection);
-    this.#greeting = greeting;
-    if (speaksTls) await this.#encrypt(connection, hostname);
-    else if (this.#tls.required) throw new Error("the server does not speak TLS");
+  async connect(
+    { hostname, port }: { hostname: string; port: number },
+    options: object = {},
+  ): Promise<void> {
+    this.#tls = (options as SocketOptions).socketTls ?? this.#tls;
+    const { required, handshakeFirst = false } = this.#tls;
+    if (!handshakeFirst) {
+      const { wire, encrypt } = await this.#dial(hostname, port);
+      this.#connection = wire;
+      if (this.#isClosed) return wire.close();
+      const answer = this.#readGreeting(wire);
+      if (!required || !await this.#isSilent(answer)) {
+        const { greeting, speaksTls } = await answer;
+        this.#greeting = greeting;
+        if (speaksTls) return await this.#encrypt(encrypt);
+        if (required) throw new Error("the server does not speak TLS");
+        return;
+      }
+      // It waits for the handshake, which no connection can begin that still waits for a greeting.
+      wire.close();
+      if (this.#isClosed) return;
+    }
+    const { wire, encrypt } = await this.#dial(hostname, port);
+    this.#connection = wire;
+    await this.#encrypt(encrypt);
+    this.#greeting = (await this.#readGreeting(this.#connection)).greeting;
   }
 
-  async #encrypt(connection: Deno.TcpConn, hostname: string): Promise<void> {
-    const { caCertificates = [] } = this.#tls;
-    const encrypted = await Deno.startTls(connection, { hostname, caCerts: [...caCertificates] });
-    this.#connection = encrypted;
-    if (this.#isClosed) return encrypted.close();
+  /** Whether nothing has come for as long as only a server does that waits for the handshake. */
+  async #isSilent(answer: Promise<unknown>): Promise<boolean> {
+    const { clock = systemClock } = this.#tls;
+    const heard = answer.then(() => false, () => false);
+    let cancel = () => {};
+    const silent = new Promise<boolean>((resolve) => {
+      cancel = clock.after(greetingMs, () => resolve(true));
+    });
     try {
-      await encrypted.handshake();
+      return await Promise.race([heard, silent]);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** A connection, and what makes it one with TLS. */
+  async #dial(
+    hostname: string,
+    port: number,
+  ): Promise<{ wire: Wire; encrypt: () => Promise<Wire> }> {
+    const { caCertificates = [], client, name = hostname } = this.#tls;
+    if (client) {
+      return await connectWithCertificate({
+        ...{ hostname, port, caCertificates, tlsName: name },
+        ...client,
+      });
+    }
+    const connection = await Deno.connect({ hostname, port });
+    connection.setNoDelay(true);
+    return {
+      wire: connection,
+      async encrypt() {
+        const options = { hostname: name, caCerts: [...caCertificates] };
+        const encrypted = await Deno.startTls(connection, options);
+        try {
+          await encrypted.handshake();
+        } catch (error) {
+          encrypted.close();
+          throw error;
+        }
+        return encrypted;
+      },
+    };
+  }
+
+  async #encrypt(encrypt: () => Promise<Wire>): Promise<void> {
+    let encrypted: Wire;
+    try {
+      encrypted = await encrypt();
     } catch (cause) {
       throw new Error(`no TLS with it: ${(cause as Error).message}`, { cause });
     }
+    this.#connection = encrypted;
     this.#isEncrypted = true;
+    if (this.#isClosed) encrypted.close();
   }
 
   /** Bytes as they come. Each view is valid until the next one is asked for. */
@@ -126,7 +201,7 @@ export class NatsSocket {
   }
 
   async #readGreeting(
-    connection: Deno.TcpConn,
+    connection: Wire,
   ): Promise<{ greeting: Uint8Array; speaksTls: boolean }> {
     let length = 0;
     while (length < greetingBytesMax) {
@@ -168,4 +243,16 @@ function greetingOffersTls(line: string): boolean {
     throw new Error("the peer is not a nats-server", { cause });
   }
   return info.tls_required === true || info.tls_available === true;
+}
+
+/** What rustls says, with what to do where it is stricter than others. */
+export function tlsReason(message: string): string {
+  if (message.includes("CaUsedAsEndEntity")) {
+    return `${message}; a server's own certificate must not be that of an authority: make it with ` +
+      "basicConstraints=CA:FALSE";
+  }
+  if (message.includes("CertificateRequired")) {
+    return `${message}; it asks for a certificate: give --tls-cert and --tls-key`;
+  }
+  return message;
 }

@@ -10,6 +10,7 @@
  */
 import {
   type Authenticator,
+  type ConnectionOptions,
   createInbox,
   errors,
   jwtAuthenticator,
@@ -20,8 +21,10 @@ import {
   nkeys,
   setTransportFactory,
 } from "@nats-io/transport-node";
+import { addressText, type BrokerAddress, BrokerPool, parseBroker } from "./broker_pool.ts";
+import type { ClientCertificate } from "./client_certificate.ts";
 import { type Clock, systemClock, timeOfDay } from "./clock.ts";
-import { NatsSocket } from "./nats_socket.ts";
+import { NatsSocket, type SocketOptions, type TlsOptions, tlsReason } from "./nats_socket.ts";
 import { isPublishSubject, isSubscribeSubject } from "./subjects.ts";
 import {
   LoginCutError,
@@ -31,6 +34,7 @@ import {
   type Subscription,
   type Transport,
   TransportError,
+  UnusableBrokerError,
 } from "./transport.ts";
 
 /** Oldest nats-server without a known crash before login. */
@@ -50,14 +54,21 @@ export interface NkeyCredentials {
 }
 
 export interface NatsOptions {
-  /** "nats://host:port", or "tls://" to insist on TLS; several of one cluster; may hold the login. */
-  readonly servers: string | readonly string[];
+  /**
+   * "nats://host:port", or "tls://" to insist on TLS; several of one cluster; may hold the login. A pool
+   * knows from one connection to the next where else to go.
+   */
+  readonly servers: string | readonly string[] | BrokerPool;
   /** Shown in the server's list of connections. */
   readonly name: string;
   readonly credentials?: NatsCredentials;
   /** Certificates in PEM that sign the server's. @default {the system's} */
   readonly caCertificates?: readonly string[];
-  /** @default {5000} */
+  /** Shown to a server that asks for one. */
+  readonly clientCertificate?: ClientCertificate;
+  /** TLS begins before the server's greeting; without it, where none comes. @default {false} */
+  readonly handshakeFirst?: boolean;
+  /** Of one server. @default {5000, and 2000 where there are several} */
   readonly connectTimeoutMs?: number;
   /** Do not receive what this connection publishes itself. @default {false} */
   readonly noEcho?: boolean;
@@ -67,56 +78,108 @@ export interface NatsOptions {
   readonly clock?: Clock;
 }
 
+/** Of one that is the only one, and of each of several. */
+const connectTimeoutMs = { alone: 5_000, oneOfSeveral: 2_000 } as const;
+/** Less has no room for what workers and coordinator say of themselves. */
+const payloadBytesMin = 8192;
+
 /**
- * Connects, and checks the server's version.
+ * Connects to the first server that is there, and checks its version.
  *
  * @throws {LoginRefusedError} if the login is refused
  * @throws {TransportError} if nobody listens, or the server is too old
  */
 export async function connectNats(options: NatsOptions): Promise<Transport> {
-  const servers = typeof options.servers === "string" ? [options.servers] : [...options.servers];
-  const urls = servers.map(parseServer);
-  const address = urls.map((url) => `${url.protocol}//${url.host}`).join(", ");
-  const tls = {
-    required: urls.some((url) => url.protocol === "tls:"),
+  const { servers } = options;
+  const named = servers instanceof BrokerPool ? [] : [servers].flat();
+  const pool = servers instanceof BrokerPool ? servers : new BrokerPool(named);
+  const credentials = options.credentials ??
+    (named.length === 0 ? undefined : credentialsOf(parseBroker(named[0]).url));
+  const failures: TransportError[] = [];
+  for (const address of pool.addresses) {
+    try {
+      return await connectTo(address, pool, { ...options, credentials });
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+      pool.demote(address);
+      failures.push(error);
+      // A broker that is there and refuses will refuse again.
+      if (error instanceof LoginRefusedError) throw error;
+    }
+  }
+  if (failures.length === 1) throw failures[0];
+  const reasons = failures.map(({ message }) => message.replace(/^Cannot connect to /, () => ""));
+  throw new TransportError(`Cannot connect to any server of ${pool}: ${reasons.join("; ")}`, {
+    cause: failures[0],
+  });
+}
+
+async function connectTo(
+  server: BrokerAddress,
+  pool: BrokerPool,
+  options: NatsOptions,
+): Promise<Transport> {
+  const { credentials } = options;
+  const address = addressText(server);
+  const isAlone = pool.addresses.length === 1;
+  const timeoutMs = options.connectTimeoutMs ??
+    connectTimeoutMs[isAlone ? "alone" : "oneOfSeveral"];
+  const tls: TlsOptions = {
+    required: server.tls,
+    name: server.tlsName,
     caCertificates: options.caCertificates,
+    client: options.clientCertificate,
+    handshakeFirst: options.handshakeFirst,
   };
-  const connectTimeoutMs = options.connectTimeoutMs ?? 5000;
-  const credentials = options.credentials ?? credentialsOf(urls[0]);
   let connection: NatsConnection;
-  setTransportFactory({ factory: () => new NatsSocket(tls) });
+  setTransportFactory({ factory: () => new NatsSocket() });
   try {
-    connection = await NatsConnectionImpl.connect({
-      servers: urls.map((url) => url.host),
+    const given: ConnectionOptions & SocketOptions = {
+      servers: [address.replace(/^[a-z]+:\/\//, () => "")],
       name: options.name,
       ...login(credentials),
-      timeout: connectTimeoutMs,
+      timeout: timeoutMs,
       noEcho: options.noEcho ?? false,
       reconnect: false,
       // Deno resolves names when it dials.
       resolve: false,
       pingInterval: options.pingIntervalMs ?? 2000,
       maxPingOut: 2,
-    });
+      socketTls: { ...tls, clock: options.clock },
+    };
+    connection = await NatsConnectionImpl.connect(given);
   } catch (error) {
-    throw connectError(error, address, connectTimeoutMs, credentials);
+    throw connectError(error, address, timeoutMs, credentials);
   }
   // The client forgets what the server said of itself when the connection is over.
   if (connection.isClosed()) {
     const reason = await connection.closed();
-    if (reason) throw connectError(reason, address, connectTimeoutMs, credentials);
+    if (reason) throw connectError(reason, address, timeoutMs, credentials);
     const how = "nats-server ended the connection as soon as it had taken the login";
     throw new LoginCutError(`Cannot connect to ${address}: ${how}; see its log for why`);
   }
-  const version = connection.info?.version ?? "unknown";
+  const { version = "unknown", max_payload: payloadBytesMax, connect_urls } = connection.info ?? {};
   if (isOlder(version, natsServerVersionMin)) {
     await connection.close();
     throw new TransportError(
       `Cannot use nats-server ${version} at ${address}: Lockstep needs ${natsServerVersionMin} or newer; run 'deno task setup' to fetch one`,
     );
   }
+  if (payloadBytesMax !== undefined && payloadBytesMax < payloadBytesMin) {
+    await connection.close();
+    throw new UnusableBrokerError(
+      `Cannot use the broker at ${address}: its max_payload is ${payloadBytesMax} bytes, and at least ${payloadBytesMin} are needed; raise it there`,
+    );
+  }
+  if (connect_urls) pool.learn(connect_urls, server);
   const inbox = createInbox(inboxPrefix(userOf(credentials)));
-  return new NatsTransport(connection, address, inbox, options.clock ?? systemClock);
+  const transport = new NatsTransport(connection, address, inbox, options.clock ?? systemClock, {
+    onCluster: (urls) => pool.learn(urls, server),
+  });
+  void transport.closed.then((reason) => {
+    if (reason !== undefined) pool.demote(server);
+  });
+  return transport;
 }
 
 class NatsTransport implements Transport {
@@ -128,13 +191,21 @@ class NatsTransport implements Transport {
   /** Requests that wait for an answer, by the last token of its subject. */
   readonly #requests = new Map<string, (answer: Uint8Array | TransportError) => void>();
   readonly #inbox: string;
+  readonly #onCluster: (urls: readonly string[]) => void;
   #requestCount = 0;
   /** Rejects the flushes that wait: the client leaves them pending when a connection is lost. */
   readonly #waiting = new Set<(reason: TransportError) => void>();
   #closing: Promise<void> | undefined;
   #reason: TransportError | undefined;
 
-  constructor(connection: NatsConnection, address: string, inbox: string, clock: Clock) {
+  constructor(
+    connection: NatsConnection,
+    address: string,
+    inbox: string,
+    clock: Clock,
+    { onCluster }: { onCluster: (urls: readonly string[]) => void },
+  ) {
+    this.#onCluster = onCluster;
     this.#inbox = inbox;
     this.#connection = connection;
     this.#address = address;
@@ -237,7 +308,9 @@ class NatsTransport implements Transport {
   /** Turns what the client only reports (a refused subject, a silent server) into an end. */
   async #watch(): Promise<void> {
     for await (const status of this.#connection.status()) {
-      if (status.type === "staleConnection") {
+      if (status.type === "update") {
+        this.#onCluster(this.#connection.info?.connect_urls ?? []);
+      } else if (status.type === "staleConnection") {
         this.#reason ??= new TransportError(
           `Lost the connection to ${this.#address}: nats-server did not answer three pings`,
         );
@@ -328,27 +401,6 @@ function deliver(callback: (message: Message) => void, message: Message): void {
   }
 }
 
-function parseServer(server: string): URL {
-  const withScheme = server.includes("://") ? server : `nats://${server}`;
-  let url: URL;
-  try {
-    url = new URL(withScheme);
-  } catch {
-    // It may hold a login, and so does the cause's message.
-    const shown = server.replace(/^([a-z]+:\/\/)?.*@/, "$1");
-    throw new TransportError(
-      `Cannot read the server address "${shown}": expected nats://host:port`,
-    );
-  }
-  if ((url.protocol !== "nats:" && url.protocol !== "tls:") || url.hostname === "") {
-    throw new TransportError(
-      `Cannot connect to "${url.protocol}//${url.host}": expected nats://host:port`,
-    );
-  }
-  if (url.port === "") url.port = "4222";
-  return url;
-}
-
 function credentialsOf(url: URL): NatsCredentials | undefined {
   if (url.username === "") return undefined;
   const user = decodeURIComponent(url.username);
@@ -401,7 +453,8 @@ function expiryOf(jwt: string): string | undefined {
 /** Why credentials may have been refused, and what to do. */
 function refusalHint(credentials: NatsCredentials | undefined): string {
   if (credentials === undefined || !("nkeySeed" in credentials)) {
-    return "pass the token or the user and password that the server was started with";
+    return "set LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD, or LOCKSTEP_NATS_TOKEN, as the server " +
+      "has them";
   }
   const expiry = credentials.jwt === undefined ? undefined : expiryOf(credentials.jwt);
   return expiry !== undefined && expiry < timeOfDay()
@@ -443,7 +496,10 @@ function connectError(
       options,
     );
   }
-  return new TransportError(`Cannot connect to ${address}: ${messageOf(error)}`, options);
+  return new TransportError(
+    `Cannot connect to ${address}: ${tlsReason(messageOf(error))}`,
+    options,
+  );
 }
 
 function lossInWords(error: Error | undefined): string {

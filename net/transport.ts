@@ -43,6 +43,9 @@ export class TransportError extends Error {
 /** The broker is there and does not take the login: asking again would not help. */
 export class LoginRefusedError extends TransportError {}
 
+/** The broker is there and cannot be used as it is set up: asking again would not help either. */
+export class UnusableBrokerError extends LoginRefusedError {}
+
 /** The broker took the login and ended the connection at once, without a reason. */
 export class LoginCutError extends TransportError {}
 

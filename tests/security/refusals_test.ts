@@ -6,8 +6,8 @@ import {
   readCertificates,
 } from "../../launch/broker_safety.ts";
 import { startNatsServer } from "../../launch/nats_server.ts";
-import { connectNats } from "../../net/nats_transport.ts";
-import { findNatsServer, natsServerMissing } from "../support/nats_server.ts";
+import { connectNats, type NatsOptions } from "../../net/nats_transport.ts";
+import { findNatsServer, natsServerMissing, startTestServer } from "../support/nats_server.ts";
 
 const binary = findNatsServer() ?? "";
 
@@ -37,7 +37,10 @@ Deno.test({
         ]
       ) {
         const said = await refusal(connectNats({ servers, name: "test", credentials }));
-        assert.match(said, /^Cannot log in: nats:.* refused the credentials; pass the token or/);
+        assert.match(
+          said,
+          /^Cannot log in: nats:.* refused the credentials; set LOCKSTEP_NATS_USER and/,
+        );
         assert.ok(!said.includes(password), "the sentence holds the password");
       }
     } finally {
@@ -61,7 +64,7 @@ Deno.test("connectNats says that credentials have expired", async () => {
   const credentials = { user: "a", password: "b" };
   assert.match(
     await refusal(connectNats({ servers, name: "test", credentials })),
-    /^Cannot log in: nats:.* says that the credentials have expired; pass/,
+    /^Cannot log in: nats:.* says that the credentials have expired; set/,
   );
   await served;
   listener.close();
@@ -171,6 +174,58 @@ Deno.test({
   },
 });
 
+Deno.test({
+  name: "connectNats shows a certificate to who asks, begins with the handshake, and checks names",
+  ignore: natsServerMissing,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "lockstep-mtls-" });
+    try {
+      if (!await certificates(folder)) return console.warn("Skipped: openssl is not there");
+      const [certificate, key, ca] = await Promise.all(
+        ["cert.pem", "key.pem", "ca.pem"].map((name) => Deno.readTextFile(`${folder}/${name}`)),
+      );
+      const files = `cert_file: "${folder}/cert.pem", key_file: "${folder}/key.pem"`;
+      const asks = `${files}, ca_file: "${folder}/ca.pem", verify: true`;
+      const client = { certificate, key };
+      const first = { handshakeFirst: true };
+      const cases: readonly [tls: string, options: Partial<NatsOptions>, refusal?: RegExp][] = [
+        [asks, { clientCertificate: client }],
+        [asks, {}, /CertificateRequired; it asks for a certificate: give --tls-cert and --tls-key/],
+        [files, { clientCertificate: client }],
+        [`${files}, handshake_first: true`, first],
+        // Found by itself, where no greeting comes.
+        [`${files}, handshake_first: true`, {}],
+        [`${asks}, handshake_first: true`, { clientCertificate: client, ...first }],
+        [`${asks}, handshake_first: true`, { clientCertificate: client }],
+        [asks, { clientCertificate: client, caCertificates: [] }, /[Cc]ertificate|self.signed/],
+      ];
+      for (const [tls, options, pattern] of cases) {
+        const server = await startTestServer({ config: `tls { ${tls} }` });
+        try {
+          const given = { name: "test", caCertificates: [ca], ...options };
+          const connect = (host: string) =>
+            connectNats({ ...given, servers: `tls://${host}:${server.port}` });
+          if (pattern) {
+            await assert.rejects(connect("127.0.0.1"), { message: pattern }, tls);
+            continue;
+          }
+          const transport = await connect("127.0.0.1");
+          transport.subscribe("a", (message) => message.respond(message.data));
+          const long = new Uint8Array(900_000).map((_, index) => index * 7);
+          assert.deepEqual(await transport.request("a", long, { timeoutMs: 5000 }), long, tls);
+          await transport.close();
+          // The certificate is not for this name of the same host.
+          await assert.rejects(connect("localhost"), { message: /localhost/ }, tls);
+        } finally {
+          await server.stop();
+        }
+      }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
 const login = { user: "a", password: "b" };
 
 Deno.test("checkBroker wants TLS and a login beyond this machine, unless --insecure is spelled out", () => {
@@ -183,7 +238,10 @@ Deno.test("checkBroker wants TLS and a login beyond this machine, unless --insec
   for (const host of [...others, "127.0.0.1.example.org"]) {
     assert.throws(check(`nats://${host}:4222`, false, login), /without TLS: .* or add --insecure/);
     assert.throws(check(host, false, login), /without TLS/);
-    assert.throws(check(`tls://${host}:4222`), /without a login: give --nats-credentials, or set /);
+    assert.throws(
+      check(`tls://${host}:4222`),
+      /without a login: give --nats-credentials FILE or --nats-token FILE, or set /,
+    );
     assert.doesNotThrow(check(`tls://${host}:4222`, false, login));
     assert.doesNotThrow(check(`nats://${host}:4222`, true));
     assert.throws(() => checkOwnBroker(host, false, false), /Cannot listen on .* without TLS/);
@@ -196,7 +254,8 @@ Deno.test("checkBroker wants TLS and a login beyond this machine, unless --insec
       assert.throws(check(url, insecure), (error: Error) => {
         assert.equal(
           `${error}`,
-          "UsageError: Cannot read the broker's address: expected nats://HOST:PORT",
+          "UsageError: Cannot read the broker's address: expected nats://HOST:PORT, or several " +
+            "with commas between",
         );
         return true;
       });
@@ -221,7 +280,8 @@ Deno.test("checkBroker takes no login from an address, which other processes see
                 host.split(":")[0]
               }: other ` +
                 "processes see it on a command line; leave it out there, and give " +
-                "--nats-credentials FILE or set LOCKSTEP_NATS_USER and LOCKSTEP_NATS_PASSWORD",
+                "--nats-credentials FILE or --nats-token FILE, or set LOCKSTEP_NATS_USER and " +
+                "LOCKSTEP_NATS_PASSWORD, or LOCKSTEP_NATS_TOKEN",
             );
             return true;
           });

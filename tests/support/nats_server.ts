@@ -8,6 +8,8 @@ export interface TestServer {
   /** "nats://127.0.0.1:PORT" */
   readonly url: string;
   readonly port: number;
+  /** For routes of other servers of its cluster, where `config` has one; else 0. */
+  readonly clusterPort: number;
   readonly process: Deno.ChildProcess;
   /** Kills it, as a crash would. */
   stop(): Promise<void>;
@@ -44,10 +46,11 @@ export async function startTestServer(
     all.push("-c", file);
   }
   const process = new Deno.Command(path, { args: all, stdout: "null", stderr: "null" }).spawn();
-  const port = await readPort(folder, process);
+  const { port, clusterPort } = await readPorts(folder, process);
   return {
     url: `nats://127.0.0.1:${port}`,
     port,
+    clusterPort,
     process,
     async stop() {
       try {
@@ -62,15 +65,19 @@ export async function startTestServer(
 }
 
 /** The server writes its ports to a file, so no port has to be guessed. */
-async function readPort(folder: string, process: Deno.ChildProcess): Promise<number> {
+async function readPorts(
+  folder: string,
+  process: Deno.ChildProcess,
+): Promise<{ port: number; clusterPort: number }> {
   let ended = false;
   process.status.then(() => ended = true);
   for (let attempt = 0; attempt < 200 && !ended; attempt++) {
     for await (const entry of Deno.readDir(folder)) {
       if (!entry.name.endsWith(".ports")) continue;
       const text = await Deno.readTextFile(join(folder, entry.name));
-      const match = text.match(/nats:\/\/[^"]*:(\d+)/);
-      if (match !== null) return Number(match[1]);
+      const of = (kind: string) =>
+        Number(text.match(new RegExp(`"${kind}":\\s*\\["[a-z]+://[^"]*:(\\d+)"`))?.[1] ?? 0);
+      if (of("nats") > 0) return { port: of("nats"), clusterPort: of("cluster") };
     }
     await new Promise((resolve) => setTimeout(resolve, 25));
   }

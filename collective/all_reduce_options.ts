@@ -58,6 +58,11 @@ export interface AllReduceOptions {
   readonly onBadSender?: (rank: number) => void;
 }
 
+/** Longest chunk for a broker that takes messages of `payloadBytesMax`, its header beside it. */
+export function chunkBytesFor(payloadBytesMax: number): number {
+  return Math.min(chunkBytesDefault, Math.floor((payloadBytesMax - headerBytesMax) / 4) * 4);
+}
+
 /** With every default filled in. */
 export type CheckedOptions = Required<Omit<AllReduceOptions, "life">> & {
   readonly life?: string;

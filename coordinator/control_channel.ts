@@ -12,6 +12,8 @@ import {
 import { type Message, type Transport, TransportError } from "../net/transport.ts";
 
 export interface ControlChannel {
+  /** Most bytes of a vector that fit into an answer, whole float32. */
+  readonly answerBytesMax: number;
   /** To all workers. */
   broadcast(message: CoordinatorMessage): void;
   reply(message: Message, answer: Reply | ReadReply): void;
@@ -30,6 +32,9 @@ export interface ControlChannelOptions {
   readonly life: string;
 }
 
+/** More than an answer takes beside a vector's bytes. */
+const headerBytesMax = 4096;
+
 /** Fits into a message; a reason may quote a whole configuration. */
 const reasonLengthMax = 4000;
 
@@ -47,14 +52,20 @@ export function createControlChannel(options: ControlChannelOptions): ControlCha
       if (!(error instanceof TransportError)) throw error;
     }
   };
+  const tooLong = (bytes: number) =>
+    `the answer takes ${bytes} bytes, and the coordinator's broker ${transport.payloadBytesMax} at ` +
+    "most in one message; raise its max_payload";
   const broadcast = (message: CoordinatorMessage) =>
     send(() => transport.publish(subjects.workers, encode({ ...message, life })));
   const reply = (message: Message, answer: Reply | ReadReply) => {
     const bytes = encode(answer);
-    send(() => message.respond(bytes));
+    const isTooLong = bytes.length > transport.payloadBytesMax;
+    const sent = isTooLong ? encode(refused(tooLong(bytes.length))) : bytes;
+    send(() => message.respond(sent));
   };
 
   return {
+    answerBytesMax: Math.floor((transport.payloadBytesMax - headerBytesMax) / 4) * 4,
     broadcast,
     reply,
     defer: (worker, message) => void asking.set(worker, message),

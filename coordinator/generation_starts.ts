@@ -17,6 +17,8 @@ export interface GenerationStarts {
   readonly newest: StartMessage | undefined;
   /** What a worker runs on that may be a member. */
   noteReady(worker: string, request: ReadyRequest): void;
+  /** What a worker's broker takes at most in one message; undefined where that is ample. */
+  notePayload(worker: string, bytesMax: number | undefined): void;
   begin(generation: number, members: readonly string[]): void;
 }
 
@@ -41,6 +43,7 @@ export function createGenerationStarts(
   const { beginnings, snapshots, losses } = run.gatherings;
   const firstGeneration = run.membership.generation + 1;
   const readyReports = new Map<string, ReadyRequest>();
+  const payloads = new Map<string, number>();
   let readyReport: ReadyRequest | undefined;
   let newest: StartMessage | undefined;
 
@@ -66,7 +69,11 @@ export function createGenerationStarts(
       onReady?.(readyReport).catch((error) => report.warn(sentence(error)));
     }
     onStart(position.step);
-    newest = { type: "start", generation, members: [...members], ...position };
+    const short = members.flatMap((member) => payloads.get(member) ?? []);
+    newest = {
+      ...{ type: "start", generation, members: [...members], ...position },
+      ...(short.length === 0 ? {} : { payloadBytesMax: Math.min(...short) }),
+    };
     broadcast(newest);
     // After the start, which no disk is to hold up.
     if (generation !== firstGeneration) report.rewound(position.step);
@@ -81,6 +88,10 @@ export function createGenerationStarts(
     },
     noteReady(worker, request) {
       if (readyReport === undefined) readyReports.set(worker, request);
+    },
+    notePayload(worker, bytesMax) {
+      if (bytesMax === undefined) payloads.delete(worker);
+      else payloads.set(worker, bytesMax);
     },
     begin,
   };

@@ -44,14 +44,19 @@ export function membershipMessages(
   const { broadcast, reply, defer, answer } = run.control;
   const { beginnings, snapshots, losses } = run.gatherings;
 
-  const hearJoin = heard("join", joinSchema, ({ where, attempt }, message, worker) => {
-    const { members } = run.membership;
-    if (members.length >= membersMax && !members.some(({ id }) => id === worker)) {
-      return reply(message, refused(`there are ${membersMax} workers already`));
-    }
-    defer(worker, message);
-    apply({ type: "join", worker, where, attempt });
-  });
+  const hearJoin = heard(
+    "join",
+    joinSchema,
+    ({ where, attempt, payloadBytesMax }, message, worker) => {
+      const { members } = run.membership;
+      if (members.length >= membersMax && !members.some(({ id }) => id === worker)) {
+        return reply(message, refused(`there are ${membersMax} workers already`));
+      }
+      starts.notePayload(worker, payloadBytesMax);
+      defer(worker, message);
+      apply({ type: "join", worker, where, attempt });
+    },
+  );
 
   return {
     // Whatever else another version would say: it is told about the version first.

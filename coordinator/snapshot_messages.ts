@@ -32,7 +32,7 @@ export function snapshotMessages(
   },
 ): Readonly<Record<SnapshotVerb, Handler>> {
   const { uploads, apply, fail } = run;
-  const { reply } = run.control;
+  const { reply, answerBytesMax } = run.control;
   const { lanes, shards, onNan } = run.configuration;
 
   const completeSnapshot = ({ values, messages }: Gathered<SnapshotPart>) => {
@@ -80,7 +80,8 @@ export function snapshotMessages(
         ? recovery.initialParameters
         : recovery.snapshot?.vectors.get(vector);
       if (!values) return reply(message, refused(`there is no vector "${vector}" to read`));
-      const data = bytesOf(values).subarray(offset, offset + bytes);
+      // The worker's broker may take more than the one that the answer goes by.
+      const data = bytesOf(values).subarray(offset, offset + Math.min(bytes, answerBytesMax));
       reply(message, { ...accepted(), totalBytes: values.byteLength, data });
     }),
     snapshot: heardNow("snapshot", snapshotSchema, (request, message, worker) => {

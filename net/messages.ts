@@ -153,7 +153,12 @@ export const joinSchema = object({
   attempt: optional(count),
   /** What it computes with where the run leaves that open. */
   engine: optional(name),
+  /** Longest message that this worker's broker takes, where it is short for a gradient's. */
+  payloadBytesMax: optional(byteCount),
 });
+
+/** A broker that takes as much is no reason to send less. */
+export const payloadBytesAmple = 1 << 19;
 
 /** A run keeps its classes by name, where they are not too many to be names. */
 export const keptClassesMax = 1024;
@@ -402,6 +407,8 @@ export const coordinatorMessageSchema = union("type", {
     restore: boolean(),
     /** The run has gone back for this step, or a later one: it is skipped if it fails again. */
     skipUpTo: count,
+    /** Of the members' brokers the one that takes the least, where one is short: all cut alike. */
+    payloadBytesMax: optional(byteCount),
   }),
   stop: object({ type: literal("stop"), life }),
   /** By the coordinator's clock, which heartbeats give back: who does not hear it is as good as dead. */

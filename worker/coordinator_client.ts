@@ -11,6 +11,7 @@ import {
   type CoordinatorMessage,
   coordinatorMessageSchema,
   messageBytesMax,
+  payloadBytesAmple,
   type PictureRequest,
   protocolVersion,
   readReplySchema,
@@ -125,6 +126,12 @@ const requestTimeoutMs = 10_000;
  */
 const barrierTimeoutMs = 600_000;
 
+/** Of brokers that take less than any message needs; undefined where they take enough. */
+function shortPayload(...transports: readonly Transport[]): number | undefined {
+  const least = Math.min(...transports.map(({ payloadBytesMax }) => payloadBytesMax));
+  return least < payloadBytesAmple ? least : undefined;
+}
+
 export function connectCoordinator(options: ClientOptions): CoordinatorClient {
   const { control, data, run, worker, clock, attempt = 0 } = options;
   const subjects = workerSubjects(run, worker);
@@ -185,15 +192,21 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     timeoutMs = requestTimeoutMs,
   ): Promise<Uint8Array> => {
     if (interruption.reason) throw interruption.reason;
+    const message = encode(addressed(body));
+    // Whoever joined again would come to the same message.
+    if (message.length > control.payloadBytesMax) throw new Error(tooLong(subject, message.length));
     try {
-      return await interruption.race(
-        control.request(subject, encode(addressed(body)), { timeoutMs }),
-      );
+      return await interruption.race(control.request(subject, message, { timeoutMs }));
     } catch (cause) {
       if (!(cause instanceof TransportError)) throw cause;
       throw new ConnectionLostError(`Lost the coordinator: ${cause.message}`, { cause });
     }
   };
+  const tooLong = (subject: string, bytes: number) =>
+    `Cannot say "${
+      subject.split(".").at(-1)
+    }" to the coordinator: it takes ${bytes} bytes, and the ` +
+    `broker ${control.payloadBytesMax} at most in one message; raise its max_payload`;
   const check = (reply: Reply): void => {
     if (reply.ok) return;
     if (reply.text === staleGeneration) throw new GenerationEndedError(staleGeneration);
@@ -262,8 +275,10 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     async join(where, waitMs, engine) {
       await control.flush();
       const deadline = clock.nowMs() + waitMs;
-      const taken = engine === undefined ? {} : { engine };
-      const body = { protocol: protocolVersion, where, attempt, ...taken };
+      const body = {
+        ...{ protocol: protocolVersion, where, attempt, engine },
+        payloadBytesMax: shortPayload(control, data),
+      };
       for (;;) {
         try {
           const timeoutMs = Math.max(1, Math.min(joinTimeoutMs, deadline - clock.nowMs()));

@@ -4,7 +4,7 @@
  * When coordinator or broker are gone, it waits for them and joins again.
  */
 import { createAllReduce } from "../collective/all_reduce.ts";
-import type { AllReduceOptions } from "../collective/all_reduce_options.ts";
+import { type AllReduceOptions, chunkBytesFor } from "../collective/all_reduce_options.ts";
 import { assignShards } from "../collective/canonical_tree.ts";
 import { type AllReduce, AllReduceError } from "../collective/reduction.ts";
 import { type Clock, delay } from "../net/clock.ts";
@@ -231,6 +231,8 @@ async function runGeneration(
     timeoutMs: reduceTimeoutMs,
     clock,
     onBadSender: (bad) => conversation.accuse(start.members[bad]),
+    ...(start.payloadBytesMax !== undefined &&
+      { chunkBytesMax: chunkBytesFor(start.payloadBytesMax) }),
     ...options.sums,
   });
   const stopWatching = watchForStall(

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   credentialsFromEnvironment,
+  environmentOf,
   readConnection,
   writeConnection,
 } from "../../launch/connection_file.ts";
@@ -75,23 +76,40 @@ Deno.test("readConnection says which file is missing or is something else", () =
     }
   }));
 
-Deno.test("credentialsFromEnvironment needs both user and password", () => {
-  const names = ["LOCKSTEP_NATS_USER", "LOCKSTEP_NATS_PASSWORD"] as const;
+Deno.test("credentialsFromEnvironment takes a user with a password, or a token, and not both", () => {
+  const names = ["USER", "PASSWORD", "TOKEN"].map((name) => `LOCKSTEP_NATS_${name}`);
   const before = names.map((name) => Deno.env.get(name));
-  const set = (...values: (string | undefined)[]) =>
+  const set = (values: readonly (string | undefined)[]) =>
     names.forEach((name, index) => {
       const value = values[index];
       if (value === undefined) Deno.env.delete(name);
       else Deno.env.set(name, value);
     });
+  const given = (...values: (string | undefined)[]) => {
+    set(values);
+    return credentialsFromEnvironment();
+  };
+  const none = undefined;
   try {
-    set("ada", "secret");
-    assert.deepEqual(credentialsFromEnvironment(), { user: "ada", password: "secret" });
-    set("ada", undefined);
-    assert.equal(credentialsFromEnvironment(), undefined);
-    set(undefined, "secret");
-    assert.equal(credentialsFromEnvironment(), undefined);
+    assert.deepEqual(given("ada", "secret"), { user: "ada", password: "secret" });
+    assert.equal(given("ada"), undefined);
+    assert.equal(given(none, "secret"), undefined);
+    assert.deepEqual(given(none, none, "t0ken"), { token: "t0ken" });
+    // What a launcher blanks, so that it is not inherited.
+    assert.deepEqual(given("", "", "t0ken"), { token: "t0ken" });
+    assert.deepEqual(given("ada", "secret", ""), { user: "ada", password: "secret" });
+    assert.throws(() => given("ada", "secret", "t0ken"), {
+      name: "UsageError",
+      message:
+        "Cannot log in with both LOCKSTEP_NATS_TOKEN and LOCKSTEP_NATS_USER: unset the one " +
+        "that the broker does not take",
+    });
+    for (const login of [{ user: "ada", password: "secret" }, { token: "t0ken" }]) {
+      const variables = environmentOf(login);
+      assert.deepEqual(Object.keys(variables), names);
+      assert.deepEqual(given(...names.map((name) => variables[name])), login);
+    }
   } finally {
-    set(...before);
+    set(before);
   }
 });

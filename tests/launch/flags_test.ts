@@ -179,3 +179,12 @@ Deno.test("flagArgs gives arguments that parseFlags reads the same flags from", 
   });
   assert.deepEqual(flagArgs({ json: false, unknown: 1 }, table), []);
 });
+
+Deno.test("parseFlags joins what a flag that repeats is given, and takes the last of any other", () => {
+  const table = {
+    nats: { kind: "text", help: "", repeats: true },
+    out: { kind: "text", help: "" },
+  } as const;
+  const args = ["--nats", "a", "--out", "x", "--nats=b,c", "--out", "y"];
+  assert.deepEqual(parseFlags(args, table), { nats: "a,b,c", out: "y" });
+});

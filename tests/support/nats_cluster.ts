@@ -8,12 +8,12 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-/** @param config of each server, beside the cluster's */
-export async function startTestCluster(config = ""): Promise<TestCluster> {
+/** @param configs of the servers in turn, beside what makes them a cluster */
+export async function startTestCluster(configs: readonly string[] = []): Promise<TestCluster> {
   const servers: TestServer[] = [];
   const start = async (routes: string) =>
     await startTestServer({
-      config: `${config}
+      config: `${configs[servers.length] ?? ""}
         cluster { name: test, host: 127.0.0.1, port: -1, routes: [${routes}] }`,
     });
   servers.push(await start(""));

@@ -6,6 +6,7 @@ import {
   type CoordinatorMessage,
   finishedSchema,
   heartbeatSchema,
+  joinSchema,
   messageBytesMax,
   readSchema,
   runSubjects,
@@ -190,6 +191,31 @@ Deno.test("vectors go and come whole, in parts that the broker takes", async () 
     assert.deepEqual(await conversation.readVector(name), values.slice());
   }
   client.close();
+});
+
+Deno.test("what no message of the broker's can hold ends the worker with its figures", async () => {
+  const { client, answer } = open({ payloadBytesMax: 8192 });
+  const joins: unknown[] = [];
+  answer(subjects.join, (data) => {
+    joins.push(decode(data, joinSchema, { bytesMax: 8192 }).payloadBytesMax);
+    return accepted;
+  });
+  await client.join("here", 1000);
+  // Short for a gradient: the coordinator tells all.
+  assert.deepEqual(joins, [8192]);
+  const specs = Array.from({ length: 300 }, (_, index) => ({
+    name: `layer_${index}/kernel`,
+    shape: [3, 3, 16, 16],
+  }));
+  const long = { ...report, parameters: specs };
+  await assert.rejects(client.ready(long, 1000), (error: Error) => {
+    assert.ok(!(error instanceof ConnectionLostError), "it would join again, for ever");
+    assert.match(
+      error.message,
+      /^Cannot say "ready" to the coordinator: it takes \d+ bytes, and the broker 8192 at most in one message; raise its max_payload$/,
+    );
+    return true;
+  });
 });
 
 Deno.test("a part of a vector is no longer than the coordinator takes, whatever the broker would", async () => {

@@ -262,7 +262,7 @@ Deno.test({
       assertSentence(
         await run("coordinator", named, { cwd }),
         2,
-        /^Wrong usage: Give --host, --port, --tls-cert and --tls-key for a broker of its own, or /,
+        /^Wrong usage: Give --host and --port for a broker of its own, or /,
       );
     }
   }),

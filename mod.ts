@@ -179,6 +179,7 @@ export { openTrained, type TrainedModel, type TrainedOptions } from "./launch/tr
 export { UsageError } from "./launch/flags.ts";
 
 export type { SampleOptions } from "./worker/answer_samples.ts";
+export { createForecast, type Forecast, type ForecastOptions } from "./worker/forecast.ts";
 export type { MeanLosses } from "./worker/mean_losses.ts";
 export {
   createRollout,

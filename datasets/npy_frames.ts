@@ -139,6 +139,8 @@ async function valuesIn(file: NpyFile, asked: ValueRange | "auto", missing: numb
         "how it was made",
     );
   }
+  const isDark = type === "uint16" && rest.largest > 0 && rest.largest <= 255;
+  if (asked === "auto" && isDark) return { ...rest, range: "grey" as const };
   if (unwanted === undefined) return { ...rest, range };
   const isGrey = asked === "auto" && rest.largest > 1 && rest.largest <= 255 && rest.least >= 0;
   if (isGrey) return { ...rest, range: "grey" as const };

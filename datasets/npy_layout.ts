@@ -101,16 +101,21 @@ export function possibleLayouts(
   }[shape.length]!.filter((layout) => {
     // Of one channel, pictures are what they are in either reading: a network of videos refuses them.
     if (layout === "TCHW" && shape[1] === 1 && !isOneVideo) return false;
-    if (isOneVideo && shape.length < 5 && layout.includes("N") && layout !== usual) return false;
+    if (isOneVideo && !layout.includes("T")) return false;
     if (!isGrey) return true;
     if (!layout.includes("T") || extentsOf(layout, shape).C !== 1) return false;
     return shape.length === 3 || layout.includes("N");
   });
   if (shape.length === 3) return candidates;
-  for (const isPlausible of [isUsual, hasManyChannels]) {
-    const plausible = candidates.filter((layout) => isPlausible(layout, shape));
-    if (plausible.length > 0) return plausible;
+  const plausible = candidates.filter((layout) => isUsual(layout, shape));
+  const withMany = candidates.filter((layout) => hasManyChannels(layout, shape));
+  // The documented order is never passed over for another one that only looks likelier.
+  if (plausible.length > 0) {
+    return withMany.includes(usual)
+      ? [usual, ...plausible.filter((each) => each !== usual)]
+      : plausible;
   }
+  if (withMany.length > 0) return withMany;
   // Too small to tell anything: as documented.
   return [usual];
 }
@@ -127,6 +132,7 @@ function isUsual(layout: string, shape: readonly number[]): boolean {
 
 /** With four axes, channels behind are no columns, and those before are no frames. */
 function mostChannels(layout: string): number {
+  if (layout === "NCTHW") return pictureChannelsMax;
   if (layout.length === 5) return channelsMax;
   return layout.endsWith("C") ? sideMin - 1 : pictureChannelsMax;
 }

@@ -9,6 +9,8 @@ import { headerBytesMax, parseNpyHeader } from "./npy_header.ts";
 
 /** Of a deflated array: it is held in memory by every process that reads it. */
 export const unpackedArrayBytesMax = 2 ** 31;
+/** What deflate can do at most: 258 bytes from two bits, nearly. */
+const deflateRatioMax = 1040;
 /** The archive's list of members: about 60 bytes each. */
 const directoryBytesMax = 16 * 1024 * 1024;
 /** Of the record at an archive's end, with the longest comment. */
@@ -78,6 +80,10 @@ async function memberSource(file: ByteSource, member: Member): Promise<ByteSourc
   }
   const packed = partOf(file, start, member.packedBytes);
   if (member.method === methods.stored) {
+    if (member.bytes !== member.packedBytes) {
+      throw refuse(`it is said to take ${member.packedBytes} bytes and ${member.bytes} unpacked`);
+    }
+    await checkStored(packed, member, refuse);
     return { ...partOf(packed, 0, member.bytes), path };
   }
   if (member.method !== methods.deflated) {
@@ -85,6 +91,9 @@ async function memberSource(file: ByteSource, member: Member): Promise<ByteSourc
       `it is packed by method ${member.method}, expected 0 (stored) or 8 (deflated); save it with ` +
         "numpy.savez or numpy.savez_compressed",
     );
+  }
+  if (member.bytes > deflateRatioMax * (member.packedBytes + 1)) {
+    throw refuse(`no ${member.packedBytes} deflated bytes unpack to ${member.bytes}`);
   }
   if (member.bytes > unpackedArrayBytesMax) {
     throw refuse(
@@ -97,8 +106,24 @@ async function memberSource(file: ByteSource, member: Member): Promise<ByteSourc
   return bytesInMemory(path, bytes);
 }
 
-/** Spans of a deflated member that are read at a time. */
+/** Spans of a member that are read at a time. */
 const spanBytes = 4 * 1024 * 1024;
+
+/** Damage shows in the checksum alone. Of what takes many seconds to read, that is left out. */
+async function checkStored(
+  packed: ByteSource,
+  member: Member,
+  refuse: (why: string) => DatasetError,
+): Promise<void> {
+  if (member.bytes > unpackedArrayBytesMax) return;
+  let crc = 0;
+  for (let at = 0; at < packed.size; at += spanBytes) {
+    crc = crc32(await packed.read(at, Math.min(spanBytes, packed.size - at)), crc);
+  }
+  if (crc !== member.crc) {
+    throw refuse("its bytes are not those that the archive's checksum is of; copy it again");
+  }
+}
 
 async function inflated(
   packed: ByteSource,

@@ -154,6 +154,10 @@ Deno.test("openNpyDataset() takes arrays of .npz files by their names", async ()
   );
   await assert.rejects(readAll(path("packed"), { array: "x" }), /array "x".* frames, labels;/);
   await assert.rejects(readAll(path("broken"), { array: "frames" }), /\[frames\]".*copy it again/);
+  await assert.rejects(
+    readAll(path("stored_broken")),
+    /\[frames\]".*checksum is of; copy it again/,
+  );
   await assert.rejects(readAll(path("cut"), { array: "frames" }), /cut\.npz".*copy it again/);
   await assert.rejects(
     readAll(fixture("kinds/expected.npy"), { array: "frames" }),

@@ -44,7 +44,8 @@ Deno.test("possibleLayouts() lists all that a shape may be", () => {
   assert.equal(possible(12, 3, 4, 64, 64), "NTCHW NCTHW");
   assert.equal(possible(7220, 2, 32, 32), "NTHW TCHW NCHW");
   assert.equal(possible(12, 20, 32, 32, 32), "NTHWC NTCHW");
-  assert.equal(possible(8, 8, 8, 8, 8), "NTHWC NTCHW NCTHW");
+  assert.equal(possible(12, 2, 16, 16, 9), "NTHWC NCTHW");
+  assert.equal(possible(8, 8, 8, 8, 8), "NTHWC NTCHW");
   assert.equal(possible(400, 64, 64), "THW NHW");
 });
 
@@ -65,6 +66,10 @@ Deno.test("layoutOf() asks with one sentence, and takes what it is told", () => 
   assert.throws(() => told("NTCH"), /frames have rows and columns/);
   assert.throws(() => told("HW"), /neither N nor T/);
   assert.throws(() => told("NTHWC"), /the array has 4 axes, the layout 5/);
+  assert.equal(
+    possibleLayouts([50, 384, 384, 49], { ...npy, isOneVideo: true }).join(" "),
+    "NTHW NHWT",
+  );
   // One video, because it is split along its time.
   assert.equal(layoutOf([400, 64, 64], "a.npy", { ...npy, isOneVideo: true }), "THW");
   assert.equal(layoutOf([400, 64, 64, 3], "a.npy", { ...npy, isOneVideo: true }), "THWC");
@@ -134,13 +139,34 @@ Deno.test("sequences that were taken for frames are found by how they move, and 
   });
 });
 
+Deno.test("frames of more channels than pictures have are warned about", async () => {
+  const data = new Uint8Array(3 * 5 * 16 * 16 * 9);
+  const files = {
+    "many.npy": npyBytes({ shape: [3, 5, 16, 16, 9], data }),
+    "eight.npy": npyBytes({ shape: [3, 5, 16, 16, 8], data: data.subarray(0, 15 * 256 * 8) }),
+  };
+  await withFolder(files, async (folder) => {
+    const many = await openNpyDataset({ path: `${folder}/many.npy` });
+    assert.match(many.warnings![0], /^Frames of .* have 9 channels: its axes .* taken as NTHWC/);
+    many.close();
+    const eight = await openNpyDataset({ path: `${folder}/eight.npy` });
+    assert.equal(eight.warnings, undefined);
+    eight.close();
+  });
+});
+
 Deno.test("moving MNIST is read as floats of 0 to 1 and of 0 to 255, and says which", async () => {
   const grey = squares("TNHW", 8, 14);
   const floats = (scale: number) => {
     const values = Float32Array.from(grey.subarray(grey.length - 8 * 14 * 1024), (v) => v / scale);
     return npyBytes({ shape: [14, 8, 32, 32], dtype: "<f4", data: new Uint8Array(values.buffer) });
   };
-  const files = { "bytes.npy": grey, "unit.npy": floats(255), "grey.npy": floats(1) };
+  const levels = Uint16Array.from(grey.subarray(grey.length - 8 * 14 * 1024));
+  const data = new Uint8Array(levels.buffer);
+  const files = {
+    ...{ "bytes.npy": grey, "unit.npy": floats(255), "grey.npy": floats(1) },
+    "grey16.npy": npyBytes({ shape: [14, 8, 32, 32], dtype: "<u2", data }),
+  };
   const generated = {
     ...{ frameSize: 32, digits: 2, sequenceFrames: 12, sequenceFramesMin: 12, endless: false },
     ...{ sequences: 6, validationSequences: 3, testSequences: 2 },
@@ -151,12 +177,16 @@ Deno.test("moving MNIST is read as floats of 0 to 1 and of 0 to 255, and says wh
     for (const name of Object.keys(files)) {
       const dataset = await openMovingMnist({ ...generated, path: `${folder}/${name}` }, 1);
       read.push(await dataset.read(request));
-      assert.equal(dataset.description.includes("grey levels divided by 255"), name === "grey.npy");
+      assert.equal(
+        dataset.description.includes("grey levels divided by 255"),
+        name.startsWith("grey"),
+      );
       dataset.close();
     }
     assert.equal(Math.max(...read[0]), 1);
     assert.deepEqual(read[1], read[0]);
     assert.deepEqual(read[2], read[0]);
+    assert.deepEqual(read[3], read[0]);
   });
 });
 

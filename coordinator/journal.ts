@@ -168,7 +168,8 @@ const membersSchema = array(string({ lengthMax: 64 }), { lengthMax: 4096 });
 
 /** @throws {SchemaError} naming the number that no coordinator wrote */
 function entryOf(line: Partial<JournalEntry>, generationMin: number): JournalEntry {
-  const generation = integer({ min: Math.max(1, generationMin), max: countMax })
+  // Before the first generation there is 0, e.g. where a worker is heard no more.
+  const generation = integer({ min: generationMin, max: countMax })
     .check(line.generation, "generation");
   const { members = [], step = 0, restarts = 0, skipped } = line;
   const names = membersSchema.check(members, "members");

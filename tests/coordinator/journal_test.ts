@@ -76,6 +76,18 @@ Deno.test("openJournal on disk goes on where the last one ended", async () => {
   }
 });
 
+Deno.test("openJournal takes what was written down before the first generation", () => {
+  const disk = new MemoryDisk();
+  const first = openJournal("j", disk);
+  first.append({ generation: 0, members: [], step: 0, restarts: 1, dropped: "it lied" });
+  first.close();
+  const second = openJournal("j", disk);
+  assert.deepEqual([second.generation, second.members, second.restarts], [0, [], 1]);
+  assert.equal(next(second), 1);
+  second.close();
+  assert.equal(openJournal("j", disk).generation, 1);
+});
+
 function openAndClose(path: string): number {
   const journal = openJournal(path);
   journal.close();

@@ -31,6 +31,12 @@ const regressionSeeds = [
   900000979,
   // A NaN was sent with the bits that the processor gave it, compiled code another one than not compiled.
   521652283,
+  // A line of the journal from before the first generation was refused by the next coordinator.
+  3987391326,
+  3987391464,
+  3987391480,
+  3987391599,
+  3987391662,
 ];
 
 /** A simulation cannot run within a promise's reaction, as a test does. */

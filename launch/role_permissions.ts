@@ -38,7 +38,7 @@ const login = [
 const everybody = [...login, ...Object.keys(roleEnvironment)];
 
 /** Where the program of the thread that draws pictures lies, with all that it imports. */
-const pictureFolders = ["report", "datasets", "net"] as const;
+const pictureFolders = ["report", "datasets"] as const;
 
 /** Arguments of `deno run`. */
 export function coordinatorPermissions({ url, out, reads }: CoordinatorSurroundings): string[] {

@@ -216,7 +216,7 @@ export const tallySchema = object({
   /** Over this epoch's steps that were applied: sum(loss * frames) and sum(frames). */
   lossSum: number(),
   /** In parts where values of a frame are missing. */
-  frames: number(),
+  frames: number({ min: 0 }),
   /** Newest steps of which nothing was applied, because they were not finite. */
   faultsInARow: count,
 });
@@ -319,7 +319,7 @@ export const validationSchema = object({
       correctSum: optional(number({ finite: false })),
       weightSum: number(),
       /** Of `persistenceSum`, where values may be missing. */
-      persistenceWeightSum: optional(number()),
+      persistenceWeightSum: optional(number({ min: 0 })),
     }),
     { lengthMax: shardsMax },
   ),

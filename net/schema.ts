@@ -45,11 +45,15 @@ export function integer({ min, max }: { min: number; max: number }): Schema<numb
 }
 
 /** A number that is neither infinite nor NaN, or with `finite: false` any number. */
-export function number({ finite = true }: { finite?: boolean } = {}): Schema<number> {
+export function number(
+  { finite = true, min }: { finite?: boolean; min?: number } = {},
+): Schema<number> {
   return {
     check(value, path) {
-      if (typeof value === "number" && (!finite || Number.isFinite(value))) return value;
-      throw mismatch(path, finite ? "a finite number" : "a number", value);
+      const isNumber = typeof value === "number" && (!finite || Number.isFinite(value));
+      if (isNumber && (min === undefined || value >= min)) return value;
+      const kind = finite ? "a finite number" : "a number";
+      throw mismatch(path, min === undefined ? kind : `${kind} of at least ${min}`, value);
     },
   };
 }

@@ -44,6 +44,10 @@ Deno.test("numbers are finite unless told, and integers whole and safe", () => {
   refused(finite, Infinity, "message: expected a finite number, got Infinity");
   refused(finite, 1n, "message: expected a finite number, got 1");
   assert.ok(Number.isNaN(schema.number({ finite: false }).check(NaN, "x")));
+  const amount = schema.number({ min: 0 });
+  assert.equal(amount.check(0.5, "x"), 0.5);
+  refused(amount, -0.5, "message: expected a finite number of at least 0, got -0.5");
+  refused(amount, NaN, "message: expected a finite number of at least 0, got NaN");
   const whole = schema.integer({ min: -5, max: Infinity });
   refused(whole, 1.5, "message: expected an integer, got 1.5");
   refused(whole, 2 ** 53, "message: expected an integer, got 9007199254740992");

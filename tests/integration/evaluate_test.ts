@@ -79,7 +79,10 @@ Deno.test({
       events.map(({ threshold }: { threshold: number }) => threshold),
       [16, 74, 133, 160, 181, 219],
     );
-    assert.ok(events.every(({ csi }: { csi: number }) => csi > 0 && csi < 1));
+    // 255 is missing, so nothing falls back to 0: missed are only thresholds that values rise through.
+    assert.deepEqual(events.map(({ csi }: { csi: number }) => csi < 1), [
+      ...[true, true, false, false, true, true],
+    ]);
     assert.ok(csiMean > 0 && csiMean < 1);
     assert.match(stderr, /^mean +last frame repeated +0\.\d+$/m);
   }),

@@ -202,7 +202,7 @@ export function createDecoders(folder: string): Decoder[] {
     },
     {
       name: "PGM composite",
-      samples: [textBytes(`P5\n# comment\n4 3\n255\n${"x".repeat(12)}`)],
+      samples: [textBytes(`P5\n# param DBZH\n4 3\n255\n${"x".repeat(12)}`)],
       decode: (bytes) => parseFmiComposite(bytes, "input"),
       refusal: DatasetError,
       share: 0.02,

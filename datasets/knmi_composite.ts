@@ -17,6 +17,9 @@ import type { Calibration, RadarChoice, RadarFrame } from "./radar_frame.ts";
 import { marshallPalmer } from "./radar_scale.ts";
 import { minutesOf } from "./scan_times.ts";
 
+/** A forecast of KNMI has 25. */
+const imagesMax = 1000;
+
 type Measure = "reflectivity" | "rate" | "sum";
 
 /** Which measure each quantity of ODIM is, to be asked for by its name. */
@@ -79,6 +82,11 @@ interface FoundImage {
 function findImage(file: Hdf5File, path: string, { quantity, image }: RadarChoice): FoundImage {
   const names = file.keys().filter((name) => /^image\d+$/.test(name))
     .sort((one, two) => Number(one.slice(5)) - Number(two.slice(5)));
+  if (names.length > imagesMax) {
+    throw new DatasetError(
+      `Cannot use "${path}": it holds ${names.length} images, at most ${imagesMax} are read`,
+    );
+  }
   const images = names.flatMap((name) => {
     const group = groupOf(file, name);
     if (group === null) return [];

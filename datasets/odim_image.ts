@@ -4,7 +4,7 @@ import { hdf5Attribute, Hdf5Dataset, type Hdf5File, Hdf5Group, hdf5Member } from
 import { odimQuantities, type RadarChoice } from "./radar_frame.ts";
 
 /** A file of OPERA has a handful. */
-const imagesMax = 1000;
+const groupsMax = 200;
 
 type Attribute = (name: string) => string | number | undefined;
 
@@ -56,16 +56,13 @@ function inWords({ name, quantity, what }: OdimImage): string {
 
 function allImages(file: Hdf5File, path: string): OdimImage[] {
   const images: OdimImage[] = [];
-  for (const dataset of numbered(file, "dataset")) {
+  for (const dataset of numbered(file, "dataset", path)) {
     const group = hdf5Member(file, dataset);
     if (!(group instanceof Hdf5Group)) continue;
-    for (const data of numbered(group, "data")) {
+    for (const data of numbered(group, "data", path)) {
       const name = `${dataset}/${data}`;
       const image = hdf5Member(group, `${data}/data`);
       if (!(image instanceof Hdf5Dataset)) continue;
-      if (images.length === imagesMax) {
-        throw new DatasetError(`Cannot use "${path}": it holds more than ${imagesMax} images`);
-      }
       const levels = [name, dataset, ""];
       const attributeOf = (kind: string): Attribute => {
         const groups = levels
@@ -87,8 +84,13 @@ function allImages(file: Hdf5File, path: string): OdimImage[] {
 }
 
 /** dataset2 before dataset10. */
-function numbered(group: Hdf5Group, kind: string): string[] {
+function numbered(group: Hdf5Group, kind: string, path: string): string[] {
   const number = (name: string) => Number(name.slice(kind.length));
-  return group.keys().filter((name) => new RegExp(`^${kind}\\d+$`).test(name))
-    .sort((one, two) => number(one) - number(two));
+  const names = group.keys().filter((name) => new RegExp(`^${kind}\\d+$`).test(name));
+  if (names.length > groupsMax) {
+    throw new DatasetError(
+      `Cannot use "${path}": it holds ${names.length} groups ${kind}N, at most ${groupsMax} are read`,
+    );
+  }
+  return names.sort((one, two) => number(one) - number(two));
 }

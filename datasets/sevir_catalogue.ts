@@ -84,6 +84,7 @@ function parseTable(
     parse(text, {
       bom: true,
       skip_empty_lines: true,
+      relax_quotes: true,
       relax_column_count: true,
       on_record: (fields: string[], { lines }: { lines: number }) => {
         read(fields, lines);

@@ -102,6 +102,7 @@ for (
       "a line's end in quotes",
       table(`note,${header}`, (...a) => `"say ""hail""\nat noon",${plain(...a)}`),
     ],
+    ["a quote within a field", table(`note,${header}`, (...a) => `5" hail,${plain(...a)}`)],
     ["every field in quotes", table(header, (id, time) => `"${id}","x.h5","vil","${time}"`)],
     ["spaces around", table("id , img_type, time_utc", (id, time) => `${id} , vil, ${time}`)],
     ["a time zone", table(header, (id, time) => plain(id, `${time}+00:00`))],

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
 import { tf } from "../../engine/tf.ts";
+import { buildModel } from "../../models/build_model.ts";
 import type { Model } from "../../models/model.ts";
+import type { Options } from "../../net/options.ts";
+import type { ModelName } from "../../net/run_configuration.ts";
 import { createForecast, noForecastBecause } from "../../worker/forecast.ts";
 import { frameByFrame } from "../../worker/frame_by_frame.ts";
 import { createRollout } from "../../worker/rollout.ts";
@@ -128,3 +131,83 @@ Deno.test("noForecastBecause() refuses what predicts no frames that come", () =>
   const classifier = { ...single, outputShape: [4] };
   assert.match(noForecastBecause(classifier, classifier)!, /answers or reconstructs/);
 });
+
+/** Small forms of all built-in networks, for frames of 16 x 16. */
+const forms: Readonly<Record<ModelName, readonly Options[]>> = {
+  "convlstm": [{}],
+  "encoder-forecaster": [{}],
+  "shi-convlstm": [{ filters: [2], patch: 4 }, { cell: "fc-lstm", filters: [8], patch: 4 }],
+  "seq2seq-convlstm": [{ filters: 2 }],
+  "convlstm-unet": [{ filters: 2, levels: 2 }, { filters: 2, levels: 2, mode: "supervised" }],
+  "prednet": [{ filters: [2, 3] }],
+  "predrnn": [
+    { layers: 2, filters: 2, kernel: 3 },
+    { layers: 2, filters: 2, kernel: 3, mode: "next-frame" },
+    { layers: 2, filters: 2, kernel: 3, "loss-frames": "all", "truth-steps": 10 },
+  ],
+  "cnn-lstm": [{}],
+  "convlstm-classifier": [{}],
+  "conv-autoencoder": [{}],
+  "vae": [{ form: "conv2d" }, { form: "convlstm" }],
+};
+const classified = ["cnn-lstm", "convlstm-classifier"];
+const refused = [...classified, "conv-autoencoder", "vae"];
+
+testOnEngines(
+  "every network that predicts frames forecasts with the bits that it predicts",
+  async (open) => {
+    const engine = await open(1);
+    const pixels = 256;
+    const noise = Float32Array.from({ length: 12 * pixels }, (_, i) => ((i * 7919) % 1000) / 1000);
+    const reader = (end: number) => (offset: number, count: number) => {
+      assert.ok(offset + count <= end);
+      return Promise.resolve({ frames: noise.slice(offset * pixels, (offset + count) * pixels) });
+    };
+    let forecast = 0;
+    for (const [name, each] of Object.entries(forms)) {
+      for (const options of each) {
+        const own = (windowFrames: number) =>
+          buildModel(
+            { ...model, name: name as ModelName, filters: [2], options },
+            {
+              frameShape: [16, 16, 1],
+              ...(classified.includes(name) && { targetShape: [2], classes: ["a", "b"] }),
+              ...(options.mode === "supervised" && { targetShape: [16, 16, 1] }),
+            },
+            windowFrames,
+          );
+        const whole = own(4);
+        const byFrame = frameByFrame(whole, own);
+        const what = `${name} ${JSON.stringify(options)}`;
+        const why = noForecastBecause(whole, byFrame);
+        if (refused.includes(name) || options.mode === "supervised") {
+          assert.match(why!, /answers or reconstructs/, what);
+          continue;
+        }
+        assert.equal(why, undefined, what);
+        forecast++;
+        const parameters = parametersOf(byFrame);
+        const opened = createForecast({ engine, model: byFrame, parameters, leads: 2 });
+        const found = await opened.after(8, reader(8));
+        if (byFrame.window.carriesState) {
+          const rollout = createRollout({
+            ...{ engine, model: byFrame, parameters, contextFrames: 8, leads: 2 },
+          });
+          const [{ predictions }] = await Array.fromAsync(rollout.forecasts(12, reader(12)));
+          assert.deepEqual(found, predictions, what);
+          rollout.dispose();
+        } else {
+          // Its first window of 3 frames in and 2 out begins at frame 5 here.
+          const predictor = createPredictor({ engine, model: byFrame, parameters });
+          const later = (offset: number, count: number) => reader(12)(offset + 5, count);
+          const all = await Array.fromAsync(predictor.predict(5, later));
+          assert.deepEqual([...found], all.flatMap(({ prediction }) => [...prediction]), what);
+          predictor.dispose();
+        }
+        opened.dispose();
+        parameters.dispose();
+      }
+    }
+    assert.equal(forecast, 10);
+  },
+);

@@ -3,6 +3,7 @@
  * script can tell apart.
  */
 import { UsageError } from "./flags.ts";
+import { keepHangupIgnored } from "./interrupts.ts";
 
 /** `excluded`: a worker that is heard no more, without which the run goes on. */
 export const exitCodes = {
@@ -18,6 +19,7 @@ export const exitCodes = {
  * becomes one sentence and the right code, and so does an error that nobody awaited.
  */
 export async function runCommand(body: () => Promise<number>): Promise<never> {
+  keepHangupIgnored(Deno.args.includes("--with-parent"));
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     endWith(event.reason);

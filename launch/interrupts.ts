@@ -1,16 +1,35 @@
 /**
- * Ctrl-C: the first asks for a checkpoint and an orderly end, the second ends at once. A terminal
- * sends it to every process of its group, and `deno task` passes on what it gets too, so that one
- * press may arrive twice: what comes within a moment of the first counts as the same press.
+ * Signals that ask for an end. Ctrl-C: the first asks for a checkpoint and an orderly end, the second
+ * ends at once. A terminal sends it to every process of its group, and `deno task` passes on what it
+ * gets too, so that one press may arrive twice: what comes within a moment of the first counts as the
+ * same press. Warnings ask for the same end and are no press, however many come: SIGUSR1 and SIGUSR2,
+ * which batch systems send before their time limit, and SIGHUP, where the terminal is closed.
  */
 import { type Clock, systemClock } from "../net/clock.ts";
+import { isHangupIgnored } from "./hangup.ts";
 
 const samePressMs = 500;
-const signals = ["SIGINT", "SIGTERM"] as const;
+const presses = ["SIGINT", "SIGTERM"] as const;
+const warnings = ["SIGHUP", "SIGUSR1", "SIGUSR2"] as const;
+export type InterruptSignal = typeof presses[number] | typeof warnings[number];
 
 export interface InterruptHandlers {
-  readonly onFirst: (signal: typeof signals[number]) => void;
+  /** Called once. */
+  readonly onFirst: (signal: InterruptSignal) => void;
   readonly onSecond: () => void;
+}
+
+/** Asked when the program begins, before anybody listens. */
+let ignoresHangup: boolean | undefined;
+
+/**
+ * The runtime ends at a SIGHUP that was to be ignored, so an ear is needed for that as well. To be
+ * called by every command before it begins; what a launcher started leaves hangups to its launcher.
+ */
+export function keepHangupIgnored(hasLauncher: boolean): void {
+  if (ignoresHangup !== undefined || Deno.build.os === "windows") return;
+  ignoresHangup = hasLauncher || isHangupIgnored();
+  if (ignoresHangup) Deno.addSignalListener("SIGHUP", () => {});
 }
 
 /** Listens until the returned function is called. */
@@ -18,20 +37,27 @@ export function onInterrupt(
   { onFirst, onSecond }: InterruptHandlers,
   clock: Clock = systemClock,
 ): () => void {
-  let firstMs: number | undefined;
-  const listeners = signals.map((signal) => {
-    const listener = () => {
-      if (firstMs === undefined) {
-        firstMs = clock.nowMs();
-        onFirst(signal);
-      } else if (clock.nowMs() - firstMs >= samePressMs) {
-        onSecond();
-      }
-    };
-    Deno.addSignalListener(signal, listener);
-    return () => Deno.removeSignalListener(signal, listener);
-  });
+  let isAsked = false;
+  let firstPressMs: number | undefined;
+  const ask = (signal: InterruptSignal) => {
+    if (!isAsked) onFirst(signal);
+    isAsked = true;
+  };
+  const press = (signal: InterruptSignal) => {
+    if (firstPressMs === undefined) {
+      firstPressMs = clock.nowMs();
+      ask(signal);
+    } else if (clock.nowMs() - firstPressMs >= samePressMs) {
+      onSecond();
+    }
+  };
+  const heard = [
+    ...presses.map((signal) => [signal, () => press(signal)] as const),
+    ...warnings.filter((signal) => signal !== "SIGHUP" || !ignoresHangup)
+      .map((signal) => [signal, () => ask(signal)] as const),
+  ];
+  for (const [signal, listener] of heard) Deno.addSignalListener(signal, listener);
   return () => {
-    for (const remove of listeners) remove();
+    for (const [signal, listener] of heard) Deno.removeSignalListener(signal, listener);
   };
 }

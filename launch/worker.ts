@@ -92,7 +92,7 @@ export async function workerCommand(
       // A coordinator on the same terminal gets the Ctrl-C too, and decides when this one ends.
       const what = signal === "SIGINT" ? "the coordinator to stop" : "the next snapshot to leave";
       console.error(`Waiting for ${what}; once more ends at once`);
-      if (signal === "SIGTERM") leaving.resolve();
+      if (signal !== "SIGINT") leaving.resolve();
     },
     onSecond: () => Deno.exit(exitCodes.interrupted),
   });

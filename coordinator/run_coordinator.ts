@@ -9,6 +9,7 @@
 import type { Clock } from "../net/clock.ts";
 import {
   type ReadyRequest,
+  type Reply,
   runSubjects,
   type ValidationRequest,
   type WorkerVerb,
@@ -150,7 +151,10 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
         report.joined(membership.members.length, configuration.workers);
         return;
       case "refuse":
-        return control.answer(command.worker, refused(command.reason));
+        return control.answer(command.worker, {
+          ...refused(command.reason),
+          ...silenceOf(command.worker),
+        });
       case "exclude":
         filter.exclude(command.worker, command.reason);
         return control.broadcast({ worker: command.worker, type: "rejoin" });
@@ -176,6 +180,12 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
       case "fail":
         return endEarly(command.message, Error);
     }
+  };
+
+  /** Of whoever holds a name that is refused: one that asks again sees whether the holder speaks. */
+  const silenceOf = (worker: string): Pick<Reply, "holderSilentMs"> => {
+    const holder = membership.members.find(({ id }) => id === worker);
+    return holder ? { holderSilentMs: Math.floor(clock.nowMs() - holder.lastSeenMs) } : {};
   };
 
   /** The last snapshot becomes a checkpoint, so that an early end costs the steps since it at most. */

@@ -125,6 +125,8 @@ export const replySchema = object({
   text: string({ lengthMax: 1 << 20 }),
   /** To a worker that has joined: which life of the coordinator it has joined. */
   life,
+  /** To a worker whose name is taken: for how long its holder has given no sign of life. */
+  holderSilentMs: optional(count),
   /** To a worker that is refused: it is heard no more, whatever it says. */
   excluded: optional(boolean()),
 });

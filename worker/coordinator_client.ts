@@ -41,6 +41,13 @@ export class RunEndedError extends Error {
 /** The coordinator hears this worker no more; another process may take its place. */
 export class ExcludedError extends RunEndedError {}
 
+/** Another process has the worker's name, and may have died. */
+class NameTakenError extends RunEndedError {
+  constructor(message: string, readonly holderSilentMs: number) {
+    super(message);
+  }
+}
+
 /** Coordinator or broker are gone: to be joined again. */
 export class ConnectionLostError extends Error {
   override readonly name = "ConnectionLostError";
@@ -117,6 +124,8 @@ const livenessTimeoutMs = 60_000;
  */
 const ownSilenceMs = 1_000;
 const joinRetryMs = 100;
+/** What two answers may differ by on their way; a holder that lives speaks more rarely than that. */
+const holderSpokeMs = 100;
 /** An answer that is lost with its broker is asked for again; to join twice is to join once. */
 const joinTimeoutMs = 2_000;
 const requestTimeoutMs = 10_000;
@@ -212,8 +221,12 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
     if (reply.text === staleGeneration) throw new GenerationEndedError(staleGeneration);
     // Given up while it opened its data, say: it comes again, as after any loss.
     if (reply.text === unknownWorker) throw new ConnectionLostError(unknownWorker);
-    const Refusal = reply.excluded ? ExcludedError : RunEndedError;
-    throw new Refusal(`The coordinator refused: ${reply.text}`);
+    const refusal = `The coordinator refused: ${reply.text}`;
+    if (reply.excluded) throw new ExcludedError(refusal);
+    const { holderSilentMs } = reply;
+    throw holderSilentMs === undefined
+      ? new RunEndedError(refusal)
+      : new NameTakenError(refusal, holderSilentMs);
   };
   const request = async (
     subject: string,
@@ -279,6 +292,14 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
         ...{ protocol: protocolVersion, where, attempt, engine },
         payloadBytesMax: shortPayload(control, data),
       };
+      /** When the holder of this worker's name was heard last, by this clock, as it was told at first. */
+      let holderHeardMs: number | undefined;
+      const isHolderSilent = (error: unknown) => {
+        if (!(error instanceof NameTakenError) || clock.nowMs() >= deadline) return false;
+        const heardMs = clock.nowMs() - error.holderSilentMs;
+        holderHeardMs ??= heardMs;
+        return heardMs - holderHeardMs < holderSpokeMs;
+      };
       for (;;) {
         try {
           const timeoutMs = Math.max(1, Math.min(joinTimeoutMs, deadline - clock.nowMs()));
@@ -289,7 +310,8 @@ export function connectCoordinator(options: ClientOptions): CoordinatorClient {
           void watchCoordinator();
           return reply.text;
         } catch (error) {
-          if (error instanceof RunEndedError) throw error;
+          // A supervisor starts a worker again under its own name, which is free once it is silent.
+          if (error instanceof RunEndedError && !isHolderSilent(error)) throw error;
           if (clock.nowMs() >= deadline) {
             throw new Error(
               `Cannot join run "${run}": no coordinator answered within ${waitMs / 1000} s; ` +

@@ -85,7 +85,7 @@ export function silencesAfterSnapshot({ silences, members, active }: MembershipS
  * same point of every generation it would never come to a snapshot: from the second time on it may be
  * silent for twice as long as the time before, and keeps that, because it will be as busy again.
  */
-function patienceMs({ silences, limits }: MembershipState, where: string): number {
+export function patienceMs({ silences, limits }: MembershipState, where: string): number {
   const doublings = silences.find((each) => each.where === where)?.doublings ?? 0;
   const ms = limits.silenceMsMax * 2 ** doublings;
   return Math.max(limits.silenceMsMax, Math.min(ms, patienceMsMax));

@@ -5,6 +5,7 @@
 import { nameIsTaken } from "../../net/messages.ts";
 import { fail, type MembershipChange, refuse, same } from "./commands.ts";
 import type { MembershipEvent } from "./events.ts";
+import { patienceMs } from "./failure_detector.ts";
 import { candidates, lose, regroup } from "./generations.ts";
 import { isBack, startIfEnough } from "./rendezvous.ts";
 import { type Member, type MembershipState, type ReadyReport, updateMember } from "./state.ts";
@@ -15,15 +16,17 @@ export function join(
   nowMs: number,
 ): MembershipChange {
   const twin = state.members.find((member) => member.id === worker);
-  if (twin && twin.where !== where) {
+  if (twin && twin.where !== where && !isSilent(state, twin, nowMs)) {
     return refuse(state, worker, nameIsTaken(worker, twin.where));
   }
   // The worker has joined again since.
-  if (twin && attempt < twin.attempt) return same(state);
-  // The same process again: it had lost its connection, and with it its part of the generation.
-  const before = twin
-    ? lose(state, [{ worker, reason: "lost its connection and came back" }], nowMs)
-    : same(state);
+  if (twin && twin.where === where && attempt < twin.attempt) return same(state);
+  // The same process again, which had lost its connection, and with it its part of the generation; or
+  // the next one of that name.
+  const reason = twin?.where === where
+    ? "lost its connection and came back"
+    : `it is silent, and ${where} has come under its name`;
+  const before = twin ? lose(state, [{ worker, reason }], nowMs) : same(state);
   const member: Member = {
     id: worker,
     where,
@@ -38,6 +41,17 @@ export function join(
     state: { ...before.state, members: [...before.state.members, member] },
     commands: [...before.commands, { type: "accept", worker }],
   };
+}
+
+/**
+ * However long a process may be busy: of two of one name that are alive, a busy one may lose it, and
+ * says so, which is better than that nobody takes the place of one that has died.
+ */
+const namesakeSilenceMsMax = 5_000;
+
+/** Whether whoever holds a name gives no sign of life, so that another process may have it. */
+function isSilent(state: MembershipState, { lastSeenMs, where }: Member, nowMs: number): boolean {
+  return nowMs - lastSeenMs > Math.min(namesakeSilenceMsMax, patienceMs(state, where));
 }
 
 export function ready(

@@ -441,7 +441,7 @@ Deno.test("startCoordinator keeps a cloned identity out of the generation that c
     await settle();
     assert.deepEqual(opened.rejoins, [{ worker: "a", where: clone.where }]);
     const joined = await opened.ask("a", "join", { protocol: protocolVersion, where: clone.where });
-    assert.deepEqual(joined, { ok: false, text: taken });
+    assert.deepEqual(joined, { ok: false, text: taken, holderSilentMs: 0 });
     // The one that joined first has lost nothing.
     const begun = ["a", "b"].map((worker) =>
       opened.ask(worker, "begin", { generation: 1, where: `process of ${worker}` })

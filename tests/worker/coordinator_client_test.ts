@@ -498,3 +498,29 @@ Deno.test("a worker answers only the life of the coordinator that it has joined"
   assert.ok(ends[0] instanceof ConnectionLostError);
   client.close();
 });
+
+Deno.test("join waits while the holder of its name is silent, and ends where it speaks", async () => {
+  for (const speaks of [false, true]) {
+    const { client, clock, answer, heard } = open();
+    const text = 'a worker named "w0" has already joined from elsewhere; give another --name';
+    const heardAtMs = clock.nowMs() - 400;
+    answer(subjects.join, () => {
+      const silentMs = clock.nowMs() - heardAtMs;
+      if (!speaks && silentMs > 1_000) return { ok: true, text: "{}" };
+      return { ok: false, text, holderSilentMs: speaks ? silentMs % 500 : silentMs };
+    });
+    answer(subjects.heartbeat, () => accepted);
+    await settle();
+    let fate = "asking";
+    const joined = client.join("here", 60_000).then(
+      () => fate = "joined",
+      (error) => fate = error.message,
+    );
+    await pass(clock, 1_500);
+    await joined;
+    assert.equal(fate, speaks ? `The coordinator refused: ${text}` : "joined");
+    const asked = heard.filter((subject) => subject === subjects.join).length;
+    assert.ok(asked > 1, `it asked ${asked} times`);
+    client.close();
+  }
+});

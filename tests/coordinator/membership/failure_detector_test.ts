@@ -178,14 +178,34 @@ Deno.test("changeMembership has a limit to what any process may be silent for", 
 });
 
 Deno.test("changeMembership frees the name of a worker that never got ready", () => {
-  let { state } = play({ limits: { silenceMsMax: 1e6 } }, [...running, join("c")]);
-  for (let nowMs = 250; nowMs <= 60_000; nowMs += 250) {
+  let { state } = play({ limits: { silenceMsMax: 1e6, startTimeoutMs: 4_000 } }, [
+    ...running,
+    join("c"),
+  ]);
+  for (let nowMs = 250; nowMs <= 4_000; nowMs += 250) {
     ({ state } = changeMembership(state, tick, nowMs));
   }
-  const twin = changeMembership(state, join("c", "elsewhere"), 60_000);
+  const twin = changeMembership(state, join("c", "elsewhere"), 4_000);
   assert.equal(twin.commands[0].type, "refuse");
-  ({ state } = changeMembership(state, tick, 60_001));
-  assert.deepEqual(changeMembership(state, join("c", "elsewhere"), 60_002).commands, [accept("c")]);
+  ({ state } = changeMembership(state, tick, 4_001));
+  assert.deepEqual(changeMembership(state, join("c", "elsewhere"), 4_002).commands, [accept("c")]);
+});
+
+Deno.test("changeMembership gives a silent holder's name to another process, within five seconds", () => {
+  for (const [silenceMsMax, limitMs] of [[1_000, 1_000], [120_000, 5_000]]) {
+    for (const before of [[join("a")], [...running]]) {
+      const { state } = play({ limits: { silenceMsMax } }, before);
+      const early = changeMembership(state, join("a", "elsewhere"), limitMs);
+      assert.deepEqual(early.commands.map(({ type }) => type), ["refuse"]);
+      const late = changeMembership(state, join("a", "elsewhere"), limitMs + 1);
+      assert.deepEqual(late.commands.at(-1), accept("a"));
+      assert.equal(late.state.members.find(({ id }) => id === "a")!.where, "elsewhere");
+      assert.equal(late.state.active.includes("a"), false);
+      // The one that was only busy hears that its name is taken, once the other one speaks.
+      const back = changeMembership(late.state, join("a"), limitMs + 2);
+      assert.deepEqual(back.commands.map(({ type }) => type), ["refuse"]);
+    }
+  }
 });
 
 /** Ticks and heartbeats as they come, each a quarter of a second after what it tells of. */

@@ -219,7 +219,11 @@ export async function createRunReport(options: RunReportOptions): Promise<RunRep
       validation = result;
       const { step, epoch: _, ...means } = result;
       const { validationLoss, persistenceLoss, accuracy } = means;
-      const fields = [`validation ${formatLoss(validationLoss)}`];
+      const fields = [
+        Number.isNaN(validationLoss)
+          ? "validation is no number: nothing of it was observed, or the network has diverged"
+          : `validation ${formatLoss(validationLoss)}`,
+      ];
       if (persistenceLoss !== undefined) {
         const share = (100 * validationLoss / persistenceLoss).toFixed(1);
         fields.push(

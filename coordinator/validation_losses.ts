@@ -18,10 +18,11 @@ export function meanLosses(
     shards.every((shard) => read(shard) !== undefined)
       ? sum((shard) => read(shard)!) / divisor
       : undefined;
-  const persistenceLoss = mean(
-    (shard) => shard.persistenceSum,
-    sum((shard) => shard.persistenceWeightSum ?? shard.weightSum),
-  );
+  // Of nothing where no last frame and its truth were both observed anywhere.
+  const repeatedWeight = sum((shard) => shard.persistenceWeightSum ?? shard.weightSum);
+  const persistenceLoss = repeatedWeight === 0
+    ? undefined
+    : mean((shard) => shard.persistenceSum, repeatedWeight);
   const accuracy = mean((shard) => shard.correctSum);
   return {
     validationLoss: sum((shard) => shard.lossSum) / weight,

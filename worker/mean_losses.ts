@@ -3,7 +3,10 @@ import type { ShardLoss } from "./opened_run.ts";
 
 export interface MeanLosses {
   readonly loss: number;
-  /** Of repeating the last frame; left out where the model forecasts nothing. */
+  /**
+   * Of repeating the last frame; left out where the model forecasts nothing, or where no last frame
+   * and its truth were both observed.
+   */
   readonly persistenceLoss?: number;
   /** Share of answers whose class is right; left out where there are no classes. */
   readonly accuracy?: number;
@@ -16,13 +19,11 @@ export function meanLosses(shards: readonly ShardLoss[]): MeanLosses {
   const weight = sum((shard) => shard.weightSum);
   const has = (name: "persistenceSum" | "correctSum") =>
     shards.every((shard) => shard[name] !== undefined);
+  const repeatedWeight = sum((shard) => shard.persistenceWeightSum ?? shard.weightSum);
   return {
     loss: sum((shard) => shard.lossSum) / weight,
-    ...(has("persistenceSum")
-      ? {
-        persistenceLoss: sum((shard) => shard.persistenceSum!) /
-          sum((shard) => shard.persistenceWeightSum ?? shard.weightSum),
-      }
+    ...(has("persistenceSum") && repeatedWeight > 0
+      ? { persistenceLoss: sum((shard) => shard.persistenceSum!) / repeatedWeight }
       : {}),
     ...(has("correctSum") ? { accuracy: sum((shard) => shard.correctSum!) / weight } : {}),
   };

@@ -51,7 +51,8 @@ export async function readModuleSource(path: string): Promise<ModuleSource> {
         : cause instanceof Error
         ? cause.message
         : String(cause);
-      const by = importer === "" ? "" : `, which ${importer} imports`;
+      const verb = importer.endsWith(".json") ? "names as its weights" : "imports";
+      const by = importer === "" ? "" : `, which ${importer} ${verb}`;
       throw new ModelError(`Cannot read --model ${file}${by}: ${why}`, { cause });
     }
     found.set(file, bytes);

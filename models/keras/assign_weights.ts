@@ -23,7 +23,8 @@ export function assignWeights(
   specs: readonly WeightSpec[],
   saved: readonly SavedWeight[],
 ): SavedWeight[] {
-  const own = grouped(specs, ({ owner }) => owner);
+  // A layer's own name may hold the sign that a file puts between names.
+  const own = grouped(specs, ({ owner }) => owner.flatMap((name) => name.split("/")));
   const given = grouped(
     saved.filter(({ name }) => !/(?:^|\/)seed_generator/.test(name)),
     ({ name }) => name.split("/").slice(0, -1),

@@ -79,6 +79,10 @@ export class LayerConfig {
     );
   }
 
+  get fieldNames(): readonly string[] {
+    return Object.keys(this.#fields);
+  }
+
   /** A field that the kind looks at itself. */
   take(name: string): unknown {
     this.#read.add(name);

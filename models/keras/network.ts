@@ -39,7 +39,7 @@ interface Graph {
 
 function graphOf(config: LayerConfig, make: (description: unknown) => MadeLayer): Graph {
   const descriptions = config.take("layers");
-  config.take("build_input_shape");
+  const built = config.take("build_input_shape");
   if (!Array.isArray(descriptions) || descriptions.length === 0) {
     throw config.refusal("has no layers", "save it with some");
   }
@@ -47,7 +47,7 @@ function graphOf(config: LayerConfig, make: (description: unknown) => MadeLayer)
   const isInput = (description: unknown) =>
     isFields(description) && (description.class_name ?? description.className) === "InputLayer";
   const names = descriptions.map(nameOf);
-  const made = descriptions.map((each) => isInput(each) ? undefined : make(each));
+  const made = descriptions.map((each) => isInput(each) ? checkInput(config, each) : make(each));
   const read = isSequential ? chain(descriptions, isInput) : {
     inputs: readReferences(config, config.take("input_layers"), names),
     ...countedFromZero(
@@ -57,7 +57,9 @@ function graphOf(config: LayerConfig, make: (description: unknown) => MadeLayer)
   };
   const { nodes, inputs, outputs } = read;
   const order = inDepthOrder(nodes, outputs);
-  const shapeOf = (layer: number) => savedShape(descriptions[layer]);
+  const shapeOf = (layer: number) =>
+    savedShape(descriptions[layer]) ??
+      (isSequential && Array.isArray(built) ? built.slice(1) : undefined);
   return {
     inputShapes: inputs.map(({ layer }) => shapeOf(layer)),
     outputNames: outputs.map(({ layer }) => names[layer]),
@@ -68,6 +70,13 @@ function graphOf(config: LayerConfig, make: (description: unknown) => MadeLayer)
       return wired(config, { made, order, inputs, outputs }, ports);
     },
   };
+}
+
+/** What is read is neither cast nor sparse here. */
+function checkInput(config: LayerConfig, description: unknown): undefined {
+  const input = config.innerConfig(description);
+  input.take("batch_size");
+  input.finish();
 }
 
 function nameOf(description: unknown): string {

@@ -17,6 +17,8 @@ const rnn: LayerKind = (config) => {
   const cell = config.innerConfig(
     isList ? { class_name: "StackedRNNCells", config: { cells: description } } : description,
   );
+  // TensorFlow.js repeats a cell's fields beside it.
+  for (const name of cell.fieldNames) config.take(name);
   if (cell.kind === "StackedRNNCells" && config.take("return_state") === true) {
     throw config.refusal(
       "returns the states of stacked cells",

@@ -6,6 +6,7 @@ import { parentPort } from "node:worker_threads";
 import { DatasetError } from "./dataset.ts";
 import { readBytes } from "./files.ts";
 import { fmiMinutes, parseFmiComposite } from "./fmi_composite.ts";
+import { hdf5Names } from "./radar_folder.ts";
 import type { RadarChoice, RadarFrame } from "./radar_frame.ts";
 import type { ImageSize } from "./resample.ts";
 import type { SevirFile } from "./sevir_file.ts";
@@ -102,7 +103,7 @@ async function decode(kind: Kind, request: DecodeMessage["request"]): Promise<De
     case "radar": {
       const { path, choice } = request as Decodings["radar"]["request"];
       const bytes = await readBytes(path);
-      const result = isHdf5(path)
+      const result = hdf5Names.test(path)
         ? (await import("./hdf5_composite.ts")).parseHdf5Composite(bytes, path, choice)
         : parseFmiComposite(bytes, path, choice);
       return { result, transfer: [result.codes.buffer] };
@@ -119,7 +120,7 @@ async function decode(kind: Kind, request: DecodeMessage["request"]): Promise<De
     case "radarMinutes": {
       const { path } = request;
       const bytes = await readBytes(path);
-      const result = isHdf5(path)
+      const result = hdf5Names.test(path)
         ? (await import("./hdf5_composite.ts")).hdf5CompositeMinutes(bytes, path)
         : fmiMinutes(bytes, path);
       return { result, transfer: [] };
@@ -147,8 +148,4 @@ async function decode(kind: Kind, request: DecodeMessage["request"]): Promise<De
       return { result, transfer: [result.buffer] };
     }
   }
-}
-
-function isHdf5(path: string): boolean {
-  return /\.(h5|hdf|hdf5|hd5)(\.gz)?$/i.test(path);
 }

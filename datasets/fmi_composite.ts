@@ -81,6 +81,15 @@ function factsOf(comments: Comments, path: string, { quantity }: RadarChoice): R
         }`,
     );
   }
+  const unit = comments.get("unit") ?? comments.get("units") ?? "dBZ";
+  if (unit.toLowerCase() !== "dbz") {
+    throw new DatasetError(
+      `Cannot use "${path}": its unit is ${
+        JSON.stringify(unit)
+      }, of FMI's PGM files only those of ` +
+        "reflectivity in dBZ can be used",
+    );
+  }
   const names = ["producttype", "productname"].map((name) => comments.get(name) ?? "");
   const named = names.filter((name) => name !== "").join(" ");
   const corners = ["bottomleft", "topright"]

@@ -15,7 +15,7 @@ import {
 import { readHdf5Image } from "./hdf5_image.ts";
 import type { Calibration, RadarChoice, RadarFrame } from "./radar_frame.ts";
 import { marshallPalmer } from "./radar_scale.ts";
-import { minutesOf } from "./scan_times.ts";
+import { minutesOf, minutesTold } from "./scan_times.ts";
 
 /** A forecast of KNMI has 25. */
 const imagesMax = 1000;
@@ -126,7 +126,7 @@ function findImage(file: Hdf5File, path: string, { quantity, image }: RadarChoic
 }
 
 const words =
-  /^(accumulated|accumulation|integrated|precip|precipitation|rain|rainfall|rate|sum|amount|depth|intensity|radar|corrected|reflectivity)$/;
+  /^(accumulated|accumulation|integrated|precip|precipitation|rain|rainfall|rainrate|rate|sum|amount|depth|intensity|radar|corrected|reflectivity)$/;
 
 /** Undefined for anything but rain and reflectivity: each word of its name has to be known. */
 function measureOfParameter(parameter: string): Measure | undefined {
@@ -170,13 +170,15 @@ function summedMinutes(
 
 const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/** Of "26-AUG-2010;00:00:00.000" in UTC. */
+/** Of "26-AUG-2010;00:00:00.000" in UTC, or of "2010-08-26T00:00:00Z". */
 function overviewTime(file: Hdf5File, name: string): number | undefined {
   const text = String(hdf5Attribute(groupOf(file, "overview"), name) ?? "").toLowerCase();
   const [, day, word, year, hour, minute] =
     /^(\d\d?)-([a-z]{3})-(\d{4})[;t ](\d\d):(\d\d)(?::\d\d(?:\.\d+)?)?z?$/.exec(text.trim()) ?? [];
   const month = months.indexOf(word) + 1;
-  return month === 0 ? undefined : minutesOf({ year, month: `${month}`, day, hour, minute });
+  if (month > 0) return minutesOf({ year, month: `${month}`, day, hour, minute });
+  const [told, ...more] = minutesTold(text);
+  return more.length === 0 ? told : undefined;
 }
 
 function readCalibration(

@@ -3,10 +3,13 @@ import { DatasetError } from "./dataset.ts";
 import { filesBelow } from "./folder_walk.ts";
 import { minutesTold } from "./scan_times.ts";
 
+/** DWD's composites end in "-hd5". */
+export const hdf5Names = /[.-](h5|hdf|hdf5|hd5)(\.gz)?$/i;
+
 const formats = {
   FMI: { pattern: /\.pgm(\.gz)?$/i, endings: ".pgm.gz or .pgm" },
   "KNMI or ODIM": {
-    pattern: /\.(h5|hdf|hdf5|hd5)(\.gz)?$/i,
+    pattern: hdf5Names,
     endings: ".h5, .hdf, .hdf5 or .hd5",
   },
 };

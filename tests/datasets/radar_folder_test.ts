@@ -179,6 +179,27 @@ Deno.test("files of one time that differ are refused by both names, or chosen by
   });
 });
 
+Deno.test("HDF5 composites are known by all endings that archives give them", async () => {
+  const names = [
+    ...["202001011200.h5", "a_202001011205.HDF", "OPERA@20200101T1210@0@DBZH.h5"],
+    ...["composite_hx_20200101_1215-hd5", "rad_20200101-1220.hd5", "202001011225.hdf5"],
+    "202001011230.h5.gz",
+  ];
+  const bytes = fixture("odim_u2.h5");
+  const contents = await Promise.all(
+    names.map((name) => name.endsWith(".gz") ? gzip(bytes) : bytes),
+  );
+  const files = Object.fromEntries(names.map((name, i) => [name, contents[i]]));
+  await withRadar(files, async (open) => {
+    const dataset = await open();
+    assert.match(
+      dataset.description,
+      / 7 scans every 5 min from 2020-01-01T12:00 to 2020-01-01T12:30/,
+    );
+    dataset.close();
+  });
+});
+
 Deno.test("composites of one time make no sequence, however many", async () => {
   await withRadar(
     { "a/202001011200.pgm": fmi(101), "202001011200.pgm": fmi(101) },

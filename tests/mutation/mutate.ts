@@ -27,7 +27,7 @@ const commandTests = [
   "tests/integration/evaluate_test.ts",
 ];
 /** Tests at once: many take less time than one after the other, and the first failure ends them. */
-const testsAtOnce = [6, 12, 24];
+const testsAtOnce = [2, 6, 12, 24];
 
 const flags = {
   mutants: {

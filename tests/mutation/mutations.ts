@@ -3,7 +3,7 @@
  * negated, constants and indices off by one, statements and awaits left out, arguments exchanged. What
  * people read (messages, what is thrown, comments) and what only the compiler reads is left alone.
  */
-import ts from "typescript";
+import { ts } from "./typescript.ts";
 
 export interface Mutation {
   readonly file: string;

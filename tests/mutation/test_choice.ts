@@ -1,6 +1,6 @@
 /**
  * Which tests a change of a file is most likely to fail: those that reach it through their imports, the
- * nearest first; a test of the same name and folder before all others.
+ * nearest first; those of the same name and folder before all others.
  */
 import { basename, dirname, relative } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -70,7 +70,9 @@ function distanceTo(file: string, test: string, graph: ImportGraph): number | un
 }
 
 function rank({ test, distance }: Chosen, file: string): number {
-  const isNamesake = basename(test) === basename(file).replace(/\.ts$/, "_test.ts");
+  const name = basename(file, ".ts");
+  const isNamesake = basename(test) === `${name}_test.ts`;
+  const isOfName = basename(test).startsWith(`${name}_`);
   const isNeighbour = `${dirname(test)}/`.startsWith(`tests/${dirname(file)}/`);
-  return distance + (isNamesake ? 0 : 100) + (isNeighbour ? 0 : 10);
+  return distance + (isNamesake ? 0 : 100) + (isOfName ? 0 : 100) + (isNeighbour ? 0 : 10);
 }

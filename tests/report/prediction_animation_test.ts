@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
+import { decode } from "fast-png";
 import { encodeAnimation } from "../../report/animation.ts";
 import { colourScale, rainSteps, vilSteps } from "../../report/colour_scale.ts";
 import { ink } from "../../report/ink.ts";
 import type { PredictedSequence } from "../../report/predicted_sequence.ts";
 import { renderPredictionAnimation } from "../../report/prediction_animation.ts";
+import { renderPredictions } from "../../report/prediction_picture.ts";
 import { Raster } from "../../report/raster.ts";
 import { readGif } from "./gif_reader.ts";
 
@@ -55,6 +57,37 @@ Deno.test("renderPredictionAnimation() shows truth, prediction and error beside 
       assert.equal(columnOf(frame, error)! - prediction!, prediction! - truth);
     }
   }
+});
+
+/** Nobody has seen what comes: the truth ends with the input. */
+const future: PredictedSequence = {
+  ...sequence,
+  isFuture: true,
+  truth: sequence.truth.subarray(0, inputFrames * side * side),
+};
+
+Deno.test("a forecast of what nobody has seen goes on where the frames that were seen end", () => {
+  const picture = { title: "t", sequences: [future], scale: "gray", predicts: "future" } as const;
+  const gif = readGif(renderPredictionAnimation(picture));
+  assert.equal(gif.frames.length, frames);
+  const gray = colourScale("gray");
+  const has = (frame: number, value: number) =>
+    gif.frames[frame].colours.includes(asNumber(gray(value)));
+  assert.ok(has(1, 1 / 5), "the last frame that was seen");
+  for (let frame = inputFrames; frame < frames; frame++) {
+    assert.ok(has(frame, frame / 5 + 0.125), `forecast ${frame}`);
+    assert.ok(!has(frame, frame / 5), `no truth of ${frame}`);
+  }
+  const { data } = decode(renderPredictions(picture));
+  for (let frame = 1; frame < frames; frame++) {
+    const [level] = gray(frame < inputFrames ? frame / 5 : frame / 5 + 0.125);
+    const cell = Uint8Array.from(data).filter((value) => value === level).length;
+    assert.ok(cell >= 3 * 120 * 120, `frame ${frame}`);
+  }
+  assert.throws(
+    () => renderPredictions({ ...picture, sequences: [{ ...future, truth: sequence.truth }] }),
+    /truth has 320 values, its shape \[2, 8, 8, 1\] needs 128/,
+  );
 });
 
 Deno.test("renderPredictionAnimation() says above the frames what their class was taken for", () => {

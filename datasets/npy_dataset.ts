@@ -99,7 +99,8 @@ function datasetOf(
   return {
     name,
     frameShape: frameShape as FrameShape,
-    description: `${sequences} ${sequences === 1 ? "sequence" : "sequences"} of ${frames} frames ` +
+    description: `${sequences} ${sequences === 1 ? "sequence" : "sequences"} of ${frames} ` +
+      `${frames === 1 ? "frame" : "frames"} ` +
       `of ${frameShape.join("x")} from ${path}, axes ${layout} of (${shape.join(", ")})` +
       `${scaleInWords && `, ${scaleInWords}`}, ${inWords}` +
       (targets ? `, with the answers of ${targetPath}, ${targets.inWords}` : ""),

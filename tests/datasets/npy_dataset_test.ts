@@ -184,6 +184,43 @@ Deno.test("openNpyDataset() says what mends an array of NumPy's that it does not
   dataset.close();
 });
 
+Deno.test("openNpyDataset() takes a number for what was not observed, of whole numbers too", async () => {
+  const data = Uint8Array.from({ length: 24 }, (_, i) => i % 5 === 0 ? 255 : i);
+  const depths = Float32Array.from({ length: 24 }, (_, i) => i === 13 ? -999 : i / 24);
+  const files = {
+    "levels.npy": npyBytes({ shape: [3, 2, 2, 2], data }),
+    "depths.npy": npyBytes({
+      ...{ shape: [3, 2, 2, 2], dtype: "<f4", data: new Uint8Array(depths.buffer) },
+    }),
+    "nothing.npy": npyBytes({
+      ...{ shape: [3, 2, 2, 2], dtype: "<f4" },
+      data: new Uint8Array(new Float32Array(24).fill(NaN).buffer),
+    }),
+  };
+  const second = { split: "validation", epoch: 0, sequence: 0, offset: 0, frames: 2 } as const;
+  await withFolder(files, async (folder) => {
+    const levels = await openNpyDataset({ path: `${folder}/levels.npy`, missing: "255" });
+    assert.equal(levels.hasMissing, true);
+    assert.deepEqual(
+      [...await levels.read(second)],
+      [8, 9, NaN, 11, 12, 13, 14, NaN].map((value) => Math.fround(value / 255)),
+    );
+    levels.close();
+    const path = `${folder}/depths.npy`;
+    await assert.rejects(openNpyDataset({ path }), /holds -999 at \[1, 1, 0, 1\]/);
+    const read = await openNpyDataset({ path, missing: "-999" });
+    assert.deepEqual(
+      [...await read.read(second)],
+      [...depths.subarray(8, 16)].map((value) => value === -999 ? NaN : value),
+    );
+    read.close();
+    await assert.rejects(
+      openNpyDataset({ path: `${folder}/nothing.npy` }),
+      /nothing\.npy": every value in it is NaN/,
+    );
+  });
+});
+
 /** 5 sequences of 3 frames of 2x2 pixels. */
 const ramp = npyBytes({ shape: [5, 3, 2, 2], data: Uint8Array.from({ length: 60 }, (_, i) => i) });
 const secondOfLast = { split: "test", epoch: 0, sequence: 0, offset: 1, frames: 2 } as const;

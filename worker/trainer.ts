@@ -11,6 +11,7 @@ import type { Optimizer } from "../models/optimizers/optimizer.ts";
 import type { Schedule } from "../models/schedules.ts";
 import { isAllFinite } from "../net/finite.ts";
 import type { LossName } from "../net/run_configuration.ts";
+import { countParts, joinCount, splitCount } from "./exact_count.ts";
 import { drawNoise } from "./lane_noise.ts";
 import { createLaneStates, type LaneStates } from "./lane_states.ts";
 import { createStepFunctions, type ShardWindows, type StepFunctions } from "./step_functions.ts";
@@ -49,10 +50,11 @@ export interface Trainer extends RunTrainer {
   parameters(): Tensor;
 }
 
-/** After the gradient in the reduced vector: the loss, the states' magnitude, the wish to stop. */
+/**
+ * After the gradient in the reduced vector: the loss, the states' magnitude, the wish to stop. Where
+ * data may miss values, the number of errors that count follows.
+ */
 export const reducedExtras = 3;
-/** And then, where data may miss values: the errors that count, as `splitCount` has them. */
-const countParts = 2;
 
 /** Length of the vector that is summed over all workers. */
 export function reducedLength(model: Model, hasMissing = false): number {
@@ -129,7 +131,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
       const ends = await Promise.allSettled(reduced.map(workThrough));
       for (const end of ends) if (end.status === "rejected") throw end.reason;
       const total = await reduction.total();
-      const counted = hasMissing ? joinCount(total, count + reducedExtras) : undefined;
+      const counted = hasMissing ? joinCount(total.subarray(count + reducedExtras)) : undefined;
       const report = {
         // Of nothing, the mean is 0 and has no weight.
         loss: counted === undefined ? total[count] : total[count] / (counted || 1),
@@ -183,22 +185,6 @@ function faultOf(total: Float32Array, count: number): string | undefined {
   if (!Number.isFinite(loss)) return `its loss is ${loss}`;
   if (!isAllFinite(total.subarray(0, count))) return "its gradient is not finite";
   return Number.isFinite(magnitude) ? undefined : "the state of a lane is not finite";
-}
-
-/** So many, and no fraction of them, is the lower part of a count at most. */
-const countUnit = 4096;
-
-/**
- * A count as two numbers that float32 adds up without rounding, where each is of whole errors and all of
- * them are fewer than 2^36, of at most 4096 shards.
- */
-function splitCount(count: number): [high: number, low: number] {
-  const high = Math.floor(count / countUnit);
-  return [high, count - high * countUnit];
-}
-
-function joinCount(total: Float32Array, at: number): number {
-  return total[at] * countUnit + total[at + 1];
 }
 
 /** In float64. */

@@ -4,6 +4,7 @@
  */
 import { UsageError } from "./flags.ts";
 import { keepHangupIgnored } from "./interrupts.ts";
+import { surviveFileLimit } from "./process_limits.ts";
 
 /** `excluded`: a worker that is heard no more, without which the run goes on. */
 export const exitCodes = {
@@ -20,6 +21,7 @@ export const exitCodes = {
  */
 export async function runCommand(body: () => Promise<number>): Promise<never> {
   keepHangupIgnored(Deno.args.includes("--with-parent"));
+  surviveFileLimit();
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
     endWith(event.reason);

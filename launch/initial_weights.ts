@@ -7,6 +7,7 @@ import { decodeSafetensors, type NamedArrays } from "../coordinator/safetensors.
 import { isAllFinite } from "../net/finite.ts";
 import type { InitialWeightsConfiguration } from "../net/run_configuration.ts";
 import { type Flag, UsageError } from "./flags.ts";
+import { refuseLinksOut } from "./links_out.ts";
 
 export const initFlag = {
   kind: "text",
@@ -46,6 +47,7 @@ async function weightsFile(named: string): Promise<string> {
   const kind = async (path: string) => (await diskFileSystem.entry(path))?.kind;
   const inCheckpoint = (path: string) => `${path}/parameters.safetensors`;
   if (await kind(named) === "file") return named;
+  refuseLinksOut(named);
   if (await kind(inCheckpoint(named)) === "file") return inCheckpoint(named);
   const warn = (sentence: string) => console.error(`Warning: ${sentence}`);
   const found = await kind(`${named}/checkpoints`) === undefined

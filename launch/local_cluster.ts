@@ -13,6 +13,7 @@ import { onInterrupt } from "./interrupts.ts";
 import { planRestart, type RestartLimits } from "./restart_budget.ts";
 import { resumeHint } from "./resume_hint.ts";
 import { coordinatorPermissions, roleEnvironment, workerPermissions } from "./role_permissions.ts";
+import { panicReason } from "./runtime_panic.ts";
 
 /** What a process runs in place of `coordinator.ts` or `worker.ts`. */
 export interface Program {
@@ -271,6 +272,8 @@ async function readTail(stream: ReadableStream<Uint8Array>): Promise<string> {
   for await (const part of stream) {
     text = (text + decoder.decode(part, { stream: true })).slice(-tailCharactersMax);
   }
+  const panic = panicReason(text);
+  if (panic !== undefined) return panic;
   return text.split("\n").map((line) => line.trim())
     .filter((line) => line !== "" && !line.startsWith("at "))
     .slice(-tailLinesMax).join(" | ");

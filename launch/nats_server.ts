@@ -88,14 +88,19 @@ exec "$2" -c "$1/nats-server.conf" 3<&- </dev/null >"$1/output.log" 2>&1`;
 export async function startNatsServer(options: NatsServerOptions): Promise<NatsServer> {
   const { host = "127.0.0.1", port = 0, startTimeoutMs = 10_000, stopTimeoutMs = 3_000 } = options;
   const clock = options.clock ?? systemClock;
-  const folder = await Deno.makeTempDir({ prefix: "lockstep-nats-" });
+  const folder = await temporaryFolder();
   const { user, password } = options.credentials ??
     { user: "lockstep", password: secretToken(24) };
-  await Deno.writeTextFile(
-    `${folder}/nats-server.conf`,
-    serverConfiguration({ ...options, host, port, user, password, folder }),
-    { mode: 0o600 },
-  );
+  const configuration = serverConfiguration({ ...options, host, port, user, password, folder });
+  try {
+    // With what the server writes at its start: a folder that is full is found now, and by its name.
+    await Deno.writeTextFile(`${folder}/room`, " ".repeat(roomBytes));
+    await Deno.remove(`${folder}/room`);
+    await Deno.writeTextFile(`${folder}/nats-server.conf`, configuration, { mode: 0o600 });
+  } catch (cause) {
+    await Deno.remove(folder, { recursive: true }).catch(() => {});
+    throw noTemporaryFolder(cause);
+  }
 
   const child = new Deno.Command("/bin/sh", {
     args: ["-c", SUPERVISOR, "sh", folder, options.binary],
@@ -141,6 +146,32 @@ export async function startNatsServer(options: NatsServerOptions): Promise<NatsS
       `Cannot start nats-server "${options.binary}": not ready within ${startTimeoutMs} ms`,
       log,
     ),
+  );
+}
+
+/** More than its ports file, its process's output and the first lines of its log. */
+const roomBytes = 64 << 10;
+
+/** @throws {NatsServerError} naming the variable that says where it is */
+async function temporaryFolder(): Promise<string> {
+  try {
+    return await Deno.makeTempDir({ prefix: "lockstep-nats-" });
+  } catch (cause) {
+    throw noTemporaryFolder(cause);
+  }
+}
+
+function noTemporaryFolder(cause: unknown): NatsServerError {
+  const why = (cause instanceof Error ? cause.message : String(cause)).replace(/: .*$/, "");
+  const names = Deno.build.os === "windows" ? ["TMP", "TEMP"] : ["TMPDIR"];
+  const set = names.find((name) => Deno.env.get(name));
+  const where = set === undefined
+    ? "the system's folder for temporary files"
+    : `${set}="${Deno.env.get(set)}"`;
+  return new NatsServerError(
+    `Cannot write temporary files in ${where}: ${why}; set ${names[0]} to a folder that can be ` +
+      "written and has room",
+    { cause },
   );
 }
 

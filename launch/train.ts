@@ -18,6 +18,7 @@ import { onInterrupt } from "./interrupts.ts";
 import { workerLogins } from "./broker_permissions.ts";
 import { runLocalCluster } from "./local_cluster.ts";
 import { startLastingBroker } from "./lasting_broker.ts";
+import { limitProblem } from "./process_limits.ts";
 import { optionsHelp } from "./options_help.ts";
 import { dataReads } from "./data_reads.ts";
 import { discardUnstarted } from "./run_lock.ts";
@@ -31,20 +32,23 @@ import {
 } from "./run_options.ts";
 import { setUp } from "./setup.ts";
 
-if (import.meta.main) {
-  await runCommand(async () => {
-    const given = await readFlags(Deno.args, commandFlags);
-    if (given.help) {
-      console.log(
-        helpText("Usage: deno task train [flags]", commandFlags) + await optionsHelp(given),
-      );
-      return exitCodes.done;
-    }
-    return await train(given);
-  });
+if (import.meta.main) await runCommand(() => trainCommand(Deno.args));
+
+/** @returns the exit code */
+export async function trainCommand(args: readonly string[]): Promise<number> {
+  const given = await readFlags(args, commandFlags);
+  if (given.help) {
+    console.log(
+      helpText("Usage: deno task train [flags]", commandFlags) + await optionsHelp(given),
+    );
+    return exitCodes.done;
+  }
+  return await train(given);
 }
 
 async function train(asked: GivenFlags): Promise<number> {
+  const problem = limitProblem(asked.workers as number | undefined ?? 1);
+  if (problem !== undefined) throw new UsageError(problem);
   const { engine, configuration, resume, out, savedSource } = await requestRun(asked);
   const source = await checkChosenModel(
     configuration.model,

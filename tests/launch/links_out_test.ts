@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { findInitialWeights } from "../../launch/initial_weights.ts";
 import { refuseLinksOut } from "../../launch/links_out.ts";
 
 /** A run's folder beside what is not to be touched. */
@@ -49,4 +50,13 @@ Deno.test("refuseLinksOut takes links within the folder, and a folder that is on
     await Deno.symlink(run, `${run}/../../here`);
     refuseLinksOut(`${run}/../../here`);
     refuseLinksOut(`${run}/missing`);
+  }));
+
+Deno.test("--init follows no link out of the run that it names", () =>
+  withRun(async (run, outside) => {
+    await Deno.symlink(outside, `${run}/checkpoints/step-000002`);
+    await assert.rejects(findInitialWeights(run), {
+      name: "UsageError",
+      message: /checkpoints\/step-000002 in it is a link to /,
+    });
   }));

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { fileURLToPath } from "node:url";
 import { patienceMsMax } from "../../coordinator/membership/failure_detector.ts";
 import { startNatsServer } from "../../launch/nats_server.ts";
 import { delay, systemClock } from "../../net/clock.ts";
@@ -152,4 +153,47 @@ Deno.test({
     }
     assert.equal(await accepts(port), false);
   }),
+});
+
+Deno.test({
+  name: "startNatsServer names the variable of a temporary folder that is not there, or full",
+  ignore: ignore || Deno.build.os !== "linux",
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "lockstep-test-" });
+    const module = new URL("../../launch/nats_server.ts", import.meta.url).href;
+    const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+    const program = `import { startNatsServer } from ${JSON.stringify(module)};
+      Deno.addSignalListener("SIGXFSZ", () => {});
+      const [limit] = Deno.args;
+      const args = ["--fsize=" + limit, "--pid", String(Deno.pid)];
+      if (limit) await new Deno.Command("prlimit", { args }).output();
+      await startNatsServer({ binary: ${JSON.stringify(binary)} }).then(
+        (server) => server.stop().then(() => console.log("it began")),
+        (error) => console.log(error.name + ": " + error.message),
+      );
+      Deno.exit(0);`;
+    await Deno.writeTextFile(`${folder}/start.ts`, program);
+    const said = async (TMPDIR: string, limit = "") => {
+      const { stdout } = await new Deno.Command(Deno.execPath(), {
+        args: ["run", "-A", "--no-check", "--config", config, `${folder}/start.ts`, limit],
+        env: { TMPDIR },
+      }).output();
+      return new TextDecoder().decode(stdout).trim();
+    };
+    const sentence = (why: string) =>
+      new RegExp(
+        `^NatsServerError: Cannot write temporary files in TMPDIR="${folder}[a-z/]*": ${why}.*; set ` +
+          "TMPDIR to a folder that can be written and has room$",
+      );
+    try {
+      assert.match(await said(`${folder}/none`), sentence("No such file or directory"));
+      await Deno.mkdir(`${folder}/tmp`);
+      // As where a disk is full, a write fails: here of what the server would write.
+      assert.match(await said(`${folder}/tmp`, "20480"), sentence("File too large"));
+      assert.deepEqual([...Deno.readDirSync(`${folder}/tmp`)], [], "what was begun is removed");
+      assert.equal(await said(`${folder}/tmp`), "it began");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
 });

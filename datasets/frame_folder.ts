@@ -1,5 +1,5 @@
 /**
- * Videos as folders of PNG frames, as KITTI, KTH and others are kept or extracted: each folder that
+ * Videos as folders of pictures, as KITTI, KTH and others are kept or extracted: each folder that
  * holds pictures is a sequence, its frames in the order of their names (2 before 10). Top folders
  * named train, validation (val) and test are the splits; without them the first 80 % of the
  * sequences train. With classes, the folder above a sequence is its class, and without folders of

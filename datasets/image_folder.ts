@@ -1,5 +1,5 @@
 /**
- * Single images as PNG files, in the usual layout of a folder for each class: each image is a
+ * Single images as files, in the usual layout of a folder for each class: each image is a
  * sequence of one frame, and its folder its class. Top folders named train, validation (val) and test
  * are the splits; without them the first 80 % of each class train, in the order of their names, so
  * that every class is in every split.

@@ -307,7 +307,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       {
         name: "images",
         default: false,
-        meaning: "each PNG is a sequence of one frame; its folder, if it has one, is its class",
+        meaning: "each file is a sequence of one frame; its folder, if it has one, is its class",
       },
       {
         name: "videos",
@@ -317,7 +317,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       },
       fileSplitOption,
     ],
-    needs: "a folder of folders of PNG frames",
+    needs: "a folder of folders of PNG or JPEG frames",
     open({ path, onBadFile }, own) {
       const { channels, classes, images, split } = own;
       if (channels !== 1 && channels !== 3) {

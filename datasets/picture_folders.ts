@@ -1,4 +1,4 @@
-/** Which folders hold PNG files, and which of them are named after a split. */
+/** Which folders hold PNG or JPEG files, and which of them are named after a split. */
 import { basename, extname } from "node:path";
 import { DatasetError, type Split } from "./dataset.ts";
 import { walkFolders } from "./folder_walk.ts";
@@ -14,20 +14,20 @@ const splitFolders: Readonly<Record<string, Split>> = {
   testing: "test",
 };
 
-const pictures = /\.png$/i;
-/** What people have in place of PNG files, or beside them. */
+const pictures = /\.(?:png|jpe?g)$/i;
+/** What people have in place of them, or beside them. */
 const otherPictures =
-  /\.(?:jpe?g|gif|bmp|tiff?|webp|p[bgpn]m|avif|heic|jp2|mp4|m4v|avi|mov|mkv|webm|mpe?g)$/i;
+  /\.(?:gif|bmp|tiff?|webp|p[bgpn]m|avif|heic|jp2|mp4|m4v|avi|mov|mkv|webm|mpe?g)$/i;
 
 export interface PictureFolder {
   /** Below the root, with "/" between its parts; "" is the root. */
   readonly folder: string;
-  /** Names of its PNG files, in natural order. */
+  /** Names of its PNG and JPEG files, in natural order. */
   readonly names: readonly string[];
 }
 
 export interface PictureFolders {
-  /** Every folder that holds PNG files, parents before children, in natural order. */
+  /** Every folder that holds PNG or JPEG files, parents before children, in natural order. */
   readonly folders: readonly PictureFolder[];
   /** What was left out or followed, for the description of the data. */
   readonly notes: string[];
@@ -53,15 +53,15 @@ export async function listPictureFolders(
       .map((name) => folder === "" ? name : `${folder}/${name}`)
   ).sort(comparePaths);
   if (folders.length > 0) {
-    const left = `left out ${others.length} files that are no PNG, such as "${others[0]}"`;
+    const left = `left out ${others.length} files that are no PNG or JPEG, such as "${others[0]}"`;
     return { folders, notes: [...walk.notes, ...others.length === 0 ? [] : [left]] };
   }
   throw new DatasetError(
     others.length === 0
-      ? `Cannot find ${what} in "${root}": no folder there holds PNG files` +
+      ? `Cannot find ${what} in "${root}": no folder there holds PNG or JPEG files` +
         `${walk.notes.map((note) => ` (${note})`).join("")}; ${advice}`
       : `Cannot find ${what} in "${root}": found ${others.length} files such as "${others[0]}", ` +
-        `but no PNG; convert them, e.g. with ${conversionOf(others[0])}`,
+        `but no PNG or JPEG; convert them, e.g. with ${conversionOf(others[0])}`,
   );
 }
 

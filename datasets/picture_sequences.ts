@@ -1,6 +1,12 @@
-/** A dataset of sequences whose frames are PNG files, decoded when they are asked for. */
+/** A dataset of sequences whose frames are picture files, decoded when they are asked for. */
 import { ByteLimitedCache } from "./byte_limited_cache.ts";
-import type { Dataset, ReadRequest, SequenceEntry, Split } from "./dataset.ts";
+import {
+  type Dataset,
+  DatasetError,
+  type ReadRequest,
+  type SequenceEntry,
+  type Split,
+} from "./dataset.ts";
 import { Decoder } from "./decoder.ts";
 import { compareNames } from "./name_order.ts";
 import type { ImageSize } from "./resample.ts";
@@ -11,6 +17,9 @@ const cacheBytesMaxDefault = 256 * 1024 * 1024;
 /** A description of a run's data has at most 1024 characters, the path among them. */
 const noteLengthMax = 300;
 const notesLengthMax = 600;
+/** What makes a picture a large one, and by how much more than its frame. */
+const largePixels = 2 ** 20;
+const largeRatio = 16;
 
 export interface PictureSequence {
   readonly name: string;
@@ -54,7 +63,7 @@ export function pictureSequences(
   const { path, frameSize: [rows, columns], channels } = options;
   const decoder = new Decoder();
   const frames = new ByteLimitedCache<string, Float32Array>({
-    load: (file) => decoder.decode("image", { path: file, size: [rows, columns], channels }),
+    load: (file) => decodeAgain(decoder, { path: file, size: [rows, columns], channels }),
     bytesOf: (frame) => frame.byteLength,
   }, options.cacheBytesMax ?? cacheBytesMaxDefault);
   const entriesOf = (split: Split): SequenceEntry[] =>
@@ -83,6 +92,7 @@ export function pictureSequences(
       `test${classes ? `, ${classes.length} classes` : ""}${left}`,
     files: Object.values(sequences).flatMap((all) => all.flatMap((each) => each.frames)),
     unit: "white",
+    ...warningsOf(sizes, [rows, columns]),
     ...(classes && { targetShape: [classes.length], classes }),
     catalogue: (split) => catalogue[split],
     async read(request) {
@@ -104,6 +114,38 @@ export function pictureSequences(
       },
     }),
     close: () => decoder.close(),
+  };
+}
+
+/** @throws {DatasetError} for a file that has changed since all were looked at */
+async function decodeAgain(
+  decoder: Decoder,
+  request: { readonly path: string; readonly size: ImageSize; readonly channels: 1 | 3 },
+): Promise<Float32Array> {
+  try {
+    return await decoder.decode("image", request);
+  } catch (cause) {
+    if (!(cause instanceof DatasetError)) throw cause;
+    throw new DatasetError(
+      `${cause.message}; it was sound when the data were opened: put it back to go on`,
+      { cause },
+    );
+  }
+}
+
+/** Of pictures much larger than frames, reading is mostly unpacking what nobody sees. */
+function warningsOf(sizes: readonly ImageSize[], [rows, columns]: ImageSize) {
+  const pixelsOf = ([height, width]: ImageSize) => height * width;
+  const large = sizes.filter((size) =>
+    pixelsOf(size) >= largePixels && pixelsOf(size) >= largeRatio * rows * columns
+  );
+  if (large.length === 0) return {};
+  return {
+    warnings: [
+      `${large.length} pictures as large as ${large[0].join("x")} are unpacked for ` +
+      `${rows}x${columns} pixels each time that they are read; resize them once, e.g. with ` +
+      `magick mogrify -resize '${columns}x${rows}!' *.png in each folder`,
+    ],
   };
 }
 

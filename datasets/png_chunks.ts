@@ -30,7 +30,7 @@ export interface PngChunks {
 }
 
 /** Larger than any camera's frame; a decompression bomb is larger. */
-const pixelsMax = 64 * 1024 * 1024;
+export const pixelsMax = 64 * 1024 * 1024;
 /** Of unpacked samples: 64 megapixels of 8 bits with transparency. */
 const sampleBytesMax = 256 * 1024 * 1024;
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
@@ -95,7 +95,7 @@ export function readPngChunks(bytes: Uint8Array): PngChunks {
  */
 export function readPngHeader(bytes: Uint8Array): PngHeader {
   if (signature.some((byte, i) => bytes[i] !== byte)) {
-    throw new PngError("it does not begin as a PNG does, at offset 0");
+    throw new PngError("it does not begin as a PNG or a JPEG does, at offset 0");
   }
   const [chunk] = chunksOf(bytes);
   return readHeader(chunk);

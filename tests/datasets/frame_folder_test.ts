@@ -262,7 +262,7 @@ Deno.test("openFrameFolder() says what it finds in place of PNG files", async ()
     await Deno.writeTextFile(`${path}/v1/1.bmp`, "BM");
     await assert.rejects(
       idsOf(path),
-      /found 1 files such as "v1\/1.bmp", but no PNG; convert them, e.g. with magick .*\*.bmp/,
+      /found 1 files such as "v1\/1.bmp", but no PNG or JPEG; convert them, e.g. with magick .*\*.bmp/,
     );
     await Deno.rename(`${path}/v1/1.bmp`, `${path}/v1.mp4`);
     await assert.rejects(idsOf(path), /such as "v1.mp4", .* with ffmpeg -i v1.mp4 %06d.png/);
@@ -271,7 +271,10 @@ Deno.test("openFrameFolder() says what it finds in place of PNG files", async ()
     await Deno.writeTextFile(`${path}/a/2.webp`, "RIFF");
     const dataset = await openFrameFolder({ ...options, path });
     dataset.close();
-    assert.match(dataset.description, /; left out 1 files that are no PNG, such as "a\/2.webp"$/);
+    assert.match(
+      dataset.description,
+      /; left out 1 files that are no PNG or JPEG, such as "a\/2.webp"$/,
+    );
   });
 });
 
@@ -281,5 +284,37 @@ Deno.test("openFrameFolder() names a folder that is one video, and what it canno
     assert.deepEqual(test, [{ id: "drive", frames: 2 }]);
     await Deno.writeFile(`${path}/drive/02.png`, picture(9));
     await assert.rejects(idsOf(path), /order the frames of ".*drive": "02.png" and "2.png"/);
+  });
+});
+
+Deno.test("openFrameFolder() advises to resize pictures that are far larger than their frames", async () => {
+  await withVideos({ a: [1], b: [1], c: [1] }, async (path) => {
+    const warned = async () => {
+      const dataset = await openFrameFolder({ ...options, path });
+      dataset.close();
+      return dataset.warnings;
+    };
+    assert.equal(await warned(), undefined);
+    const size = { width: 1024, height: 1024 };
+    const data = new Uint8Array(size.width * size.height);
+    await Deno.writeFile(`${path}/b/2.png`, encodePng({ ...size, channels: 1, data }));
+    const [warning, ...more] = await warned() ?? [];
+    assert.deepEqual(more, []);
+    assert.match(
+      warning,
+      /^1 pictures as large as 1024x1024 are unpacked for 2x3 .* '3x2!' \*.png/,
+    );
+  });
+});
+
+Deno.test("openFrameFolder() names a file that has broken since it was opened", async () => {
+  await withVideos({ a: [1], b: [1], c: [1] }, async (path) => {
+    const dataset = await openFrameFolder({ ...options, path });
+    await Deno.truncate(`${path}/a/1.png`, 40);
+    await assert.rejects(
+      dataset.read({ split: "train", epoch: 0, sequence: 0, offset: 0, frames: 1 }),
+      /a\/1.png".* truncated; it was sound when the data were opened: put it back to go on$/,
+    );
+    dataset.close();
   });
 });

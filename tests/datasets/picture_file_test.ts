@@ -3,6 +3,7 @@ import { crc32, deflateSync } from "node:zlib";
 import { DatasetError } from "../../datasets/dataset.ts";
 import { checkPicture, decodePicture, verifyPicture } from "../../datasets/picture_file.ts";
 import expected from "../fixtures/datasets/pictures/expected.json" with { type: "json" };
+import jpegFiles from "../fixtures/datasets/jpegs.json" with { type: "json" };
 import pngKinds from "../fixtures/datasets/png_kinds.json" with { type: "json" };
 
 const folder = new URL("../fixtures/datasets/pictures/", import.meta.url).pathname;
@@ -134,6 +135,56 @@ Deno.test("decodePicture() says what is wrong with a picture whose checksums are
   refuses(greyOf(8192, 8192, packed, 16, 6), /8192x8192 pixels of 4 x 16 bits.* at most 268435456/);
 });
 
+const jpegs = jpegFiles.map(({ jpeg, pixels, ...file }) => ({
+  ...file,
+  jpeg: Uint8Array.fromBase64(jpeg),
+  pixels: Uint8Array.fromBase64(pixels),
+}));
+
+Deno.test("decodePicture() gives the pixels of a JPEG that Pillow gives, whatever its name", () => {
+  const taken = jpegs.filter(({ name }) => name !== "of print");
+  assert.equal(taken.length, 8);
+  for (const { name, rows, columns, jpeg, pixels } of taken) {
+    const wanted = Float32Array.from(pixels, (level) => level / 255);
+    assert.deepEqual(decodePicture(jpeg, "x.png", [rows, columns], 3), wanted, name);
+    const grey = decodePicture(jpeg, "x.jpg", [rows, columns], 1);
+    grey.forEach((value, i) => {
+      const of = luma.reduce((sum, weight, channel) => sum + weight * wanted[3 * i + channel], 0);
+      assert.ok(Math.abs(value - of) < 1e-6, `${name}: ${value} for ${of}`);
+    });
+  }
+});
+
+Deno.test("decodePicture() refuses a JPEG that is cut off, and kinds that it cannot read", () => {
+  const refuses = (bytes: Uint8Array, message: RegExp) =>
+    assert.throws(
+      () => decodePicture(bytes, "x.jpg", [4, 4], 1),
+      (error) => error instanceof DatasetError && message.test(error.message),
+      String(message),
+    );
+  const byName = (wanted: string) => jpegs.find(({ name }) => name === wanted)!.jpeg;
+  refuses(
+    byName("of print"),
+    /"x.jpg" of \d+ bytes: its colours are those of print \(CMYK\); convert/,
+  );
+  for (const { name, jpeg } of jpegs.filter(({ name }) => name !== "of print")) {
+    // The last two bytes only say that it ends.
+    for (let end = 3; end < jpeg.length - 2; end += 7) refuses(jpeg.subarray(0, end), /x.jpg/);
+    refuses(jpeg.subarray(0, jpeg.length >> 1), /complains|cannot read|truncated/);
+    assert.doesNotThrow(() => decodePicture(jpeg, "x.jpg", [4, 4], 1), name);
+  }
+  const frame = byName("grey").slice();
+  const at = frame.findIndex((byte, i) => byte === 0xff && frame[i + 1] === 0xc0);
+  const view = new DataView(frame.buffer);
+  view.setUint16(at + 5, 0);
+  refuses(frame, /announces 21x0 pixels/);
+  view.setUint16(at + 5, 65535);
+  view.setUint16(at + 7, 65535);
+  refuses(frame, /announces 65535x65535 pixels at offset \d+, at most 67108864/);
+  frame[at + 4] = 12;
+  refuses(frame, /a JPEG of a rare kind \(marker c0, 12 bits, 1 components\); convert it to PNG/);
+});
+
 Deno.test("checkPicture() and verifyPicture() name a file that is broken, and where", async () => {
   const whole = await Deno.readFile(`${folder}grey.png`);
   const path = await Deno.makeTempFile({ suffix: ".png" });
@@ -154,7 +205,11 @@ Deno.test("checkPicture() and verifyPicture() name a file that is broken, and wh
     await Deno.writeFile(path, whole);
     assert.deepEqual(await checkPicture(path), [11, 14]);
     await verifyPicture(path);
-    await refuses(checkPicture, new Uint8Array(0), /does not begin as a PNG does, at offset 0/);
+    await refuses(
+      checkPicture,
+      new Uint8Array(0),
+      /does not begin as a PNG or a JPEG does, at offset 0/,
+    );
     await refuses(
       checkPicture,
       whole.subarray(0, 20),

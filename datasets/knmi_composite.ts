@@ -13,7 +13,12 @@ import {
   hdf5Numbers,
 } from "./hdf5_file.ts";
 import { readHdf5Image } from "./hdf5_image.ts";
-import type { Calibration, RadarChoice, RadarFrame } from "./radar_frame.ts";
+import {
+  accumulationMinutes,
+  type Calibration,
+  type RadarChoice,
+  type RadarFrame,
+} from "./radar_frame.ts";
 import { marshallPalmer } from "./radar_scale.ts";
 import { minutesOf, minutesTold } from "./scan_times.ts";
 
@@ -151,13 +156,12 @@ function measureOfParameter(parameter: string): Measure | undefined {
 function summedMinutes(
   file: Hdf5File,
   path: string,
-  { accumulationMinutes }: RadarChoice,
+  choice: RadarChoice,
 ): number {
-  if (accumulationMinutes !== undefined) return accumulationMinutes;
   const names = ["product_datetime_start", "product_datetime_end"];
   const [start, end] = names.map((name) => overviewTime(file, name));
-  const minutes = (end ?? NaN) - (start ?? NaN);
-  if (!(minutes > 0)) {
+  const minutes = accumulationMinutes((end ?? NaN) - (start ?? NaN), choice, path);
+  if (minutes === undefined) {
     const found = names.map((name) => hdf5Attribute(groupOf(file, "overview"), name) ?? "none");
     throw new DatasetError(
       `Cannot turn the sums of "${path}" into rates: expected its overview to say ` +

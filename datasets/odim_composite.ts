@@ -10,7 +10,7 @@ import { hdf5Attribute, type Hdf5File, Hdf5Group, hdf5Member } from "./hdf5_file
 import { readHdf5Image } from "./hdf5_image.ts";
 import { findOdimImage, type OdimImage } from "./odim_image.ts";
 import { realPixels, wholePixels } from "./odim_pixels.ts";
-import type { RadarChoice, RadarFrame } from "./radar_frame.ts";
+import { accumulationMinutes, type RadarChoice, type RadarFrame } from "./radar_frame.ts";
 import { marshallPalmer, type ZRelation } from "./radar_scale.ts";
 import { minutesOf } from "./scan_times.ts";
 
@@ -144,12 +144,11 @@ function timeOf(what: OdimImage["what"], edge: string): number | undefined {
 function summedMinutes(
   { what, name }: OdimImage,
   path: string,
-  { accumulationMinutes }: RadarChoice,
+  choice: RadarChoice,
 ): number {
-  if (accumulationMinutes !== undefined) return accumulationMinutes;
   const [start, end] = ["start", "end"].map((edge) => timeOf(what, edge));
-  const minutes = (end ?? NaN) - (start ?? NaN);
-  if (!(minutes > 0)) {
+  const minutes = accumulationMinutes((end ?? NaN) - (start ?? NaN), choice, path);
+  if (minutes === undefined) {
     throw new DatasetError(
       `Cannot turn the accumulation of "${path}" into a rate: expected startdate, starttime, ` +
         `enddate and endtime in what of ${name}, YYYYMMDD and HHmmss, one before the other, found ` +

@@ -2,6 +2,7 @@
  * A radar composite as it is stored: codes of 8 or 16 bits and what they mean, a quarter to a half of
  * the size of their values. What is stored in any other form is kept as its values.
  */
+import { DatasetError } from "./dataset.ts";
 import { valueOfRainRate, valueOfReflectivity, type ZRelation } from "./radar_scale.ts";
 
 export type RadarProduct = "FMI" | "KNMI" | "ODIM";
@@ -61,6 +62,26 @@ export interface RadarChoice {
   readonly image?: string;
   /** Over which rain was summed, where the file does not say so. */
   readonly accumulationMinutes?: number;
+}
+
+/**
+ * Over which rain was summed; undefined where neither the file nor an option tells it.
+ * @param told by the file; no positive number where it says nothing that makes sense
+ * @throws {DatasetError} if the file and the option tell two
+ */
+export function accumulationMinutes(
+  told: number,
+  { accumulationMinutes: given }: RadarChoice,
+  path: string,
+): number | undefined {
+  if (!(told > 0)) return given;
+  if (given !== undefined && given !== told) {
+    throw new DatasetError(
+      `Cannot use accumulation-minutes=${given} for "${path}": the file says ${told} minutes; leave ` +
+        "the option out",
+    );
+  }
+  return told;
 }
 
 /** In [0, 1] of a physical value, as `Calibration` says. */

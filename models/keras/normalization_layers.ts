@@ -104,12 +104,12 @@ const unitNormalization: LayerKind = (config) => {
 /**
  * Frozen, it computes with the moving averages that were saved, as in inference. Trained, with the
  * statistics of the lanes that are computed together, a shard (ghost batch normalization): they do not
- * depend on the number of workers. Rows that count for nothing are left out of them. Their variance is
- * the biased one, as in Keras 3.
+ * depend on the number of workers. Rows that count for nothing are left out of them. Where Keras 2
+ * computes by TensorFlow's fused kernel, the moving variance follows the unbiased one.
  */
 const batchNormalization: LayerKind = (config) => {
   const axis = config.take("axis") ?? -1;
-  const epsilon = config.number("epsilon", 1e-3);
+  const given = config.number("epsilon", 1e-3);
   const momentum = config.number("momentum", 0.99);
   const scale = readScale(config);
   config.only("renorm", false, "save it with renorm=False");
@@ -125,6 +125,10 @@ const batchNormalization: LayerKind = (config) => {
     const axes = readAxes(config, axis, port.shape);
     const sides = axes.map((each) => port.shape[each - 1]);
     const whole = [1, ...port.shape.map((side, index) => axes.includes(index + 1) ? side : 1)];
+    const isFused = !config.isKeras3 && axes.length === 1 &&
+      (whole.length === 4 || whole.length === 5) &&
+      (axes[0] === 1 || axes[0] === whole.length - 1);
+    const epsilon = isFused ? Math.max(given, fusedEpsilonMin) : given;
     const others = whole.flatMap((_, index) => axes.includes(index) ? [] : [index]);
     const own = scale.weights(sides);
     const average = (name: string) => ({
@@ -138,41 +142,62 @@ const batchNormalization: LayerKind = (config) => {
       outputs: [port],
       apply([{ tensor: x, mask }], { weights, training, counts }) {
         const isBatch = isTrained && training;
-        const [mean, variance] = isBatch
-          ? momentsOf(x, others, counts)
+        const moments = isBatch ? momentsOf(x, others, counts) : undefined;
+        const [mean, variance] = moments
+          ? [moments.mean, moments.variance]
           : weights.slice(own.length).map((each) => tf.reshape(each, whole));
         const normal = tf.mul(tf.sub(x, mean), tf.rsqrt(tf.add(variance, epsilon)));
         const tensor = scale.apply(normal, weights, whole);
         return {
           values: [{ tensor, ...(port.isMasked ? { mask } : {}) }],
           state: [],
-          ...(isBatch
-            ? { statistics: [mean, variance].map((each) => tf.reshape(each, sides)) }
-            : {}),
+          ...(moments && {
+            statistics: [mean, isFused ? unbiased(moments) : variance]
+              .map((each) => tf.reshape(each, sides)),
+          }),
         };
       },
     };
   };
 };
 
-/** Mean and biased variance along axes, of the rows that count. */
-function momentsOf(x: Tensor, axes: number[], counts: Tensor | undefined): [Tensor, Tensor] {
-  const shares = counts === undefined ? undefined : sharesOf(x, axes, counts);
-  const meanOf = (values: Tensor) =>
-    shares === undefined ? tf.mean(values, axes, true) : tf.sum(tf.mul(values, shares), axes, true);
-  const mean = meanOf(x);
-  return [mean, meanOf(tf.square(tf.sub(x, mean)))];
+/** TensorFlow's fused kernel takes no smaller one. */
+const fusedEpsilonMin = 1.001e-5;
+
+interface Moments {
+  readonly mean: Tensor;
+  /** The biased one. */
+  readonly variance: Tensor;
+  /** Values that they are of: a number, or a scalar. */
+  readonly count: number | Tensor;
 }
 
-/** What each row, or each of its steps, has of a mean; 0 of all where none counts. */
-function sharesOf(x: Tensor, axes: readonly number[], counts: Tensor): Tensor {
+/** Along axes, of the rows that count. */
+function momentsOf(x: Tensor, axes: number[], counts: Tensor | undefined): Moments {
+  const size = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
+  if (counts === undefined) {
+    const mean = tf.mean(x, axes, true);
+    return { mean, variance: tf.mean(tf.square(tf.sub(x, mean)), axes, true), count: size };
+  }
+  const rows = rowsOf(x, axes, counts);
+  const count = tf.mul(tf.sum(rows), size / rows.size);
+  // Where nothing counts, the shares are 0 and not 0 / 0.
+  const divided = tf.div(rows, tf.maximum(count, 1));
+  const shares = tf.reshape(divided, [...rows.shape, ...Array(x.rank - rows.rank).fill(1)]);
+  const meanOf = (values: Tensor) => tf.sum(tf.mul(values, shares), axes, true);
+  const mean = meanOf(x);
+  return { mean, variance: meanOf(tf.square(tf.sub(x, mean))), count };
+}
+
+/** Which rows count, or which steps of each where the tensor has these. */
+function rowsOf(x: Tensor, axes: readonly number[], counts: Tensor): Tensor {
   const isSteps = counts.rank === 2 && x.rank > 2 && x.shape[1] === counts.shape[1] &&
     axes.includes(1);
-  const own = counts.rank === 1 || isSteps ? counts : tf.max(counts, 1);
-  const size = axes.reduce((product, axis) => product * x.shape[axis]!, 1);
-  const each = size / own.size;
-  const divisor = tf.maximum(tf.mul(tf.sum(own), each), 1);
-  return tf.reshape(tf.div(own, divisor), [...own.shape, ...Array(x.rank - own.rank).fill(1)]);
+  return counts.rank === 1 || isSteps ? counts : tf.max(counts, 1);
+}
+
+function unbiased({ variance, count }: Moments): Tensor {
+  return tf.mul(variance, tf.div(count, tf.maximum(tf.sub(count, 1), 1)));
 }
 
 function onlyPort(config: LayerConfig, inputs: readonly Port[]): Port {

@@ -12,10 +12,11 @@ export interface Neighbours {
   readonly tell: "as read" | "the other way round" | "nothing";
 }
 
-/** Compared, with their two neighbours: fewer where frames are large. */
+/** Compared, with their two neighbours: fewer where frames are large, and none where that is few. */
 const anchorsMax = 32;
 const anchorsMin = 4;
-const valuesMax = 32_000_000;
+/** Of all frames that are read for it. */
+const valuesMax = 100_000_000;
 const sideMin = 8;
 /** A frame is averaged over so many cells a side, because edges move. */
 const cellsMax = 8;
@@ -28,6 +29,7 @@ export async function compareNeighbours(array: FrameArray): Promise<Neighbours> 
   const nothing: Neighbours = { acrossSequences: 0, alongFrames: 0, tell: "nothing" };
   if (N < 2 || T < 2 || Math.min(H, W) < sideMin) return nothing;
   const fitting = Math.floor(valuesMax / (3 * H * W * C));
+  if (fitting < anchorsMin) return nothing;
   const anchors = Math.max(anchorsMin, Math.min(anchorsMax, fitting, N * T));
   let [across, along, alongIsNearer, acrossIsNearer] = [0, 0, 0, 0];
   for (let anchor = 0; anchor < anchors; anchor++) {

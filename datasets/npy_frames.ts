@@ -195,20 +195,22 @@ async function checkOrder(
   const other = layout[1] + layout[0] + layout.slice(2);
   const ask = (why: string) =>
     new DatasetError(
-      `Cannot tell the axes of "${path}": shape (${shape.join(", ")}) is usually ` +
-        `${inWords([layout], shape)}, but ${why} ${inWords([other], shape)}; name the axes with ` +
-        `--dataset-options layout=${other}, or layout=${layout}`,
+      `Cannot tell the axes of "${path}": read as ${layout}, (${
+        shape.join(", ")
+      }) ${why}; name them ` +
+        `with --dataset-options layout=${inWords([other], shape)}, or ` +
+        `layout=${inWords([layout], shape)}`,
     );
   if (tell === "the other way round") {
     const figure = (value: number) => value.toPrecision(2);
     throw ask(
-      `frames differ by ${figure(alongFrames)} from one to the next of a sequence, and by only ` +
-        `${figure(acrossSequences)} from one sequence to the next, as in`,
+      `has frames that differ by ${figure(alongFrames)} from one to the next, and by ` +
+        `${figure(acrossSequences)} from one sequence to the next`,
     );
   }
   // Published sequences of moving digits have 20 frames.
   const { T, N, H } = extentsOf(layout, shape);
   if (tell === "nothing" && assumed === "T" && H >= 8 && T !== 20 && N === 20) {
-    throw ask("published sequences have 20 frames, as in");
+    throw ask(`has sequences of ${T} frames, where published ones have 20`);
   }
 }

@@ -104,6 +104,7 @@ Deno.test("sequences that were taken for frames are found by how they move, and 
     "usual.npy": squares("NTHW", 8, 14),
     "time.npy": squares("TNHW", 8, 14),
     "published.npy": squares("NTHW", 12, 20),
+    "still.npy": npyBytes({ shape: [12, 20, 32, 32], data: new Uint8Array(12 * 20 * 1024) }),
   };
   const generated = {
     ...{ frameSize: 32, digits: 2, sequenceFrames: 12, sequenceFramesMin: 12, endless: false },
@@ -116,7 +117,7 @@ Deno.test("sequences that were taken for frames are found by how they move, and 
     const path = `${folder}/time.npy`;
     await assert.rejects(
       openNpyDataset({ path }),
-      /\(14, 8, 32, 32\) is usually NTHW \(14 sequences .*, but frames differ by .* layout=TNHW, or layout=NTHW$/,
+      /read as NTHW, \(14, 8, 32, 32\) has frames that differ by .* layout=TNHW \(8 seq.* layout=NTHW \(14 /,
     );
     const told = await openNpyDataset({ path, layout: "TNHW" });
     assert.match(told.description, /^8 sequences of 14 frames/);
@@ -124,13 +125,18 @@ Deno.test("sequences that were taken for frames are found by how they move, and 
     const asItLies = await openNpyDataset({ path, layout: "NTHW" });
     assert.match(asItLies.description, /^14 sequences of 8 frames/);
     asItLies.close();
+    // Where frames tell nothing, published sequences have 20 frames.
+    await assert.rejects(
+      openMovingMnist({ ...generated, path: `${folder}/still.npy` }, 1),
+      /read as TNHW, .* has sequences of 12 frames, where published ones have 20; .* layout=NTHW/,
+    );
     // The published layout is the other one.
     const published = await openMovingMnist({ ...generated, path }, 1);
     assert.match(published.description, /^8 sequences of 14 frames .* axes TNHW/);
     published.close();
     await assert.rejects(
       openMovingMnist({ ...generated, path: `${folder}/published.npy` }, 1),
-      /\(12, 20, 32, 32\) is usually TNHW .*, but frames differ .* layout=NTHW, or layout=TNHW$/,
+      /read as TNHW, \(12, 20, 32, 32\) has frames that differ .* layout=NTHW \(12 .* layout=TNHW \(20 /,
     );
     await assert.rejects(
       openMovingMnist({ ...generated, path, frameSize: 64 }, 1),

@@ -1,6 +1,7 @@
 /** Runs by hand on brokers as others set them up: clusters, short messages, tokens. */
 import assert from "node:assert/strict";
 import { delay, systemClock } from "../../net/clock.ts";
+import { certificates } from "../support/certificates.ts";
 import { startTestCluster } from "../support/nats_cluster.ts";
 import { natsServerMissing, startTestServer } from "../support/nats_server.ts";
 import {
@@ -132,6 +133,52 @@ Deno.test({
       const workers = [
         run("worker", broker, { cwd, env: { LOCKSTEP_NATS_TOKEN: token } }),
         run("worker", ["--connect", "run/connection.json"], { cwd }),
+      ];
+      await assertSameBits(coordinator, flags, cwd);
+      for (const { code, stderr } of await Promise.all(workers)) assert.equal(code, 0, stderr);
+    } finally {
+      await server.stop();
+    }
+  }),
+});
+
+Deno.test({
+  name: "a broker that asks for certificates gets them of coordinator and workers, by flags",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    if (!await certificates(cwd)) return console.warn("Skipped: openssl is not there");
+    const server = await startTestServer({
+      config: `tls { cert_file: "${cwd}/cert.pem", key_file: "${cwd}/key.pem",
+        ca_file: "${cwd}/ca.pem", verify: true, handshake_first: true }`,
+    });
+    const flags = [...smallRun, "--steps", "4", "--workers", "2"];
+    const broker = ["--nats", server.url.replace("nats:", "tls:"), "--run", "r"];
+    const own = ["--tls-cert", "cert.pem", "--tls-key", "key.pem"];
+    const named = [...broker, "--tls-ca", "ca.pem", "--tls-first"];
+    try {
+      const args = [...flags, ...named, ...own, "--out", "run", "--json"];
+      const coordinator = start("coordinator", args, { cwd });
+      await coordinator.until(/--connect run\/connection\.json --tls-cert FILE --tls-key FILE/);
+      const connection = JSON.parse(await Deno.readTextFile(`${cwd}/run/connection.json`));
+      assert.deepEqual(Object.keys(connection), ["url", "run", "ca", "tlsFirst"]);
+      assertSentence(
+        await run("worker", [...named, "--join-timeout", "1"], { cwd }),
+        1,
+        /^Failed: Cannot connect to tls:.* give --tls-cert and --tls-key$/,
+      );
+      assertSentence(
+        await run("worker", [...named, "--tls-cert", "cert.pem"], { cwd }),
+        2,
+        /^Wrong usage: Give --tls-cert and --tls-key together$/,
+      );
+      assertSentence(
+        await run("worker", [...named, "--tls-cert", "key.pem", "--tls-key", "key.pem"], { cwd }),
+        2,
+        /^Wrong usage: Cannot use --tls-cert key\.pem: it holds no certificate in PEM$/,
+      );
+      const workers = [
+        run("worker", [...named, ...own], { cwd }),
+        run("worker", ["--connect", "run/connection.json", ...own], { cwd }),
       ];
       await assertSameBits(coordinator, flags, cwd);
       for (const { code, stderr } of await Promise.all(workers)) assert.equal(code, 0, stderr);

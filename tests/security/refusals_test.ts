@@ -7,6 +7,7 @@ import {
 } from "../../launch/broker_safety.ts";
 import { startNatsServer } from "../../launch/nats_server.ts";
 import { connectNats, type NatsOptions } from "../../net/nats_transport.ts";
+import { certificates, openssl } from "../support/certificates.ts";
 import { findNatsServer, natsServerMissing, startTestServer } from "../support/nats_server.ts";
 
 const binary = findNatsServer() ?? "";
@@ -69,64 +70,6 @@ Deno.test("connectNats says that credentials have expired", async () => {
   await served;
   listener.close();
 });
-
-/** An authority and a server's certificate for 127.0.0.1, made anew: nothing secret is kept. */
-async function certificates(folder: string): Promise<boolean> {
-  const openssl = async (...args: string[]) => {
-    const command = new Deno.Command("openssl", { args, cwd: folder, stderr: "null" });
-    return (await command.output()).success;
-  };
-  try {
-    await Deno.writeTextFile(
-      `${folder}/san`,
-      "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n",
-    );
-    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
-    return await openssl(
-      "req",
-      "-x509",
-      ...key,
-      "-days",
-      "2",
-      "-subj",
-      "/CN=Test",
-      "-keyout",
-      "ca.key",
-      "-out",
-      "ca.pem",
-    ) &&
-      await openssl(
-        "req",
-        ...key,
-        "-subj",
-        "/CN=server",
-        "-keyout",
-        "key.pem",
-        "-out",
-        "csr.pem",
-      ) &&
-      await openssl(
-        "x509",
-        "-req",
-        "-in",
-        "csr.pem",
-        "-CA",
-        "ca.pem",
-        "-CAkey",
-        "ca.key",
-        "-CAcreateserial",
-        "-days",
-        "2",
-        "-extfile",
-        "san",
-        "-out",
-        "cert.pem",
-      );
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
-}
 
 Deno.test({
   name:
@@ -220,6 +163,43 @@ Deno.test({
           await server.stop();
         }
       }
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "connectNats takes the self-signed certificate that README.md makes, and no authority's",
+  ignore: natsServerMissing,
+  async fn() {
+    const folder = await Deno.makeTempDir({ prefix: "lockstep-self-" });
+    try {
+      const readme = await Deno.readTextFile(new URL("../../README.md", import.meta.url));
+      const command = /^openssl (req -x509 [^`]*)/m.exec(readme)![1].replaceAll("\\\n", " ");
+      const words = command.trim().split(/\s+/).map((word) =>
+        word.replace("DNS:broker.example,IP:10.0.0.5", "IP:127.0.0.1")
+      );
+      if (!await openssl(folder, words)) return console.warn("Skipped: openssl is not there");
+      const end = words.slice(0, words.indexOf("basicConstraints=critical,CA:FALSE") - 1);
+      const others = end.map((word) => word.replace(/^(key|cert)\.pem$/, "other-$1.pem"));
+      assert.ok(await openssl(folder, others));
+      const connect = async (prefix: string) => {
+        const file = (name: string) => `${folder}/${prefix}${name}.pem`;
+        const tls = { certificatePath: file("cert"), keyPath: file("key") };
+        const broker = await startNatsServer({ binary, tls });
+        try {
+          const ca = await readCertificates(file("cert"));
+          const options = { servers: broker.url, name: "test", credentials: broker };
+          await (await connectNats({ ...options, caCertificates: [ca] })).close();
+        } finally {
+          await broker.stop();
+        }
+      };
+      await connect("");
+      await assert.rejects(connect("other-"), {
+        message: /CaUsedAsEndEntity.*make it with basicConstraints=CA:FALSE$/,
+      });
     } finally {
       await Deno.remove(folder, { recursive: true });
     }

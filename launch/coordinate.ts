@@ -33,6 +33,7 @@ import { exitCodes, sentenceOf } from "./exit_codes.ts";
 import { readInitialWeights } from "./initial_weights.ts";
 import { resumeHint } from "./resume_hint.ts";
 import { lockRunFolder } from "./run_lock.ts";
+import { watchRunFolder } from "./run_folder_watch.ts";
 import type { RunOptions } from "./run_options.ts";
 import { shellWord } from "./shell_word.ts";
 
@@ -134,6 +135,7 @@ export async function coordinate(
       }),
   });
   leadership?.lead(() => coordinator.isRunning, coordinator.fail);
+  const stopWatching = watchRunFolder(out, systemClock, coordinator.fail);
   // One after the other: both write one file.
   let drawing: Promise<string | undefined> = Promise.resolve(undefined);
   const drawTraining = () =>
@@ -148,7 +150,9 @@ export async function coordinate(
   try {
     await onStart(coordinator, report.tell);
     end = await coordinator.ended;
+    stopWatching();
   } catch (error) {
+    stopWatching();
     await coordinator.close();
     // The broker may be back at any moment, and the run goes on then.
     await (error instanceof BrokerLostError ? drawing : drawTraining());

@@ -18,6 +18,7 @@ export interface Flag {
   readonly help: string;
   /** Name of the value in the help, e.g. "N". */
   readonly value?: string;
+  /** Of a switch, what it may be set to beside being given. */
   readonly choices?: readonly string[];
   /** Beside the choices, a file whose name ends so. */
   readonly orFile?: RegExp;
@@ -69,10 +70,13 @@ export function parseFlags(args: readonly string[], table: FlagTable): GivenFlag
     const flag = Object.hasOwn(table, token.name) ? table[token.name] : undefined;
     if (!flag) throw new UsageError(unknownFlag(token.rawName, table));
     if (flag.kind === "switch") {
-      if (token.value !== undefined) {
-        throw new UsageError(`--${token.name} takes no value: found "${token.value}"`);
+      if (token.value !== undefined && !flag.choices?.includes(token.value)) {
+        const takes = flag.choices
+          ? `takes no value but ${flag.choices.join(", ")}`
+          : "takes no value";
+        throw new UsageError(`--${token.name} ${takes}: found "${token.value}"`);
       }
-      given[token.name] = true;
+      given[token.name] = token.value ?? true;
     } else {
       // What looks like the next flag is one: `--out --json` has forgotten its folder.
       const isFlag = !token.inlineValue && token.value?.startsWith("--");
@@ -100,10 +104,12 @@ export function flagsFromObject(object: unknown, table: FlagTable, source: strin
     const flag = Object.hasOwn(table, name) ? table[name] : undefined;
     if (!flag) throw new UsageError(`${unknownFlag(`--${name}`, table)} (in ${source})`);
     if (flag.kind === "switch") {
-      if (typeof value !== "boolean") {
-        throw new UsageError(`"${name}" in ${source} must be true or false: found ${value}`);
+      const isChoice = typeof value === "string" && flag.choices?.includes(value);
+      if (typeof value !== "boolean" && !isChoice) {
+        const choices = ["true", "false", ...flag.choices ?? []].join(" or ");
+        throw new UsageError(`"${name}" in ${source} must be ${choices}: found ${value}`);
       }
-      if (value) given[name] = true;
+      if (value) given[name] = value;
     } else if (flag.kind === "options") {
       given[name] = readOptionsObject(name, value, source);
     } else {
@@ -265,8 +271,9 @@ export function flagArgs(given: GivenFlags, table: FlagTable): string[] {
 export function helpText(usage: string, table: FlagTable): string {
   const rows = Object.entries(table).map(([name, flag]) => {
     const value = flag.kind === "switch" ? "" : valueName(flag);
+    const choices = flag.kind === "switch" && flag.choices ? `[=${flag.choices.join("|")}]` : "";
     const fallback = flag.defaultText === undefined ? "" : ` (default: ${flag.defaultText})`;
-    return { left: `  --${name} ${value}`.trimEnd(), right: flag.help + fallback };
+    return { left: `  --${name}${choices} ${value}`.trimEnd(), right: flag.help + fallback };
   });
   const width = Math.min(44, Math.max(...rows.map(({ left }) => left.length)));
   const lines = rows.map(({ left, right }) =>

@@ -10,8 +10,16 @@ import { type Login, workerNameOf } from "./broker_permissions.ts";
 import { type Connection, environmentOf } from "./connection_file.ts";
 import { exitCodes } from "./exit_codes.ts";
 import { onInterrupt } from "./interrupts.ts";
-import { planRestart, type RestartLimits } from "./restart_budget.ts";
+import { memoryHint, memoryKills } from "./memory_kills.ts";
+import {
+  countFruitless,
+  type FruitlessRestarts,
+  fruitlessRestartsMax,
+  planRestart,
+  type RestartLimits,
+} from "./restart_budget.ts";
 import { resumeHint } from "./resume_hint.ts";
+import { newestStep } from "./run_progress.ts";
 import { coordinatorPermissions, roleEnvironment, workerPermissions } from "./role_permissions.ts";
 import { panicReason } from "./runtime_panic.ts";
 
@@ -123,11 +131,22 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   };
   let isOver = false;
   let restartsMs: readonly number[] = [];
-  /** Whether one more process may be started again; that it is is counted. */
-  const mayRestart = () => {
+  const killsBefore = memoryKills();
+  let fruitless: FruitlessRestarts = { step: newestStep(options.out), count: 0 };
+  /** Why no process is started again any more, or nothing; that one more is is counted. */
+  const whyNoRestart = (signal: Deno.Signal | null): string | undefined => {
+    fruitless = countFruitless(fruitless, newestStep(options.out));
+    const { step, count } = fruitless;
+    const hint = memoryHint(signal, killsBefore, memoryKills());
+    if (count > fruitlessRestartsMax) {
+      const before = `${fruitlessRestartsMax} processes before it`;
+      return `, as ${before}, and the run came no further than step ${step}${hint}`;
+    }
     const plan = planRestart(restartsMs, clock.nowMs(), restartLimits);
     restartsMs = plan?.timesMs ?? restartsMs;
-    return plan !== undefined;
+    if (plan !== undefined) return undefined;
+    const { restartsMax, withinMs } = restartLimits;
+    return `, as ${restartsMax} processes within the ${withinMs / 60_000} minutes before${hint}`;
   };
   const workers: { process: Deno.ChildProcess; ended: Promise<void> }[] = [];
   let living = 0;
@@ -154,11 +173,13 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
     });
     observer?.started(name, process);
     living++;
-    const ended = watchWorker(name, process, (reason, end) => {
+    const ended = watchWorker(name, process, (reason, end, signal) => {
       if (isOver) return;
       const isExcluded = end === "excluded";
-      const isAgain = end !== "failed" && !(isExcluded && wasExcluded) && mayRestart();
-      if (!isExcluded && !isAgain) return order({ reason });
+      const mayCome = end !== "failed" && !(isExcluded && wasExcluded);
+      const why = mayCome ? whyNoRestart(signal) : undefined;
+      const isAgain = mayCome && why === undefined;
+      if (!isExcluded && !isAgain) return order({ reason: `${reason}${why ?? ""}` });
       order({ lost: name, reason });
       if (isAgain) startWorker(index, life + 1, wasExcluded || isExcluded);
     }).then(() => {
@@ -200,7 +221,8 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
         return exitCodes.interrupted;
       }
       const how = `The coordinator (process ${coordinator.process.pid}) was ended by ${signal}`;
-      if (!mayRestart()) throw new Error(how + hint);
+      const why = whyNoRestart(signal);
+      if (why !== undefined) throw new Error(how + why + hint);
       console.error(`${how}; starting it again`);
       coordinator.orders.close().catch(() => {});
       const checkpoints = await listCheckpoints(diskFileSystem, `${options.out}/checkpoints`);
@@ -232,7 +254,7 @@ type BadEnd = "killed" | "excluded" | "failed";
 async function watchWorker(
   name: string,
   worker: Deno.ChildProcess,
-  onFailure: (sentence: string, end: BadEnd) => void,
+  onFailure: (sentence: string, end: BadEnd, signal: Deno.Signal | null) => void,
 ): Promise<void> {
   const [tail, { success, code, signal }] = await Promise.all([
     readTail(worker.stderr),
@@ -242,7 +264,8 @@ async function watchWorker(
   const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
   const said = tail === "" ? "" : `: ${tail}`;
   const ended = code === exitCodes.excluded ? "excluded" : "failed";
-  onFailure(`Worker "${name}" (process ${worker.pid}) ${how}${said}`, signal ? "killed" : ended);
+  const sentence = `Worker "${name}" (process ${worker.pid}) ${how}${said}`;
+  onFailure(sentence, signal ? "killed" : ended, signal);
 }
 
 function spawn(

@@ -37,3 +37,17 @@ export function planRestart(
   const ownDelayMs = Math.min(delayMs * 2 ** inRow, delayMsMax);
   return { timesMs: [...recent, nowMs + ownDelayMs], delayMs: ownDelayMs };
 }
+
+/** Restarts since a run came further than it had ever been. */
+export interface FruitlessRestarts {
+  readonly step: number;
+  readonly count: number;
+}
+
+/** What ends so often at the same point ends there again, for a reason that a new start does not remove. */
+export const fruitlessRestartsMax = 5;
+
+/** @param step that the run has reached now */
+export function countFruitless(before: FruitlessRestarts, step: number): FruitlessRestarts {
+  return step > before.step ? { step, count: 1 } : { ...before, count: before.count + 1 };
+}

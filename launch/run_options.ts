@@ -4,6 +4,8 @@
  */
 import { resolve } from "node:path";
 import type { RunRecord } from "../coordinator/run_folder.ts";
+import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
+import { diskFileSystem } from "../coordinator/file_system.ts";
 import { digitSize } from "../datasets/mnist_digits.ts";
 import { datasetOptions } from "../datasets/open_dataset.ts";
 import { hidesAllGpus, showsAllGpus } from "../engine/tensorflow/visible_devices.ts";
@@ -38,7 +40,12 @@ export const commandFlags = {
     help: "the run's folder",
     defaultText: "a new one in runs/",
   },
-  resume: { kind: "switch", help: "go on from the newest checkpoint of --out, or of the last run" },
+  resume: {
+    kind: "switch",
+    choices: ["auto"],
+    help:
+      "go on from --out's newest checkpoint, or the last run's; =auto: begin where there is none",
+  },
   init: initFlag,
   config: { kind: "text", value: "FILE.json", help: "flags from a file; the command line wins" },
   json: { kind: "switch", help: "one JSON object on standard output at the end" },
@@ -112,7 +119,9 @@ export interface RunRequest {
  */
 export async function requestRun(given: GivenFlags): Promise<RunRequest> {
   const { engine: wanted, ...flags } = given;
-  const resume = given.resume === true;
+  const resume = given.resume === "auto"
+    ? await hasCheckpoint(given.out as string | undefined)
+    : given.resume === true;
   const out = given.out as string | undefined ?? (resume ? await newestRun() : undefined);
   if (out !== undefined) refuseLinksOut(out);
   const { configuration: saved, modelSource: savedSource } = resume
@@ -207,6 +216,19 @@ function checkSize({ dataset: { name, path, frameSize } }: RunConfiguration): vo
     `Cannot draw digits with --size ${frameSize}: a digit is ${digitSize} pixels high and wide; ` +
       `give at least ${digitSize}`,
   );
+}
+
+/**
+ * Whether a start that may be the first one or a later one finds something to go on from.
+ * @throws {UsageError} without a folder, which the next start would have to guess
+ */
+async function hasCheckpoint(out: string | undefined): Promise<boolean> {
+  if (out === undefined) {
+    throw new UsageError(
+      "Give --out DIR with --resume=auto, so that every start finds the same run",
+    );
+  }
+  return (await listCheckpoints(diskFileSystem, `${out}/checkpoints`)).length > 0;
 }
 
 async function isMissing(path: string): Promise<boolean> {

@@ -118,7 +118,7 @@ async function trainOnCluster(
       resume,
       // What was resolved here, so that the coordinator decides nothing anew.
       coordinatorArgs: [
-        ...Deno.args.filter((arg) => !["--resume", "--json"].includes(arg)),
+        ...Deno.args.filter((arg) => !/^--(resume(=.*)?|json)$/.test(arg)),
         ...["--engine", engine, "--workers", `${workers}`, "--out", out, "--model", model],
         ...(source === undefined ? [] : ["--model-source", source]),
         ...(initialWeights === null ? [] : ["--init", initialWeights.path]),

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { planRestart } from "../../launch/restart_budget.ts";
+import { memoryHint, memoryKills } from "../../launch/memory_kills.ts";
+import { countFruitless, planRestart } from "../../launch/restart_budget.ts";
+import { newestStep } from "../../launch/run_progress.ts";
 
 const limits = { restartsMax: 4, withinMs: 100_000, delayMs: 100, delayMsMax: 500 };
 
@@ -26,4 +28,45 @@ Deno.test("planRestart() forgets what is long ago: a run of weeks may see more e
     ...[100, 100, 100, 100],
     ...[undefined, 100],
   ]);
+});
+
+Deno.test("countFruitless() counts ends at the same point, and begins anew where a run came further", () => {
+  let counted = { step: 20, count: 0 };
+  const counts = [20, 20, 20, 21, 12, 21, 30, 30].map((step) =>
+    (counted = countFruitless(counted, step)).count
+  );
+  assert.deepEqual(counts, [1, 2, 3, 1, 2, 3, 1, 2]);
+});
+
+Deno.test("newestStep() is the newest step of a run's log, however long it is", async () => {
+  const out = await Deno.makeTempDir();
+  try {
+    assert.equal(newestStep(out), 0);
+    const line = (step: number) => `{"step":${step},"loss":0.5,"note":"${"x".repeat(100)}"}\n`;
+    const lines = Array.from({ length: 2_000 }, (_, index) => line(index + 1));
+    await Deno.writeTextFile(`${out}/metrics.jsonl`, lines.join("") + '{"step":20');
+    // A torn last line may hold a part of a number.
+    assert.equal(newestStep(out), 2_000);
+  } finally {
+    await Deno.remove(out, { recursive: true });
+  }
+});
+
+Deno.test("memoryHint() tells what the kernel counted, and asks where it counted nothing", () => {
+  const files: Record<string, string> = {
+    "/sys/fs/cgroup/memory.events": "low 0\nhigh 0\nmax 3\noom 1\noom_kill 4\noom_group_kill 0\n",
+    "/proc/vmstat": "nr_free_pages 1\noom_kill 2\n",
+  };
+  const read = (path: string) => files[path] ?? assert.fail("not there");
+  assert.equal(memoryKills(read), 4);
+  assert.equal(memoryKills(() => assert.fail("none")), undefined);
+  const advice = "; give it more, or lower --workers, --lanes or --size";
+  assert.equal(memoryHint("SIGKILL", undefined, undefined), `; out of memory?${advice}`);
+  assert.equal(memoryHint("SIGKILL", 4, 4), `; out of memory?${advice}`);
+  assert.equal(
+    memoryHint("SIGKILL", 2, 4),
+    "; out of memory: the kernel has killed 2 processes for want of it since the run began" +
+      advice,
+  );
+  assert.equal(memoryHint("SIGXFSZ", 2, 4), "");
 });

@@ -13,6 +13,8 @@ export interface LaneStates {
   replace(shard: number, state: readonly Tensor[]): void;
   /** A lane's state as one array: all states in order, flattened. */
   readLane(lane: number): Float32Array;
+  /** The same of all lanes of a shard, in their order: its tensors are copied once, not once a lane. */
+  readShard(shard: number): Float32Array[];
   /**
    * Sets the states of lanes from what `readLane` gave; those of other workers are left out.
    * @throws {RangeError} for a state of another size
@@ -54,21 +56,23 @@ export function createLaneStates(
     for (const tensor of ofShard(shard)) tensor.dispose();
     states.set(shard, state);
   };
-  const readLane = (lane: number): Float32Array => {
-    const row = lane % lanesPerShard;
-    const state = ofShard(Math.floor(lane / lanesPerShard));
-    const flat = new Float32Array(laneSize);
+  const readRows = (shard: number, rows: readonly number[]): Float32Array[] => {
+    const lanes = rows.map(() => new Float32Array(laneSize));
     let offset = 0;
-    state.forEach((tensor, index) => {
+    ofShard(shard).forEach((tensor, index) => {
       const size = sizes[index];
-      flat.set(
-        (tensor.dataSync() as Float32Array).subarray(row * size, (row + 1) * size),
-        offset,
-      );
+      const values = tensor.dataSync() as Float32Array;
+      rows.forEach((row, at) => {
+        lanes[at].set(values.subarray(row * size, (row + 1) * size), offset);
+      });
       offset += size;
     });
-    return flat;
+    return lanes;
   };
+  const readLane = (lane: number): Float32Array =>
+    readRows(Math.floor(lane / lanesPerShard), [lane % lanesPerShard])[0];
+  const readShard = (shard: number): Float32Array[] =>
+    readRows(shard, Array.from({ length: lanesPerShard }, (_, row) => row));
   const writeLanes = (lanes: ReadonlyMap<number, Float32Array>) => {
     for (const [lane, { length }] of lanes) {
       if (length === laneSize) continue;
@@ -96,11 +100,14 @@ export function createLaneStates(
     ofShard,
     replace,
     readLane,
+    readShard,
     writeLanes,
     resetNonFinite() {
       const lanes = [...states.keys()].flatMap((shard) =>
-        Array.from({ length: lanesPerShard }, (_, row) => shard * lanesPerShard + row)
-      ).filter((lane) => !isAllFinite(readLane(lane)));
+        readShard(shard).flatMap((values, row) =>
+          isAllFinite(values) ? [] : [shard * lanesPerShard + row]
+        )
+      );
       if (lanes.length > 0) {
         writeLanes(new Map(lanes.map((lane) => [lane, new Float32Array(laneSize)])));
       }

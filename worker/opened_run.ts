@@ -32,6 +32,8 @@ export interface RunTrainer {
   /** Each lane's state as one array. */
   readonly states: {
     readLane(lane: number): Float32Array;
+    /** The same of all lanes of a shard in their order, where that costs less than one by one. */
+    readShard?(shard: number): Float32Array[];
     writeLanes(lanes: ReadonlyMap<number, Float32Array>): void;
   };
   /** Steps applied so far. */

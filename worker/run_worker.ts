@@ -31,6 +31,7 @@ import type { GenerationTrainer, OpenedRun } from "./opened_run.ts";
 import { runTraining } from "./run_training.ts";
 import { sendPicture } from "./send_picture.ts";
 import { beginWithWeights, createSnapshots, restoreSnapshot } from "./snapshots.ts";
+import { turnEventLoop } from "./turn_event_loop.ts";
 
 /** Two connections: bulk data must never delay a heartbeat. */
 export interface WorkerConnections {
@@ -262,7 +263,9 @@ async function runGeneration(
     // Nobody sends before everybody listens: what comes too early is lost.
     await allReduce.ready();
     await conversation.begin();
-    const snapshots = createSnapshots(conversation, trainer, rank, shards, lanesPerShard);
+    const snapshots = createSnapshots(
+      ...[conversation, trainer, rank, shards, lanesPerShard, turnEventLoop(clock)] as const,
+    );
     const { reason, position } = await runTraining({
       configuration,
       dataset: opened.dataset,

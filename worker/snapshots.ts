@@ -18,12 +18,14 @@ export interface Snapshots {
   settled(): Promise<void>;
 }
 
+/** @param pause awaited before the lanes of each shard, so that this worker is heard of meanwhile */
 export function createSnapshots(
   conversation: GenerationClient,
   trainer: RunTrainer,
   rank: number,
   shards: readonly number[],
   lanesPerShard: number,
+  pause: () => Promise<void> = () => Promise.resolve(),
 ): Snapshots {
   let pending: Promise<void> = Promise.resolve();
   return {
@@ -36,8 +38,12 @@ export function createSnapshots(
           vectors.push([`slot/${trainer.slotNames[index]}`, slot]);
         });
       }
-      for (const lane of lanesOf(shards, lanesPerShard)) {
-        vectors.push([`lane/${lane}`, trainer.states.readLane(lane)]);
+      const { states } = trainer;
+      for (const shard of shards) {
+        await pause();
+        const lanes = lanesOf([shard], lanesPerShard);
+        const values = states.readShard?.(shard) ?? lanes.map((lane) => states.readLane(lane));
+        lanes.forEach((lane, row) => vectors.push([`lane/${lane}`, values[row]]));
       }
       pending = send(conversation, vectors, position, save, tally);
       // Who waits for it next hears of a failure.

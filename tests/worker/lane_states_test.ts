@@ -84,3 +84,21 @@ testOnEngines("LaneStates refuses lanes of other shards and of another size", as
   assert.deepEqual(states.readLane(4), new Float32Array(laneSize));
   states.dispose();
 });
+
+Deno.test("readShard() gives the lanes of a shard in their order, its tensors read once", () => {
+  const specs = [{ name: "a", shape: [2] }, { name: "b", shape: [1, 3] }];
+  const lanesPerShard = 3;
+  const states = createLaneStates(specs, [1, 4], lanesPerShard);
+  const lanes = [3, 4, 5, 12, 13, 14];
+  const valuesOf = (lane: number) => Float32Array.from({ length: 5 }, (_, at) => lane + at / 8);
+  states.writeLanes(new Map(lanes.map((lane) => [lane, valuesOf(lane)])));
+  let reads = 0;
+  for (const tensor of states.ofShard(4)) {
+    const read = tensor.dataSync.bind(tensor);
+    Object.assign(tensor, { dataSync: () => (reads++, read()) });
+  }
+  assert.deepEqual(states.readShard(4), [12, 13, 14].map(valuesOf));
+  assert.equal(reads, specs.length);
+  assert.deepEqual(states.readShard(1), [3, 4, 5].map((lane) => states.readLane(lane)));
+  states.dispose();
+});

@@ -20,7 +20,7 @@ const mutatedFolders = ["worker", "coordinator", "collective", "datasets"];
 /** Who is changed where these folders are is under the simulation. */
 const simulatedFolders = ["worker/", "coordinator/", "collective/"];
 const simulatedSeeds = 60;
-const trialSecondsMax = 120;
+const trialSecondsMax = 60;
 /** Tests that run a whole command reach nearly everything through it, and import none of it. */
 const commandTests = [
   "tests/integration/same_bits_test.ts",

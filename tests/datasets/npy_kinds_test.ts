@@ -130,7 +130,7 @@ Deno.test("openNpyDataset() takes arrays of .npz files by their names", async ()
   const path = (name: string) => fixture(`archives/${name}.npz`);
   const one = await readAll(path("one"));
   assert.deepEqual(one.values, expected);
-  for (const name of ["several", "packed"]) {
+  for (const name of ["several", "packed", "wide", "wide_packed"]) {
     const { values, dataset } = await readAll(path(name), { array: "frames" });
     assert.deepEqual(values, expected, name);
     assert.match(dataset.description, new RegExp(`from .*${name}\\.npz\\[frames\\], axes NTHW`));

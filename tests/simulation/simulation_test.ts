@@ -37,6 +37,8 @@ const regressionSeeds = [
   3987391480,
   3987391599,
   3987391662,
+  3987873532,
+  3987874175,
 ];
 
 /** A simulation cannot run within a promise's reaction, as a test does. */

@@ -152,7 +152,12 @@ function readingOf(
   const frame = [frameShape, row].find((shape) => isLike(each, shape));
   if (frame !== undefined) return { shape: [frames, ...frame], isPerFrame: false, frames };
   const words = inputShape.map((side) => side ?? "any");
-  throw refuse(`it reads [${words}], the dataset has frames [${frameShape}]`);
+  throw refuse(
+    `it reads [${words}], the dataset has frames [${frameShape}]; save it with ` +
+      `keras.Input((None, ${
+        frameShape.join(", ")
+      })), and with Permute where its channels come first`,
+  );
 }
 
 /** The file's name of a weight, without that of the cell or the layer that its own layer holds. */

@@ -3,8 +3,15 @@
  * layers, so that networks train to the same bits as when these computed them.
  */
 import { type Tensor, tf } from "../../engine/tf.ts";
-import { convolvedSize, convolvePlain, dilated, spans } from "./convolution_layers.ts";
-import { channelsFirst, channelsLast, ordered } from "./convolution_layers.ts";
+import {
+  channelsFirst,
+  channelsLast,
+  convolvedSize,
+  convolvePlain,
+  dilated,
+  ordered,
+  spans,
+} from "./convolution_geometry.ts";
 import { addBias, product } from "./core_layers.ts";
 import type { Shape, WeightSpec } from "./layer.ts";
 import type { LayerConfig } from "./layer_config.ts";

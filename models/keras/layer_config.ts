@@ -236,8 +236,8 @@ export class LayerConfig {
     );
     if (found === undefined || !this.isTrained) return;
     throw new ModelError(
-      `Cannot train --model ${this.#surroundings.file} as its layers ask: layer "${this.path}" has ` +
-        `a ${found}, which would not be applied; save it without, and perhaps use --optimizer ` +
+      `Cannot train --model ${this.#surroundings.file} as its layers ask: layer "${this.path}" ` +
+        `(${this.kind}) has a ${found}, which would not be applied; save it without, and perhaps use --optimizer ` +
         "adamw with --weight-decay",
     );
   }

@@ -7,7 +7,7 @@ import {
   ordered,
   type Padding,
   placeOf,
-} from "./convolution_layers.ts";
+} from "./convolution_geometry.ts";
 import { refuseMasked } from "./core_layers.ts";
 import { type Layer, plainLayer } from "./layer.ts";
 import type { LayerConfig, LayerKind } from "./layer_config.ts";

@@ -441,11 +441,12 @@ const refused: readonly {
       inside(layers.dense({ units: 2, kernelRegularizer: "l1l2", name: "decayed" })),
     ],
     says:
-      /layer "inner\/decayed" has a kernel_regularizer, which would not be applied; save it without/,
+      /layer "inner\/decayed" \(Dense\) has a kernel_regularizer, which would not be applied; save it without/,
   },
   {
     layers: () => [rows(), layers.lstm({ units: 2, recurrentConstraint: "nonNeg", name: "bound" })],
-    says: /layer "bound" has a recurrent_constraint, which would not be applied; save it without/,
+    says:
+      /layer "bound" \(LSTM\) has a recurrent_constraint, which would not be applied; save it without/,
   },
 ];
 

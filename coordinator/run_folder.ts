@@ -166,7 +166,7 @@ function refuseDifferences(
   if (hidden > 0) shown.push(`${hidden} more`);
   throw new RunFolderError(
     `Cannot resume ${path} under another configuration: ${shown.join(", ")}; give the saved ` +
-      "values, or start a new run with --out",
+      `values, or start a new run from its weights with --init ${path} and another --out`,
   );
 }
 

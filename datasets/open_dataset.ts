@@ -49,8 +49,13 @@ const frameSize = (rows: number, columns: number): readonly OptionSpec[] => [
 ];
 const sizeOf = (own: Options) => [own.rows as number, own.columns as number] as const;
 
+/** Options that mean nothing for what is generated. */
+function ofFiles(specs: readonly OptionSpec[]): readonly OptionSpec[] {
+  return specs.map((spec) => ({ ...spec, ofFiles: true }));
+}
+
 /** Of a NumPy file of sequences. */
-const sequenceFile: readonly OptionSpec[] = [
+const sequenceFile = ofFiles([
   {
     name: "layout",
     default: "",
@@ -72,7 +77,7 @@ const sequenceFile: readonly OptionSpec[] = [
     min: 0,
     meaning: "those before, of split=time; 0 for a tenth",
   },
-];
+]);
 const sequenceFileOf = (own: Options) => ({
   layout: own.layout as string,
   array: own.array as string,
@@ -95,7 +100,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       }, seed),
   },
   "radar": {
-    options: [
+    options: ofFiles([
       {
         name: "split",
         default: "area",
@@ -163,7 +168,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         max: 44_640,
         meaning: "over which recorded rain was summed, where the files do not say; 0 for theirs",
       },
-    ],
+    ]),
     open: (options, own, seed) =>
       openRadar({
         ...options,
@@ -363,7 +368,12 @@ export function datasetOptionSpecs(name: DatasetName): readonly OptionSpec[] {
  * All options of a dataset, those that are not given with their defaults.
  * @throws {OptionError} for one that it does not have, or a value out of range
  */
-export function datasetOptions({ name, options = {} }: Pick<DatasetOptions, "name" | "options">) {
+export function datasetOptions(
+  { name, path, options = {} }: Pick<DatasetOptions, "name" | "options"> & {
+    /** Null where sequences are generated; left out where it does not matter. */
+    readonly path?: string | null;
+  },
+) {
   const { keptUpright } = definitions[name as DatasetName];
   const turn = augmentation.find((spec) => Object.hasOwn(options, spec.name))?.name;
   if (keptUpright !== undefined && turn !== undefined) {
@@ -371,14 +381,22 @@ export function datasetOptions({ name, options = {} }: Pick<DatasetOptions, "nam
       `Cannot use ${turn} with --dataset ${name}: ${keptUpright}; leave it out`,
     );
   }
-  return resolveOptions(datasetOptionSpecs(name as DatasetName), options, `--dataset ${name}`);
+  const specs = datasetOptionSpecs(name as DatasetName);
+  const idle = specs.find((spec) => spec.ofFiles && Object.hasOwn(options, spec.name));
+  if (path === null && idle !== undefined) {
+    throw new OptionError(
+      `Cannot use ${idle.name} with --dataset ${name} where its sequences are generated: it is ` +
+        "about recorded ones; name them with --data, or leave it out",
+    );
+  }
+  return resolveOptions(specs, options, `--dataset ${name}`);
 }
 
 /** Files and folders that the dataset is read from. */
 export function datasetPaths(
   { name, path, options }: Pick<DatasetOptions, "name" | "path" | "options">,
 ): string[] {
-  const own = datasetOptions({ name, options });
+  const own = datasetOptions({ name, path, options });
   const named = definitions[name as DatasetName].options
     .flatMap((spec) => spec.isPath ? [own[spec.name] as string] : []);
   return [path ?? "", ...named].filter((each) => each !== "");

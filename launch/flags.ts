@@ -231,6 +231,24 @@ function readNumber(name: string, flag: Flag, text: string): number {
   return value;
 }
 
+/** What other trainers call a flag. */
+const otherNames: Readonly<Record<string, string>> = {
+  "lr": "learning-rate",
+  "batch-size": "lanes",
+  "gpus": "workers",
+  "nproc-per-node": "workers",
+  "weights": "init",
+  "init-from": "init",
+  "load-weights": "init",
+  "pretrained": "init",
+  "from-checkpoint": "init",
+  "max-epochs": "epochs",
+  "max-steps": "steps",
+  "output": "out",
+  "gradient-clip-val": "clip-norm",
+  "resume-from": "resume",
+};
+
 function unknownFlag(rawName: string, table: FlagTable): string {
   const name = rawName.replace(/^-+/, "");
   // Beyond half of its letters, a word is no misspelling of another.
@@ -239,6 +257,10 @@ function unknownFlag(rawName: string, table: FlagTable): string {
     .map((known) => ({ known, distance: known.startsWith(name) ? 0 : editDistance(name, known) }))
     .filter(({ distance }) => distance <= distanceMax)
     .sort((a, b) => a.distance - b.distance);
+  const renamed = otherNames[name];
+  if (renamed !== undefined && Object.hasOwn(table, renamed)) {
+    return `Unknown flag ${rawName}: it is --${renamed} here`;
+  }
   const hint = nearest ? `did you mean --${nearest.known}?` : "see --help";
   return `Unknown flag ${rawName}: ${hint}`;
 }

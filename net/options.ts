@@ -19,6 +19,8 @@ export interface OptionSpec {
   readonly choices?: readonly string[];
   /** Whether a text is the path of a file, which processes need the right to read. */
   readonly isPath?: boolean;
+  /** Whether it is about files, and does nothing where sequences are generated. */
+  readonly ofFiles?: boolean;
 }
 
 /** An option that is not declared, or a value that does not fit its declaration. */

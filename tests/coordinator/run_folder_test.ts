@@ -58,7 +58,8 @@ Deno.test("openRunFolder says which field of the configuration differs", async (
     name: "RunFolderError",
     message: "Cannot resume runs/a under another configuration: model.filters[1] was 2 and is " +
       "now 4, model.filters[2] was not set and is now 5, seed was 7 and is now null, threads was " +
-      "not set and is now 2; give the saved values, or start a new run with --out",
+      "not set and is now 2; give the saved values, or start a new run from its weights with --init " +
+      "runs/a and another --out",
   });
   const { resumed } = await openRunFolder(disk, RUN, record({ epochs: 99 }), resume);
   assertSample(resumed!);

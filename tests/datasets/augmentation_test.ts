@@ -89,3 +89,16 @@ Deno.test("openDataset() flips no moving points, whose answers tell up from down
     ({ message }: Error) => /choose from rows/.test(message) && !message.includes("flips"),
   );
 });
+
+Deno.test("options about recorded sequences are refused where they are generated", () => {
+  for (const [name, option] of [["radar", "tile-step"], ["moving-mnist", "layout"]] as const) {
+    const options = { [option]: option === "layout" ? "NTHW" : 8 };
+    assert.throws(() => datasetOptions({ name, path: null, options }), {
+      name: "OptionError",
+      message:
+        `Cannot use ${option} with --dataset ${name} where its sequences are generated: it ` +
+        "is about recorded ones; name them with --data, or leave it out",
+    });
+    assert.ok(datasetOptions({ name, path: "there", options }));
+  }
+});

@@ -188,3 +188,18 @@ Deno.test("parseFlags joins what a flag that repeats is given, and takes the las
   const args = ["--nats", "a", "--out", "x", "--nats=b,c", "--out", "y"];
   assert.deepEqual(parseFlags(args, table), { nats: "a,b,c", out: "y" });
 });
+
+Deno.test("parseFlags tells what another trainer's flag is called here", () => {
+  const table = { lanes: { kind: "integer" }, "learning-rate": { kind: "number" } } as const;
+  const refusal = (flag: string) => {
+    try {
+      parseFlags([flag, "1"], table as unknown as FlagTable);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  assert.equal(refusal("--lr"), "Unknown flag --lr: it is --learning-rate here");
+  assert.equal(refusal("--batch-size"), "Unknown flag --batch-size: it is --lanes here");
+  // A name that this command has no counterpart of.
+  assert.equal(refusal("--weights"), "Unknown flag --weights: see --help");
+});

@@ -6,7 +6,7 @@
  * the splits the first 80 % of each class train.
  */
 import { basename } from "node:path";
-import { type Dataset, DatasetError } from "./dataset.ts";
+import { type Dataset, DatasetError, type Split } from "./dataset.ts";
 import { dividedByClass } from "./divided_by_class.ts";
 import { attempt } from "./files.ts";
 import { type FolderVideos, type VideosBy, videosOfFolder } from "./frame_names.ts";
@@ -25,9 +25,12 @@ import {
   type PictureSequencesOptions,
 } from "./picture_sequences.ts";
 import { surveyPictures } from "./picture_survey.ts";
+import { orAlongTime, type SequenceSplit } from "./sequence_parts.ts";
 import { orAllForTest, splitRanges } from "./split_ranges.ts";
 
 export interface FrameFolderOptions extends PictureSequencesOptions {
+  /** As of files, or each video is cut along its time. @default {"parts"} */
+  readonly fileSplit?: SequenceSplit;
   /** Whether the folder above each sequence is its class, to be answered for each frame. */
   readonly classes: boolean;
   /** Whether the videos of a folder are told apart by the names of their frames. @default {"auto"} */
@@ -60,7 +63,9 @@ export async function openFrameFolder(options: FrameFolderOptions): Promise<Data
     classes
       ? some.map((each) => ({ ...each, className: classOf(each.path, path, hasSplits) }))
       : some;
-  const divided = options.fileSplit === "test"
+  const divided = options.fileSplit === "time"
+    ? dividedAlongTime(videos, path, hasSplits)
+    : options.fileSplit === "test"
     ? allForTest(videos, path, hasSplits)
     : hasSplits
     ? dividedByFolders(videos, path)
@@ -141,8 +146,27 @@ function soundParts(video: Video, isSound: (file: string) => boolean): Video[] {
   }));
 }
 
+/** Of each video the first frames train, and its last ones test. */
+function dividedAlongTime(videos: readonly Video[], path: string, hasSplits: boolean) {
+  if (hasSplits) {
+    throw new DatasetError(
+      `Cannot cut the videos of "${path}" along their time: their folders are named after splits ` +
+        "already; leave split=time out",
+    );
+  }
+  const cut = videos.map((video) => {
+    const ranges = splitRanges(video.frames.length, `the frames of "${path}/${video.path}"`);
+    return (split: Split): Video => ({ ...video, frames: video.frames.slice(...ranges[split]) });
+  });
+  return {
+    train: cut.map((video) => video("train")),
+    validation: cut.map((video) => video("validation")),
+    test: cut.map((video) => video("test")),
+  };
+}
+
 function dividedInOrder(videos: readonly Video[], path: string) {
-  const ranges = splitRanges(videos.length, `the folders of frames in "${path}"`, orAllForTest);
+  const ranges = splitRanges(videos.length, `the videos in "${path}"`, orAllForTest + orAlongTime);
   return {
     train: videos.slice(...ranges.train),
     validation: videos.slice(...ranges.validation),

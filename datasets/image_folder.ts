@@ -20,10 +20,13 @@ import {
   type PictureSequencesOptions,
 } from "./picture_sequences.ts";
 import { type Picture, surveyPictures } from "./picture_survey.ts";
+import type { FileSplit } from "./split_ranges.ts";
 
 export interface ImageFolderOptions extends PictureSequencesOptions {
   /** Whether images without a folder of a class are refused. */
   readonly classes: boolean;
+  /** Whether images are cut into splits, or are all for test. @default {"parts"} */
+  readonly fileSplit?: FileSplit;
   /** With "skip", a file that cannot be decoded is left out. */
   readonly onBadFile?: "stop" | "skip";
 }
@@ -61,12 +64,6 @@ export async function openImageFolder(options: ImageFolderOptions): Promise<Data
     frames: [pathOf(file.name)],
     className: classOf(file.folder, hasSplits),
   }));
-  if (images.length === 0) {
-    throw new DatasetError(
-      `Cannot find images in "${path}": none of ${files.length} files can be decoded, the first ` +
-        `because: ${failures[0]}`,
-    );
-  }
   const bare = images.find(({ className }) => className === undefined);
   if (bare && (options.classes || images.some(({ className }) => className !== undefined))) {
     throw new DatasetError(

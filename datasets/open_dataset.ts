@@ -17,7 +17,7 @@ import { odimQuantities } from "./radar_frame.ts";
 import { openSevir } from "./sevir.ts";
 import { type SevirLayout, sevirLayouts } from "./sevir_layout.ts";
 import { type SequenceSplit, sequenceSplits } from "./sequence_parts.ts";
-import { type FileSplit, fileSplitOption } from "./split_ranges.ts";
+import type { FileSplit } from "./split_ranges.ts";
 
 export { datasetNames };
 
@@ -54,6 +54,13 @@ function ofFiles(specs: readonly OptionSpec[]): readonly OptionSpec[] {
   return specs.map((spec) => ({ ...spec, ofFiles: true }));
 }
 
+const sequenceSplitOption: OptionSpec = {
+  name: "split",
+  default: "parts",
+  choices: sequenceSplits,
+  meaning: "sequences are cut into training, validation and test, are all for test, or each is " +
+    "cut along its time",
+};
 /** Of a NumPy file of sequences. */
 const sequenceFile = ofFiles([
   {
@@ -63,13 +70,7 @@ const sequenceFile = ofFiles([
       "columns; where the shape does not tell",
   },
   { name: "array", default: "", meaning: "name of the frames in an .npz file" },
-  {
-    name: "split",
-    default: "parts",
-    choices: sequenceSplits,
-    meaning: "sequences are cut into training, validation and test, are all for test, or each is " +
-      "cut along its time",
-  },
+  sequenceSplitOption,
   { name: "test-frames", default: 0, min: 0, meaning: "last ones, of split=time; 0 for a tenth" },
   {
     name: "validation-frames",
@@ -320,7 +321,7 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
         choices: videosChoices,
         meaning: "each folder is a video, or each text before the number in its files' names",
       },
-      fileSplitOption,
+      sequenceSplitOption,
     ],
     needs: "a folder of folders of PNG or JPEG frames",
     open({ path, onBadFile }, own) {
@@ -328,14 +329,19 @@ const definitions: { readonly [name in DatasetName]: DatasetDefinition } = {
       if (channels !== 1 && channels !== 3) {
         throw new DatasetError(`Cannot read frames of ${channels} channels: give 1 or 3`);
       }
-      const size = sizeOf(own);
-      const open = images ? openImageFolder : openFrameFolder;
-      return open({
-        ...{ path: path!, onBadFile, frameSize: size, channels },
-        classes: classes as boolean,
-        videos: own.videos as VideosBy,
-        fileSplit: split as FileSplit,
-      });
+      const given = { path: path!, onBadFile, frameSize: sizeOf(own), channels } as const;
+      const ofClasses = { ...given, classes: classes as boolean };
+      const videos = own.videos as VideosBy;
+      if (!images) {
+        return openFrameFolder({ ...ofClasses, videos, fileSplit: split as SequenceSplit });
+      }
+      if (videos !== "auto" || split === "time") {
+        throw new DatasetError(
+          `Cannot take videos=${videos},split=${split} with images=true: single images are no ` +
+            "videos and have no time; leave them out",
+        );
+      }
+      return openImageFolder({ ...ofClasses, fileSplit: split as FileSplit });
     },
   },
   "sevir": {

@@ -11,7 +11,6 @@ import { Decoder } from "./decoder.ts";
 import { compareNames } from "./name_order.ts";
 import type { ImageSize } from "./resample.ts";
 import { requestedEntry } from "./requested_entry.ts";
-import type { FileSplit } from "./split_ranges.ts";
 
 const cacheBytesMaxDefault = 256 * 1024 * 1024;
 /** A description of a run's data has at most 1024 characters, the path among them. */
@@ -35,8 +34,6 @@ export interface PictureSequencesOptions {
   readonly frameSize: readonly [rows: number, columns: number];
   /** 1 for grey, 3 for colour. */
   readonly channels: 1 | 3;
-  /** Whether sequences are cut into splits, or are all for test. @default {"parts"} */
-  readonly fileSplit?: FileSplit;
   /** Of decoded frames. @default {256 MiB} */
   readonly cacheBytesMax?: number;
 }

@@ -28,7 +28,7 @@ const filesOfThread = 256;
 /**
  * @param onBadFile "skip" leaves out what cannot be decoded
  * @param onSize may throw for a size that cannot be used, told before a pixel is unpacked
- * @throws {DatasetError} with "stop", for the first file that cannot be decoded
+ * @throws {DatasetError} with "stop", for the first file that cannot be decoded; else where none can
  */
 export async function surveyPictures(
   files: readonly string[],
@@ -77,6 +77,11 @@ export async function surveyPictures(
       (path, decoder) => decoder.decode("imageCheck", { path }),
       (path) => sizes.set(path, announced.get(path)!),
     );
+    if (sizes.size === 0 && failures.length > 0) {
+      throw new DatasetError(
+        `Cannot use any of ${files.length} pictures, the first because: ${failures[0]}`,
+      );
+    }
     return { sizes, failures };
   } finally {
     for (const decoder of decoders) decoder.close();

@@ -19,7 +19,7 @@ export interface SequenceParts {
   readonly inWords: string;
 }
 
-const orAlongTime = ", or split=time to cut each along its time";
+export const orAlongTime = ", or split=time to cut each along its time";
 
 /** @throws {DatasetError} if there is too little to split */
 export function sequenceParts(

@@ -1,5 +1,4 @@
 /** How recorded data is split: the first 80 % train, the next 10 % validation, the last 10 % test. */
-import type { OptionSpec } from "../net/options.ts";
 import { DatasetError, type Split } from "./dataset.ts";
 
 export type SplitRanges = Readonly<Record<Split, readonly [first: number, end: number]>>;
@@ -28,14 +27,7 @@ export function splitRanges(count: number, what: string, otherwise = ""): SplitR
 /** What a file or folder of sequences is for: published test sets are not to be cut. */
 export type FileSplit = "parts" | "test";
 
-export const fileSplitOption: OptionSpec = {
-  name: "split",
-  default: "parts",
-  choices: ["parts", "test"],
-  meaning: "recorded sequences are cut into training, validation and test, or are all for test",
-};
-
-/** Of datasets with `fileSplitOption`. */
+/** Ends an error where there are too few sequences to cut. */
 export const orAllForTest =
   ", or give --dataset-options split=test to take them all as test sequences";
 

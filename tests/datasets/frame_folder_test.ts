@@ -205,6 +205,13 @@ Deno.test("openFrameFolder() stops at a broken file, or goes on around it", asyn
   await withVideos({}, async (path) => {
     await assert.rejects(idsOf(path), /Cannot find frames in/);
   });
+  await withVideos({ a: [1, 2], b: [1] }, async (path) => {
+    for (const file of ["a/1", "a/2", "b/1"]) await Deno.truncate(`${path}/${file}.png`, 30);
+    await assert.rejects(
+      idsOf(path, { onBadFile: "skip" }),
+      /Cannot use any of 3 pictures, the first because: Cannot decode ".*a\/1.png"/,
+    );
+  });
 });
 
 Deno.test("openFrameFolder() takes clips in one folder as videos of its class", async () => {
@@ -316,5 +323,42 @@ Deno.test("openFrameFolder() names a file that has broken since it was opened", 
       /a\/1.png".* truncated; it was sound when the data were opened: put it back to go on$/,
     );
     dataset.close();
+  });
+});
+
+Deno.test("openFrameFolder() cuts each video along its time where it is told so", async () => {
+  const greys = Array.from({ length: 20 }, (_, i) => i + 1);
+  const given = { ...defaultRun.dataset, name: "frames" };
+  await withVideos({ drive: greys, walk: greys.slice(0, 3) }, async (path) => {
+    const dataset = await openDataset(
+      { ...given, path, options: { split: "time", rows: 2, columns: 3 } },
+      1,
+    );
+    const frames = splits.map((split) => dataset.catalogue(split, 0).map(({ frames }) => frames));
+    assert.deepEqual(frames, [[16, 1], [2, 1], [2, 1]]);
+    const read = async (split: Split) =>
+      (await dataset.read({ split, epoch: 0, sequence: 0, offset: 1, frames: 1 }))[0];
+    assert.deepEqual(
+      [await read("train"), await read("validation"), await read("test")],
+      [2, 18, 20].map((grey) => Math.fround(grey / 255)),
+    );
+    dataset.close();
+    // One long video lies in the folder that is named.
+    const [train] = await idsOf(`${path}/drive`, { fileSplit: "time" });
+    assert.deepEqual(train, [{ id: "drive", frames: 16 }]);
+    await assert.rejects(
+      idsOf(`${path}/drive`),
+      /the videos in .* or split=time to cut each along/,
+    );
+    await assert.rejects(
+      openDataset({ ...given, path, options: { split: "time", images: true } }, 1),
+      /Cannot take videos=auto,split=time with images=true/,
+    );
+  });
+  await withVideos({ a: [1, 2], b: greys }, async (path) => {
+    await assert.rejects(idsOf(path, { fileSplit: "time" }), /the frames of ".*a" .* found 2, at/);
+  });
+  await withVideos({ "train/a": greys, "test/b": greys }, async (path) => {
+    await assert.rejects(idsOf(path, { fileSplit: "time" }), /named after splits already; leave/);
   });
 });

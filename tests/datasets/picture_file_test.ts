@@ -57,7 +57,14 @@ function chunk(type: string, data: Uint8Array): Uint8Array {
 }
 
 /** A grey picture of 8 bits whose stream is of these bytes. */
-function greyOf(width: number, height: number, packed: Uint8Array, depth = 8, colourType = 0) {
+function greyOf(
+  width: number,
+  height: number,
+  packed: Uint8Array,
+  depth = 8,
+  colourType = 0,
+  before: Uint8Array = new Uint8Array(0),
+) {
   const header = new Uint8Array(13);
   const view = new DataView(header.buffer);
   view.setUint32(0, width);
@@ -66,6 +73,7 @@ function greyOf(width: number, height: number, packed: Uint8Array, depth = 8, co
   return withChecksums(Uint8Array.of(
     ...[0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a],
     ...chunk("IHDR", header),
+    ...before,
     ...chunk("IDAT", packed),
     ...chunk("IEND", new Uint8Array(0)),
   ));
@@ -128,6 +136,12 @@ Deno.test("decodePicture() says what is wrong with a picture whose checksums are
   refuses(greyOf(4, 4, packed, 3), /depth 3, colour type 0/);
   refuses(greyOf(4, 4, packed, 16, 3), /depth 16, colour type 3/);
   refuses(greyOf(4, 4, packed, 8, 3), /palette has 0 bytes, expected 3 for each of 1 to 256/);
+  const two = chunk("PLTE", Uint8Array.of(0, 0, 0, 255, 255, 255));
+  const places = deflateSync(Uint8Array.of(0, 0, 1, 1, 0, 0, 0, 1, 1, 2, ...new Uint8Array(10)));
+  refuses(greyOf(4, 4, places, 8, 3, two), /its pixel 7 has colour 2 of a palette of 2 colours/);
+  refuses(greyOf(4, 4, packed, 8, 0, chunk("ABcD", packed)), /its chunk ABcD .* none of the PNG/);
+  const apart = Uint8Array.of(...chunk("IDAT", packed), ...chunk("tEXt", packed));
+  refuses(greyOf(4, 4, packed, 8, 0, apart), /its pixels are in two places, the second at offset/);
   refuses(greyOf(0, 4, packed), /announces 0x4 pixels at offset 16/);
   // Refused before a byte is unpacked, so that the memory of it is never taken.
   refuses(greyOf(1 << 30, 11, packed), /announces 1073741824x11 pixels/);

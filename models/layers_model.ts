@@ -86,6 +86,11 @@ function wrap(own: Own, context: ModelContext): Model {
   if (isPerFrame && state.length > 0) {
     throw refuse("it reads one frame and carries a state; save it with an axis of time");
   }
+  const noise = network.noise?.map((shape, index) => ({
+    name: `dropout/${index}`,
+    shape: isPerFrame ? [frames, ...shape] : shape,
+    distribution: "uniform" as const,
+  }));
   const isClassifier = options.task === "answers" && network.isSoftmax &&
     tellsClasses({ outputShape }, { targetShape, classes });
   return {
@@ -95,6 +100,7 @@ function wrap(own: Own, context: ModelContext): Model {
     ...(isClassifier ? { loss: "cross-entropy" as const } : {}),
     parameters,
     state,
+    ...(noise?.length ? { noise } : {}),
     window: {
       frames: frames + (isNext ? 1 : 0),
       advance: frames,
@@ -113,6 +119,9 @@ function wrap(own: Own, context: ModelContext): Model {
           weights: weightsFor(values),
           state: before,
           training: inputs.training,
+          noise: inputs.noise.map((each, index) =>
+            isPerFrame ? tf.reshape(each, [lanes * frames, ...network.noise![index]]) : each
+          ),
           ...(counts && { counts: isPerFrame ? tf.reshape(counts, [-1]) : counts }),
         },
       );

@@ -134,10 +134,46 @@ const masking: LayerKind = (config) => {
   };
 };
 
-/** What changes nothing but in training, and that only where its rate is not 0. */
-const dropout: LayerKind = (config) => {
+/**
+ * In training each number, or each channel, is 0 by chance. The chances are the run's: drawn for each
+ * step and lane, so that they are the same on any number of workers.
+ * @param isWhole a channel is left out as a whole
+ */
+function dropout(isWhole: boolean): LayerKind {
+  return (config) => {
+    const rate = config.number("rate");
+    if (!(rate >= 0 && rate < 1)) {
+      throw config.refusal(`has rate ${rate}`, "save it with a rate from 0 to below 1");
+    }
+    config.only("noise_shape", null, "save it with noise_shape=None");
+    const formats = ["channels_last", "channels_first"] as const;
+    const isFirst = config.choice("data_format", formats, "channels_last") === "channels_first";
+    return (inputs): Layer => {
+      const port = only(config, inputs);
+      const { shape } = port;
+      if (rate === 0) return plainLayer(port, (x) => x);
+      const channels = isFirst ? 0 : shape.length - 1;
+      const noise = isWhole ? shape.map((side, axis) => axis === channels ? side : 1) : shape;
+      return {
+        weights: [],
+        state: [],
+        outputs: [port],
+        noise: [noise],
+        apply([{ tensor, mask }], { training, noise }) {
+          const masked = port.isMasked ? { mask } : {};
+          if (!training) return { values: [{ tensor, ...masked }], state: [] };
+          const isKept = tf.cast(tf.greaterEqual(noise![0], rate), "float32");
+          const kept = tf.mul(tensor, tf.div(isKept, 1 - rate));
+          return { values: [{ tensor: kept, ...masked }], state: [] };
+        },
+      };
+    };
+  };
+}
+
+/** What is refused where it would draw. */
+const drawing: LayerKind = (config) => {
   config.withoutDropout("rate");
-  for (const name of ["noise_shape", "data_format"]) config.take(name);
   return same(config);
 };
 
@@ -262,12 +298,12 @@ export const coreLayers: Readonly<Record<string, LayerKind>> = {
   Permute: permute,
   RepeatVector: repeatVector,
   Masking: masking,
-  Dropout: dropout,
-  SpatialDropout1D: dropout,
-  SpatialDropout2D: dropout,
-  SpatialDropout3D: dropout,
-  AlphaDropout: dropout,
-  GaussianDropout: dropout,
+  Dropout: dropout(false),
+  SpatialDropout1D: dropout(true),
+  SpatialDropout2D: dropout(true),
+  SpatialDropout3D: dropout(true),
+  AlphaDropout: drawing,
+  GaussianDropout: drawing,
   GaussianNoise: gaussianNoise,
   Identity: identity,
   Rescaling: rescaling,

@@ -46,6 +46,8 @@ export interface LayerCall {
    * window do. All do where there is none.
    */
   readonly counts?: Tensor;
+  /** In training, in the order of `Layer.noise`, each [rows, ...shape], uniform in [0, 1). */
+  readonly noise?: readonly Tensor[];
 }
 
 export interface LayerAnswer {
@@ -63,6 +65,8 @@ export interface Layer {
   /** What it carries from window to window. */
   readonly state: readonly StateSpec[];
   readonly outputs: readonly Port[];
+  /** Shapes of the random numbers that it takes in training, of one row of its input. */
+  readonly noise?: readonly Shape[];
   /** Its outputs are shares along the last axis. */
   readonly isSoftmax?: boolean;
   apply(inputs: readonly Value[], call: LayerCall): LayerAnswer;

@@ -160,7 +160,7 @@ export class LayerConfig {
       if (rate === 0) continue;
       throw this.refusal(
         `draws random numbers (${name} ${rate}), which would be others on every worker`,
-        `leave it out, or save it with ${name}=0`,
+        `leave it out, or save it with ${name}=0 and with a Dropout layer, whose numbers are the run's`,
       );
     }
   }

@@ -32,7 +32,8 @@ const entry = (mask: MaskSupport, refuses?: string): LayerSupport => ({
   ...(refuses ? { refuses } : {}),
 });
 
-const dropout = "a rate other than 0";
+const dropout = "noise_shape";
+const drawing = "a rate other than 0";
 const recurrent = (refuses?: string): LayerSupport => ({
   state: "carried",
   mask: "used",
@@ -54,11 +55,11 @@ export const layerSupport: Readonly<Record<string, LayerSupport>> = {
   RepeatVector: entry("none"),
   Masking: entry("used", "frames with places"),
   Dropout: entry("passed on", dropout),
-  SpatialDropout1D: entry("passed on", dropout),
-  SpatialDropout2D: entry("none", dropout),
-  SpatialDropout3D: entry("none", dropout),
-  AlphaDropout: entry("passed on", dropout),
-  GaussianDropout: entry("passed on", dropout),
+  SpatialDropout1D: entry("passed on"),
+  SpatialDropout2D: entry("none"),
+  SpatialDropout3D: entry("none"),
+  AlphaDropout: entry("passed on", drawing),
+  GaussianDropout: entry("passed on", drawing),
   GaussianNoise: entry("passed on", "a deviation other than 0"),
   Identity: entry("passed on"),
   Rescaling: entry("passed on", "a list of scales"),

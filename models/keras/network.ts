@@ -158,6 +158,8 @@ function wired(config: LayerConfig, wiring: Wiring, ports: readonly Port[]): Lay
     weights: layers.flatMap(([, { weights }]) => weights),
     state: layers.flatMap(([, { state }]) => state),
     outputs: outputs.map((output) => found(config, known, output)),
+    // Each use of a layer draws anew.
+    noise: uses.flatMap(({ layer }) => layer.noise ?? []),
     isSoftmax: last?.layer.isSoftmax,
     apply(given, call): LayerAnswer {
       const values = new Map<string, Value>(inputKeys.map((key, index) => [key, given[index]]));
@@ -166,6 +168,7 @@ function wired(config: LayerConfig, wiring: Wiring, ports: readonly Port[]): Lay
         return [layer, call.state.slice(from, from + state.length)] as const;
       }));
       const statistics = new Map<number, readonly Tensor[]>();
+      let nextNoise = 0;
       for (const { node, layer } of uses) {
         const from = weightsFrom.get(node.layer)!;
         const answer = layer.apply(node.inputs.map((input) => values.get(keyOf(input))!), {
@@ -173,6 +176,7 @@ function wired(config: LayerConfig, wiring: Wiring, ports: readonly Port[]): Lay
           state: states.get(node.layer)!,
           training: call.training,
           counts: call.counts,
+          noise: call.noise?.slice(nextNoise, nextNoise += layer.noise?.length ?? 0),
         });
         if (answer.statistics) statistics.set(node.layer, answer.statistics);
         const isUsedAgain = shared.has(node.layer);

@@ -270,8 +270,12 @@ const timeDistributed: LayerKind = (config) => {
       state: [],
       outputs: [{ shape: [shape[0], ...layer.outputs[0].shape], isMasked }],
       isSoftmax: layer.isSoftmax,
+      noise: layer.noise?.map((each) => [shape[0], ...each]),
       apply([{ tensor, mask }], call) {
-        const steps = timeSteps(tensor).map((x) => layer.apply([{ tensor: x }], call));
+        const noise = call.noise?.map((each) => tf.unstack(each, 1));
+        const steps = timeSteps(tensor).map((x, step) =>
+          layer.apply([{ tensor: x }], { ...call, noise: noise?.map((each) => each[step]) })
+        );
         const answers = steps.map(({ values: [value] }) => value.tensor);
         return {
           values: [{ tensor: tf.stack(answers, 1), ...(mask === undefined ? {} : { mask }) }],

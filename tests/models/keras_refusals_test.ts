@@ -187,10 +187,22 @@ const refused: readonly [string, readonly number[], readonly unknown[], RegExp][
     /^layer "memory" \(LSTM\) draws random numbers \(recurrent_dropout 0.25\), .*; leave it out/,
   ],
   [
-    "random numbers of a rank above",
+    "random numbers of another kind",
     video,
-    [layer("SpatialDropout3D", "drop", { rate: 0.5 })],
-    /^layer "drop" \(SpatialDropout3D\) draws random numbers \(rate 0.5\)/,
+    [layer("AlphaDropout", "drop", { rate: 0.5 })],
+    /^layer "drop" \(AlphaDropout\) draws random numbers \(rate 0.5\)/,
+  ],
+  [
+    "what leaves everything out",
+    row,
+    [layer("Dropout", "drop", { rate: 1 })],
+    /^layer "drop" \(Dropout\) has rate 1; save it with a rate from 0 to below 1$/,
+  ],
+  [
+    "random numbers of a shape of their own",
+    row,
+    [layer("Dropout", "drop", { rate: 0.5, noise_shape: [null, 1] })],
+    /^layer "drop" \(Dropout\) has noise_shape \[null,1\]; save it with noise_shape=None$/,
   ],
   [
     "a cell of one's own",

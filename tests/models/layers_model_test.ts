@@ -307,7 +307,7 @@ testOnEngines("a network of layers trains by lanes, and leaves nothing behind", 
 });
 
 const { layers } = keras;
-const forgetful = () => layers.dropout({ rate: 0.5, name: "forgetful" });
+const forgetful = () => layers.gaussianDropout({ rate: 0.5, name: "forgetful" });
 const inside = (layer: keras.layers.Layer) =>
   keras.sequential({ name: "inner", layers: [layers.flatten({ inputShape: [4, 5, 1] }), layer] });
 const rows = () => layers.reshape({ targetShape: [4, 5], inputShape: [4, 5, 1] });
@@ -403,17 +403,17 @@ const refused: readonly {
   {
     layers: () => [layers.flatten({ inputShape: [4, 5, 1] }), forgetful()],
     says:
-      /layer "forgetful" \(Dropout\) draws random numbers \(rate 0.5\), which would be others on every worker; leave /,
+      /layer "forgetful" \(GaussianDropout\) draws random numbers \(rate 0.5\), which would be others on every worker; leave /,
   },
   {
     layers: () => [inside(forgetful())],
     says:
-      /layer "inner\/forgetful" \(Dropout\) draws random numbers \(rate 0.5\), which would be others on every worker; leave /,
+      /layer "inner\/forgetful" \(GaussianDropout\) draws random numbers \(rate 0.5\), which would be others on every worker; leave /,
   },
   {
     layers: () => [rows(), layers.timeDistributed({ name: "each", layer: forgetful() })],
     says:
-      /layer "each\/forgetful" \(Dropout\) draws random numbers \(rate 0.5\), which would be others on every worker; leave /,
+      /layer "each\/forgetful" \(GaussianDropout\) draws random numbers \(rate 0.5\), which would be others on every worker; leave /,
   },
   {
     layers: () => [

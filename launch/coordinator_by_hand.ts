@@ -19,7 +19,6 @@ import type { NatsServerOptions } from "./nats_server.ts";
 import { brokerFileFlags } from "./named_broker.ts";
 import { optionsHelp } from "./options_help.ts";
 import { discardUnstarted, lockRunFolder } from "./run_lock.ts";
-import { limitProblem } from "./process_limits.ts";
 import { readFlags, requestRun, resolveRun } from "./run_options.ts";
 import { setUp } from "./setup.ts";
 
@@ -61,8 +60,6 @@ if (import.meta.main) {
 }
 
 async function coordinateByHand(given: GivenFlags): Promise<number> {
-  const problem = limitProblem(1);
-  if (problem !== undefined) throw new UsageError(problem);
   const tls = given.nats === undefined ? tlsOf(given) : undefined;
   const ofOwnBroker = ["host", "port"] as const;
   if (given.nats !== undefined && ofOwnBroker.some((name) => given[name] !== undefined)) {

@@ -4,7 +4,7 @@
  */
 import { UsageError } from "./flags.ts";
 import { keepHangupIgnored } from "./interrupts.ts";
-import { surviveFileLimit } from "./process_limits.ts";
+import { limitProblem, surviveFileLimit } from "./process_limits.ts";
 
 /** `excluded`: a worker that is heard no more, without which the run goes on. */
 export const exitCodes = {
@@ -31,6 +31,8 @@ export async function runCommand(body: () => Promise<number>): Promise<never> {
     endWith(event.error);
   });
   try {
+    const problem = limitProblem(1);
+    if (problem !== undefined) throw new UsageError(problem);
     Deno.exit(await body());
   } catch (error) {
     endWith(error);

@@ -25,7 +25,6 @@ import {
   ownCredentials,
 } from "./named_broker.ts";
 import { endWithParent } from "./parent_process.ts";
-import { limitProblem } from "./process_limits.ts";
 
 /** Between two looks for a connection file that is not there yet. */
 const findAgainMs = 200;
@@ -117,8 +116,6 @@ async function startWorker(
   if (!isWorkerName(name)) {
     throw new UsageError(`--name must be 1 to 64 letters, digits or dashes: found "${name}"`);
   }
-  const problem = limitProblem(1);
-  if (problem !== undefined) throw new UsageError(problem);
   const joinTimeoutMs = 1000 * (given["join-timeout"] as number | undefined ?? 60);
   const find = () => findConnection(given);
   const found = await Promise.race([

@@ -33,7 +33,7 @@ Deno.test("limitProblem names the limit, what is needed and how to raise it", ()
 });
 
 Deno.test({
-  name: "train and worker end with one sentence where ulimit leaves too little",
+  name: "every command ends with one sentence where ulimit leaves too little",
   ignore: Deno.build.os !== "linux",
   async fn() {
     const cwd = await Deno.makeTempDir({ prefix: "lockstep-limits-" });
@@ -41,6 +41,9 @@ Deno.test({
       const commands = {
         "start_train.ts": "--workers 2 --out run",
         "worker.ts": "--nats nats://127.0.0.1:1 --run r",
+        "coordinator_by_hand.ts": "--workers 2 --out run",
+        "evaluate.ts": "",
+        "predict.ts": "",
       };
       const limits = [["-n 64", /64 open files \(ulimit -n\)/], ["-f 20", /20480 bytes/]] as const;
       for (const [script, args] of Object.entries(commands)) {

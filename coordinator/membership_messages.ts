@@ -100,7 +100,12 @@ export function membershipMessages(
         reply(message, accepted());
       },
     ),
-    leave: heard("leave", leaveSchema, (_, __, worker) => apply({ type: "leave", worker })),
+    leave: heard("leave", leaveSchema, (_, __, worker) => {
+      apply({ type: "leave", worker });
+      // Who takes no part has nothing to wait for.
+      const isMember = run.membership.members.some(({ id }) => id === worker);
+      if (!isMember && run.membership.phase !== "ended") broadcast({ type: "rejoin", worker });
+    }),
     stalled: heardNow(
       "stalled",
       stalledSchema,

@@ -31,7 +31,7 @@ import type { JsonValue } from "../coordinator/checkpoint_manifest.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { exitCodes, sentenceOf } from "./exit_codes.ts";
 import { readInitialWeights } from "./initial_weights.ts";
-import { resumeHint } from "./resume_hint.ts";
+import { resumeHint, tellLostSteps } from "./resume_hint.ts";
 import { lockRunFolder } from "./run_lock.ts";
 import { watchRunFolder } from "./run_folder_watch.ts";
 import type { RunOptions } from "./run_options.ts";
@@ -161,6 +161,7 @@ export async function coordinate(
     if (error instanceof BrokerLostError) throw error;
     if (error instanceof InterruptedError) {
       const hint = await resumeHint(out);
+      await tellLostSteps(out);
       console.error(`Interrupted${hint === "" ? " before the first step" : hint}`);
       return exitCodes.interrupted;
     }

@@ -33,7 +33,7 @@ import { onInterrupt } from "./interrupts.ts";
 import type { Order } from "./local_cluster.ts";
 import { brokerFlags, brokerOptions, createBrokerPools, namedBroker } from "./named_broker.ts";
 import { endWithParent } from "./parent_process.ts";
-import { resumeHint } from "./resume_hint.ts";
+import { resumeHint, tellLostSteps } from "./resume_hint.ts";
 import { commandFlags, readFlags, resolveRun, type RunOptions } from "./run_options.ts";
 import { shellWord } from "./shell_word.ts";
 
@@ -230,6 +230,7 @@ async function coordinateThroughLosses(
       !isFirst,
     );
     if (transport === undefined) {
+      await tellLostSteps(options.out);
       console.error(`Interrupted${await resumeHint(options.out)}`);
       return exitCodes.interrupted;
     }

@@ -10,6 +10,7 @@ import { type Login, workerNameOf } from "./broker_permissions.ts";
 import { type Connection, environmentOf } from "./connection_file.ts";
 import { exitCodes } from "./exit_codes.ts";
 import { onInterrupt } from "./interrupts.ts";
+import { watchNpx } from "./npx_watch.ts";
 import { memoryHint, memoryKills } from "./memory_kills.ts";
 import {
   countFruitless,
@@ -18,7 +19,7 @@ import {
   planRestart,
   type RestartLimits,
 } from "./restart_budget.ts";
-import { resumeHint } from "./resume_hint.ts";
+import { resumeHint, tellLostSteps } from "./resume_hint.ts";
 import { newestStep } from "./run_progress.ts";
 import { coordinatorPermissions, roleEnvironment, workerPermissions } from "./role_permissions.ts";
 import { panicReason } from "./runtime_panic.ts";
@@ -190,11 +191,16 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   };
   for (let index = 0; index < options.workers; index++) startWorker(index, 0);
   let isInterrupted = false;
+  const stop = () => {
+    isInterrupted = true;
+    kill(coordinator.process, "SIGINT");
+  };
+  const stopWatching = watchNpx(clock, () => {
+    console.error("npx, which started this run, has ended: the run ends with a checkpoint");
+    stop();
+  });
   const stopListening = onInterrupt({
-    onFirst() {
-      isInterrupted = true;
-      kill(coordinator.process, "SIGINT");
-    },
+    onFirst: stop,
     onSecond() {
       for (const each of [coordinator.process, ...workers.map(({ process }) => process)]) {
         kill(each, "SIGKILL");
@@ -217,6 +223,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       }
       const hint = await resumeHint(options.out);
       if (isInterrupted) {
+        await tellLostSteps(options.out);
         console.error(`Interrupted${hint}`);
         return exitCodes.interrupted;
       }
@@ -232,6 +239,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   } finally {
     isOver = true;
     stopListening();
+    stopWatching();
     for (const { process } of workers) kill(process, "SIGKILL");
     await Promise.all(workers.map(({ ended }) => ended));
     // Not awaited: nobody reads any more, and what is unread may stay so.

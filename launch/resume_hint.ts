@@ -3,6 +3,7 @@ import type { RunRecord } from "../coordinator/run_folder.ts";
 import { readRunConfiguration } from "../net/configuration_schema.ts";
 import { parseJson } from "../net/strict_json.ts";
 import { modelFlag } from "./named_model.ts";
+import { newestStep } from "./run_progress.ts";
 import { shellWord } from "./shell_word.ts";
 import { usefulCheckpoints } from "./untrained_run.ts";
 
@@ -22,6 +23,16 @@ export async function resumeHint(out: string): Promise<string> {
     // The folder cannot be read: the message that this belongs to says what went wrong.
     return "";
   }
+}
+
+/** Tells which steps came after the last checkpoint, where a run could not save them any more. */
+export async function tellLostSteps(out: string): Promise<void> {
+  const made = newestStep(out);
+  const [newest] = await usefulCheckpoints(out).catch(() => []);
+  const saved = newest?.step ?? 0;
+  if (made <= saved) return;
+  const steps = made === saved + 1 ? `Step ${made} is` : `Steps ${saved + 1} to ${made} are`;
+  console.error(`${steps} lost: nobody was left to save what came after the last checkpoint`);
 }
 
 /** The `--model` that goes with it, where the run has a module of one's own. */

@@ -19,6 +19,8 @@ export interface StepReport {
   readonly counted?: number;
   /** Some worker asked for the run to stop after this step. */
   readonly stop: boolean;
+  /** Some worker leaves, and asked for this step to be kept. */
+  readonly keep?: boolean;
   /**
    * What of the step is not finite, in words. Nothing of it was applied then: parameters and slots are
    * as before, and the lanes in `lanesReset`, of this worker's, have begun anew with zeros.
@@ -48,8 +50,13 @@ export interface RunTrainer {
    * One step: gradients of the owned shards, their sum with everybody's, one update.
    * @param next gives the windows of each owned shard in ascending order
    * @param stop asks every worker to stop after this step
+   * @param keep asks for a checkpoint after it
    */
-  trainStep(next: () => Promise<WindowBatch>, stop: boolean): Promise<StepReport>;
+  trainStep(
+    next: () => Promise<WindowBatch>,
+    stop: boolean,
+    keep?: boolean,
+  ): Promise<StepReport>;
   /** Copies for a snapshot. */
   readParameters(): Float32Array;
   readSlots(): Float32Array[];

@@ -39,6 +39,8 @@ export interface StepProgress {
 export interface TrainingHooks {
   /** Whether the run was asked to stop; read before each step. */
   stopRequested(): boolean;
+  /** Whether this worker leaves, and what it has done is to outlive it; read before each step. */
+  keepRequested?(): boolean;
   progress(report: StepProgress): void;
   /** An epoch or the run is over: its validation is due. */
   validate(position: Position): Promise<void>;
@@ -114,7 +116,11 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
       for (let planStep = position.planStep; planStep < plan.steps; planStep++) {
         const started = options.clock.nowMs();
         const next = async () => (await windows.next()).value as WindowBatch;
-        const report = await trainer.trainStep(next, hooks.stopRequested());
+        const report = await trainer.trainStep(
+          next,
+          hooks.stopRequested(),
+          hooks.keepRequested?.(),
+        );
         const { loss, stop, fault = "" } = report;
         if (fault !== "") await decideOn(fault, tally, options);
         const frames = plan.weightSum(planStep);
@@ -143,7 +149,8 @@ export async function runTraining(options: TrainingOptions): Promise<TrainingEnd
           await hooks.picture(position);
         }
         if (position.planStep < plan.steps) {
-          const save = position.step % configuration.checkpointSteps === 0;
+          const save = report.keep === true ||
+            position.step % configuration.checkpointSteps === 0;
           const due = position.step % configuration.snapshotSteps === 0;
           if (save || due) await hooks.snapshot(position, save, tally);
         }

@@ -199,7 +199,7 @@ async function takePart(
       continue;
     }
     try {
-      await runGeneration(options, client, data, opened, configuration, start);
+      await runGeneration(options, client, data, opened, configuration, start, isLeaving);
     } catch (error) {
       if (!(error instanceof GenerationEndedError)) throw error;
     }
@@ -213,6 +213,7 @@ async function runGeneration(
   opened: OpenedRun,
   configuration: RunConfiguration,
   start: StartMessage,
+  isLeaving: () => boolean,
 ): Promise<never> {
   const { clock } = options;
   const rank = start.members.indexOf(options.name);
@@ -249,6 +250,7 @@ async function runGeneration(
     allReduce.close();
   });
   // The others wait for whoever is still busy with what is void.
+  let hasAsked = false;
   const isGivenUp = () => isOver || client.stopRequested();
   let own: GenerationTrainer | undefined;
   try {
@@ -279,6 +281,12 @@ async function runGeneration(
       clock,
       hooks: {
         stopRequested: client.stopRequested,
+        keepRequested() {
+          // Once: the snapshot lets it go.
+          const isNew = isLeaving() && !hasAsked;
+          hasAsked ||= isNew;
+          return isNew;
+        },
         progress({ position: at, ...step }) {
           if (rank === 0) conversation.progress({ ...step, ...at });
         },

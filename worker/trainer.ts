@@ -16,6 +16,7 @@ import { drawNoise } from "./lane_noise.ts";
 import { createLaneStates, type LaneStates } from "./lane_states.ts";
 import { createStepFunctions, type ShardWindows, type StepFunctions } from "./step_functions.ts";
 import { sizeOf, type WindowBatch } from "./window_batch.ts";
+import { readWishes, sayWishes } from "./wishes.ts";
 
 export interface TrainerOptions {
   readonly engine: Engine;
@@ -102,7 +103,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
     errorsPerPrediction: functions.errorsPerPrediction,
     dividesAfterwards: hasMissing,
     parameters: () => parameters,
-    async trainStep(next, stop) {
+    async trainStep(next, stop, keep = false) {
       const reduction = options.allReduce.begin(step + 1);
       let left = shards.length;
       // Shards are independent, so each thread works through its own: that keeps threads busier than
@@ -120,7 +121,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
           );
           states.replace(batch.shard, state);
           values.set(flat.dataSync() as Float32Array);
-          values[count + 2] = stop && batch.shard === shards[0] ? 1 : 0;
+          values[count + 2] = batch.shard === shards[0] ? sayWishes({ stop, keep }) : 0;
           if (counts) values.set(splitCount(sumOf(counts)), count + reducedExtras);
           tf.dispose(counts ? [flat, counts] : flat);
           disposeWindows(windows);
@@ -135,7 +136,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
       const report = {
         // Of nothing, the mean is 0 and has no weight.
         loss: counted === undefined ? total[count] : total[count] / (counted || 1),
-        stop: total[count + 2] > 0,
+        ...readWishes(total[count + 2]),
         ...(counted !== undefined && { counted: counted / functions.errorsPerPrediction }),
       };
       step++;

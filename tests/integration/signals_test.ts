@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { delay, systemClock } from "../../net/clock.ts";
 import { natsServerMissing } from "../support/nats_server.ts";
-import { assertNothingLeft, inFolder, longRun, start } from "./command.ts";
+import { assertNothingLeft, descendant, inFolder, longRun, start } from "./command.ts";
 
 const ignore = natsServerMissing || Deno.build.os !== "linux";
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -99,5 +99,49 @@ Deno.test({
     const { code, stderr } = await coordinator.ended;
     assert.equal(code, 130, stderr);
     assert.match(stderr, /\nStopped at step \d+; /);
+  }),
+});
+
+Deno.test({
+  name: "a worker that leaves has its step kept, however far the next snapshot is",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    const far = ["--snapshot-steps", "40000", "--checkpoint-steps", "40000"];
+    const args = [...longRun, ...far, "--workers", "2", "--out", "run"];
+    const command = start("train", args, { cwd });
+    await command.until(/step \d+\/50000/);
+    const [first, second] = ["--name w0 ", "--name w1 "].map((name) => descendant(command, name));
+    Deno.kill(first, "SIGTERM");
+    await command.until(/Worker "w0" left; going on with 1/);
+    const [kept] = (await savedSteps(`${cwd}/run`)).slice(-1);
+    assert.ok(kept > 0, `${kept}`);
+    // With the last of them, the run ends at its last step.
+    Deno.kill(second, "SIGTERM");
+    const { code, stderr } = await command.ended;
+    assert.equal(code, 130, stderr);
+    const [, step] = stderr.match(/\nInterrupted; go on from step (\d+) with --resume /)!;
+    assert.ok(Number(step) > kept, stderr);
+    assert.doesNotMatch(stderr, / lost: nobody was left /);
+    await assertNothingLeft(command);
+  }),
+});
+
+Deno.test({
+  name: "SIGTERM to every process of a run at once saves its last step, or tells what is lost",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    const far = ["--snapshot-steps", "40000", "--checkpoint-steps", "40000"];
+    const args = [...longRun, ...far, "--workers", "2", "--out", "run"];
+    const command = start("train", args, { cwd });
+    await command.until(/step \d+\/50000/);
+    for (const pid of [...command.descendants().keys(), command.pid]) Deno.kill(pid, "SIGTERM");
+    const { code, stderr } = await command.ended;
+    assert.equal(code, 130, stderr);
+    const saved = (await savedSteps(`${cwd}/run`)).at(-1);
+    const stopped = stderr.match(/\nStopped at step (\d+);/)?.[1];
+    const [, lost] = stderr.match(/\nSteps? (\d+) .*lost: nobody was left to save /) ?? [];
+    if (stopped === undefined) assert.equal(Number(lost), saved! + 1, stderr);
+    else assert.equal(Number(stopped), saved, stderr);
+    await assertNothingLeft(command);
   }),
 });

@@ -142,13 +142,13 @@ export const defects: readonly Defect[] = [
   {
     what: "a worker that comes back is a member twice",
     file: joining,
-    from: '? lose(state, [{ worker, reason: "lost its connection and came back" }], nowMs)',
-    to: "? same(state)",
+    from: "const before = twin ? lose(state, [{ worker, reason }], nowMs) : same(state);",
+    to: "const before = same(state);\n  void reason;",
   },
   {
     what: "a join that comes late makes a ready worker a newcomer",
     file: joining,
-    from: "if (twin && attempt < twin.attempt) return same(state);",
+    from: "if (twin && twin.where === where && attempt < twin.attempt) return same(state);",
     to: "",
     unseen:
       "its next heartbeat has it join once more: that costs a generation and breaks no promise",
@@ -369,8 +369,8 @@ export const defects: readonly Defect[] = [
   {
     what: "a stop is forgotten",
     file: training,
-    from: "await trainer.trainStep(next, hooks.stopRequested())",
-    to: "await trainer.trainStep(next, false)",
+    from: "          hooks.stopRequested(),\n",
+    to: "          false,\n",
     unseen: "a run that goes on to its end although it was asked to stop breaks no promise here",
   },
   {
@@ -384,7 +384,7 @@ export const defects: readonly Defect[] = [
   {
     what: "the end of a coordinator that is gone ends the workers of the next",
     file: client,
-    from: 'if ("life" in message && message.life !== undefined && message.life !== life) return;',
+    from: "    if (!isOwn) return;\n",
     to: "",
     unseen: "an end is seldom later than the next coordinator; tests/worker says one late",
   },

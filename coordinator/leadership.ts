@@ -81,7 +81,7 @@ export async function claimRun(options: LeadershipOptions): Promise<Leadership> 
     }
   };
   const claim = () => say({ type: "claim", ...own() });
-  const hear = (data: Uint8Array, respond: (data: Uint8Array) => void) => {
+  const hear = (data: Uint8Array, respond?: (data: Uint8Array) => void) => {
     let message: LeadershipMessage;
     try {
       message = decode(data, leadershipMessageSchema, { bytesMax: leadershipBytesMax });
@@ -99,19 +99,26 @@ export async function claimRun(options: LeadershipOptions): Promise<Leadership> 
       ? { type: "stay", to: message.life, ...own() }
       : { type: "claim", ...own() };
     if (fate !== "yield") say(answer);
-    respond(encode(answer));
-    if (fate === "yield") refuse(takenBy(run, message));
+    respond?.(encode(answer));
+    if (fate !== "yield") return;
+    // What was not asked for may be the last word of one that has died: only who answers is there.
+    if (respond === undefined) refuse(takenBy(run, message));
+    else asked ??= ask().finally(() => asked = undefined);
+  };
+  let asked: Promise<void> | undefined;
+  const ask = async () => {
+    try {
+      const question = encode({ type: "claim", ...own() });
+      hear(await transport.request(coordinators, question, { timeoutMs: answerMsMax }));
+    } catch (error) {
+      if (!(error instanceof TransportError)) throw error;
+    }
   };
   const refused = new Promise<never>((_, reject) => {
     refuse = (sentence) => reject(new RunTakenError(sentence));
   });
   refused.catch(() => {});
-  try {
-    const question = encode({ type: "claim", ...own() });
-    hear(await transport.request(coordinators, question, { timeoutMs: answerMsMax }), () => {});
-  } catch (error) {
-    if (!(error instanceof TransportError)) throw error;
-  }
+  await ask();
   const subscription = transport.subscribe(coordinators, (message) => {
     hear(message.data, (answer) => respond(message, answer));
   });
@@ -123,6 +130,7 @@ export async function claimRun(options: LeadershipOptions): Promise<Leadership> 
     await transport.flush();
     claim();
     await Promise.race([refused, delay(clock, askMs)]);
+    await Promise.race([refused, asked]);
   } catch (error) {
     close();
     throw error;

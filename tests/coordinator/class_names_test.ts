@@ -10,6 +10,8 @@ Deno.test("classDifference() names both sides where an answer would be told by a
   assert.match(classDifference(["a", "b"], ["a"])!, /are a, b, .* are a$/);
   const many = Array.from({ length: 1000 }, (_, index) => `${index}`);
   assert.match(classDifference(many, ["a"])!, /, 18, 19 and 980 more, those/);
+  assert.match(classDifference(many.slice(0, 21), ["a"])!, /, 18, 19 and 1 more, those/);
+  assert.match(classDifference(many.slice(0, 20), ["a"])!, /, 18, 19, those/);
 });
 
 Deno.test("classDifference() has nothing to say of the same names, or where a side has none", () => {

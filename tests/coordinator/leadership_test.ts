@@ -6,6 +6,7 @@ import {
   type Leadership,
   RunTakenError,
 } from "../../coordinator/leadership.ts";
+import { encode } from "../../net/codec.ts";
 import { createMemoryBroker } from "../../net/memory_transport.ts";
 import { runSubjects } from "../../net/messages.ts";
 import type { Message, Transport } from "../../net/transport.ts";
@@ -148,5 +149,23 @@ Deno.test("two that lead in halves of a network find out when it is whole again,
     // Once is enough.
     await pass(5_000);
     assert.equal(ended.length, 1);
+  }
+});
+
+Deno.test("the last word of a coordinator that has died, heard late, ends no other one", async () => {
+  for (const life of ["a", "z"]) {
+    const { asked, pass, broker } = hub();
+    const dead = broker.connect();
+    const word = encode({ type: "claim", ...claim, life: "m", state: "running", ageMs: 9e6 });
+    const say = () => dead.publish(runSubjects("r").coordinators, word);
+    const asking = asked(life);
+    // While it asks, and while it leads.
+    await pass(100);
+    say();
+    await pass(3_000);
+    (await asking).lead(() => false, (sentence) => assert.fail(sentence));
+    say();
+    await pass(5_000);
+    (await asking)[Symbol.dispose]();
   }
 });

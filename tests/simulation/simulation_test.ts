@@ -39,6 +39,8 @@ const regressionSeeds = [
   3987391662,
   3987873532,
   3987874175,
+  // The last claim of a coordinator that had died came late, and the next one took it for alive.
+  3990138146,
 ];
 
 /** A simulation cannot run within a promise's reaction, as a test does. */

@@ -3,6 +3,7 @@
  * Ctrl-C after its first step; all else runs to its end.
  */
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { delay, systemClock } from "../../net/clock.ts";
 import { findNatsServer, natsServerMissing } from "../support/nats_server.ts";
@@ -18,7 +19,7 @@ const waitMsMax = 180_000;
 
 /** Commands of README's shell blocks, without what a comment says of them. */
 const commands = [...readme.matchAll(/^```sh\n(.*?)^```$/gms)]
-  .flatMap(([, block]) => block.split("\n"))
+  .flatMap(([, block]) => block.replaceAll(/ *\\\n +/g, " ").split("\n"))
   .map((line) => line.replace(/ +# .*$/, "").trim())
   .filter((line) => line !== "");
 
@@ -69,6 +70,10 @@ async function writeMovingMnist(folder: string): Promise<void> {
   await Deno.writeFile(`${folder}/mnist_test_seq.npy`, npyBytes({ shape, data }));
 }
 
+/** README needs it for a certificate of one's own alone. */
+const hasOpenssl = await new Deno.Command("openssl", { args: ["version"] }).output()
+  .then(({ success }) => success, () => false);
+
 interface Outcome {
   readonly code: number;
   readonly said: string;
@@ -76,12 +81,14 @@ interface Outcome {
 
 /** @param until what it has to say before it is interrupted; to its end without */
 async function runCommand(cwd: string, command: string, until?: RegExp): Promise<Outcome> {
-  const [deno, ...args] = command.split(/ +/);
-  assert.equal(deno, "deno", command);
-  const env: Record<string, string> = { NO_COLOR: "1", NATS_SERVER: findNatsServer()! };
+  const env: Record<string, string> = {
+    NO_COLOR: "1",
+    NATS_SERVER: findNatsServer()!,
+    PATH: `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`,
+  };
   if (library !== undefined) env.TF_LIBRARY = library.path;
-  const child = new Deno.Command(Deno.execPath(), {
-    ...{ args, cwd, env, stdin: "null", stdout: "piped", stderr: "piped" },
+  const child = new Deno.Command("bash", {
+    ...{ args: ["-c", command], cwd, env, stdin: "null", stdout: "piped", stderr: "piped" },
     // The terminal's Ctrl-C reaches all processes of a command.
     detached: true,
   }).spawn();
@@ -131,6 +138,7 @@ Deno.test({
             await Deno.remove(`${folder}/FOLDER`, { recursive: true }).catch(() => {});
             await write(folder);
           }
+          if (command.startsWith("openssl ") && !hasOpenssl) return;
           await checkCommand(folder, command);
         });
       }
@@ -143,9 +151,9 @@ Deno.test({
 
 async function checkCommand(folder: string, command: string): Promise<void> {
   // What it goes on with is at its end.
-  const isResumed = command.includes("--resume");
-  const isTraining = command.startsWith("deno task train ") && !command.includes("--steps") &&
-    !isResumed;
+  const isResumed = / --resume( |$)/.test(command);
+  const isTraining = /deno (task train|run -A launch\/train\.ts) /.test(command) &&
+    !command.includes("--steps") && !isResumed;
   const isDecoding = command.includes("--decode ");
   const before = await newestRun(folder);
   const named = command.replace("runs/NAME", before);

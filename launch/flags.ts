@@ -2,6 +2,7 @@
  * Command-line flags as a table: parsing, checking and the help text all come from it.
  * `--config FILE.json` gives the same flags as an object; what the command line gives wins.
  */
+import { flagHint } from "./flag_hints.ts";
 import { parseArgs } from "node:util";
 import type { Options, OptionValue } from "../net/options.ts";
 
@@ -231,24 +232,6 @@ function readNumber(name: string, flag: Flag, text: string): number {
   return value;
 }
 
-/** What other trainers call a flag. */
-const otherNames: Readonly<Record<string, string>> = {
-  "lr": "learning-rate",
-  "batch-size": "lanes",
-  "gpus": "workers",
-  "nproc-per-node": "workers",
-  "weights": "init",
-  "init-from": "init",
-  "load-weights": "init",
-  "pretrained": "init",
-  "from-checkpoint": "init",
-  "max-epochs": "epochs",
-  "max-steps": "steps",
-  "output": "out",
-  "gradient-clip-val": "clip-norm",
-  "resume-from": "resume",
-};
-
 function unknownFlag(rawName: string, table: FlagTable): string {
   const name = rawName.replace(/^-+/, "");
   // Beyond half of its letters, a word is no misspelling of another.
@@ -257,11 +240,8 @@ function unknownFlag(rawName: string, table: FlagTable): string {
     .map((known) => ({ known, distance: known.startsWith(name) ? 0 : editDistance(name, known) }))
     .filter(({ distance }) => distance <= distanceMax)
     .sort((a, b) => a.distance - b.distance);
-  const renamed = otherNames[name];
-  if (renamed !== undefined && Object.hasOwn(table, renamed)) {
-    return `Unknown flag ${rawName}: it is --${renamed} here`;
-  }
-  const hint = nearest ? `did you mean --${nearest.known}?` : "see --help";
+  const hint = flagHint(name, Object.keys(table)) ??
+    (nearest ? `did you mean --${nearest.known}?` : "see --help");
   return `Unknown flag ${rawName}: ${hint}`;
 }
 

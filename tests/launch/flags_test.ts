@@ -200,6 +200,11 @@ Deno.test("parseFlags tells what another trainer's flag is called here", () => {
   };
   assert.equal(refusal("--lr"), "Unknown flag --lr: it is --learning-rate here");
   assert.equal(refusal("--batch-size"), "Unknown flag --batch-size: it is --lanes here");
+  assert.match(refusal("--nats-token")!, /set LOCKSTEP_NATS_TOKEN$/);
+  assert.match(
+    refusal("--early-stopping")!,
+    /^Unknown flag --early-stopping: the checkpoint with the lowest/,
+  );
   // A name that this command has no counterpart of.
   assert.equal(refusal("--weights"), "Unknown flag --weights: see --help");
 });

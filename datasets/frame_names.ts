@@ -101,8 +101,13 @@ function nameOf({ around, stem }: FrameName): string {
 /** Whether names count on from one text to the next, or differ in nothing but text. */
 function isTimeLine(names: readonly FrameName[], groups: readonly FrameName[][]): boolean {
   return groups.every(({ length }) => length === 1) ||
-    names.every(({ stem }) => date.test(stem)) ||
+    (names.every(({ stem }) => date.test(stem)) && haveOneText(names)) ||
     !names.some(({ around }) => around?.some((text) => /\p{L}/u.test(text)));
+}
+
+/** Whether names differ in their numbers alone. */
+function haveOneText(names: readonly FrameName[]): boolean {
+  return new Set(names.map(({ stem }) => stem.replace(/\d+/g, "#").toLowerCase())).size === 1;
 }
 
 /** A lone picture beside videos is one that was cut short, or no frame of any. */

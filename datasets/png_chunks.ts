@@ -4,6 +4,7 @@
  * by the checksum of the unpacked pixels.
  */
 import { crc32 } from "node:zlib";
+import { foreignKind } from "./foreign_file.ts";
 
 /** Why a file is no PNG that can be read: ends a sentence that names the file. */
 export class PngError extends Error {
@@ -95,7 +96,9 @@ export function readPngChunks(bytes: Uint8Array): PngChunks {
  */
 export function readPngHeader(bytes: Uint8Array): PngHeader {
   if (signature.some((byte, i) => bytes[i] !== byte)) {
-    throw new PngError("it does not begin as a PNG or a JPEG does, at offset 0");
+    throw new PngError(
+      `it does not begin as a PNG or a JPEG does, at offset 0${foreignKind(bytes)}`,
+    );
   }
   const [chunk] = chunksOf(bytes);
   return readHeader(chunk);

@@ -23,6 +23,8 @@ Deno.test("videosOfFolder() tells clips in one folder apart by the text around t
   assert.deepEqual(videosOf([...clips, "clip3_1.png"]).at(-1), ["clip3", 1]);
   const stereo = ["1_left.png", "1_right.png", "2_left.png", "2_right.png"];
   assert.deepEqual(videosOf(stereo), [["left", 2], ["right", 2]]);
+  const cameras = ["north", "south"].flatMap((place) => named(`20240101_${place}_#.png`, 1, 3));
+  assert.deepEqual(videosOf(cameras), [["20240101_north", 3], ["20240101_south", 3]]);
   assert.deepEqual(videosOf(["shot1.001.png", "shot1.002.png", "shot2.001.png", "shot2.002.png"]), [
     ["shot1", 2],
     ["shot2", 2],

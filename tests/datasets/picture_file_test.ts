@@ -199,6 +199,22 @@ Deno.test("decodePicture() refuses a JPEG that is cut off, and kinds that it can
   refuses(frame, /a JPEG of a rare kind \(marker c0, 12 bits, 1 components\); convert it to PNG/);
 });
 
+Deno.test("decodePicture() says what lies under a picture's name", () => {
+  const text = (begin: string) => Uint8Array.from(begin, (character) => character.charCodeAt(0));
+  for (
+    const [begin, kind] of [
+      ...[["GIF89a", "a GIF"], ["BM6", "a BMP"], ["RIFF1234WEBPVP8 ", "a WebP"]],
+      ...[["MM\0*", "a TIFF"], ["\0\0\0 ftypavif", "an AVIF"], ["P5 3 3 255", "a PNM"]],
+      ...[["\n<!DOCTYPE html>", "a web page"], ["version https://git-lfs.github.com", "a pointer"]],
+    ]
+  ) {
+    assert.throws(
+      () => decodePicture(text(begin), "x.png", [4, 4], 1),
+      new RegExp(`"x.png" of \\d+ bytes: it does not begin .* at offset 0: it is ${kind}.*; `),
+    );
+  }
+});
+
 Deno.test("checkPicture() and verifyPicture() name a file that is broken, and where", async () => {
   const whole = await Deno.readFile(`${folder}grey.png`);
   const path = await Deno.makeTempFile({ suffix: ".png" });

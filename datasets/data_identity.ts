@@ -13,9 +13,6 @@ const wholeBytesMax = 256 * 1024 * 1024;
 const blockBytes = 4096;
 const sampleBytesMax = 64 * 1024 * 1024;
 const readBytesMax = 1024 * 1024;
-/** Folders within folders. */
-const depthMax = 32;
-
 interface DataFile {
   readonly path: string;
   /** Below the folder that was named, so that the folder may move. */
@@ -43,7 +40,8 @@ export async function dataIdentity(
 ): Promise<string | undefined> {
   if (paths.length === 0) return undefined;
   const files: DataFile[] = [];
-  for (const path of paths) await listFiles(options.root ?? path, path, 0, files);
+  const seen = new Set<string>();
+  for (const path of paths) await listFiles(options.root ?? path, path, { files, seen });
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const isWhole = bytes <= (options.wholeBytesMax ?? wholeBytesMax);
   const blocks = (options.sampleBytesMax ?? sampleBytesMax) / blockBytes / files.length;
@@ -66,20 +64,22 @@ export async function dataIdentity(
 async function listFiles(
   root: string,
   path: string,
-  depth: number,
-  files: DataFile[],
+  found: { readonly files: DataFile[]; readonly seen: Set<string> },
 ): Promise<void> {
   const { isDirectory, size } = await attempt(path, () => Deno.stat(path));
   if (!isDirectory) {
     // A file that is named itself may have another name elsewhere.
-    files.push({ path, name: path === root ? "" : relative(root, path), bytes: size });
+    found.files.push({ path, name: path === root ? "" : relative(root, path), bytes: size });
     return;
   }
-  if (depth === depthMax) return;
+  // Links may lead to one folder many times, or back.
+  const real = await attempt(path, () => Deno.realPath(path));
+  if (found.seen.has(real)) return;
+  found.seen.add(real);
   const names = await attempt(path, () => [...Deno.readDirSync(path)].map(({ name }) => name));
   for (const name of names.sort()) {
     if (isHidden(name)) continue;
-    await listFiles(root, join(path, name), depth + 1, files);
+    await listFiles(root, join(path, name), found);
   }
 }
 

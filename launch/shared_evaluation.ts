@@ -16,6 +16,7 @@ import { evaluationWorkerFlags } from "./evaluation_worker.ts";
 import { sentenceOf } from "./exit_codes.ts";
 import { flagArgs, type FlagTable, type GivenFlags, UsageError } from "./flags.ts";
 import { visibleGpus } from "./run_options.ts";
+import { panicReason } from "./runtime_panic.ts";
 import { type OnProgress, progressOfSlowest, readProgress } from "./shared_progress.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
@@ -99,7 +100,7 @@ async function scoreElsewhere(
   if (success) return deserialize(scores) as ShardScores[];
   const how = signal ? `was ended by ${signal}` : `ended with exit code ${code}`;
   const sentence = said.match(/^(?:Failed|Wrong usage): (.*)$/m)?.[1] ??
-    said.slice(-tailCharactersMax);
+    panicReason(said) ?? said.slice(-tailCharactersMax);
   throw new Error(
     `Cannot score shards ${owned.join(", ")}: process ${child.pid} ${how}` +
       (sentence.trim() === "" ? "" : `: ${sentenceOf(sentence)}`),

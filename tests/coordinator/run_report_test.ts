@@ -349,3 +349,19 @@ Deno.test("createRunReport writes events for TensorBoard, which a resumed run go
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+Deno.test("createRunReport measures an epoch anew once the run has gone back into it", async () => {
+  await withReport(({ report, clock, lines }) => {
+    const make = (planStep: number) => {
+      clock.advance(2_000);
+      report.progress(step(planStep));
+    };
+    make(1);
+    // Waits for a worker.
+    clock.advance(600_000);
+    report.rewound(0);
+    for (const planStep of [1, 2, 3, 4]) make(planStep);
+    const told = lines().findLast((line) => /^epoch 1\/3 · loss/.test(line))!;
+    assert.match(told, / · 0:08$/);
+  });
+});

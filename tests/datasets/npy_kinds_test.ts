@@ -159,6 +159,12 @@ Deno.test("openNpyDataset() takes arrays of .npz files by their names", async ()
     /\[frames\]".*checksum is of; copy it again/,
   );
   await assert.rejects(readAll(path("cut"), { array: "frames" }), /cut\.npz".*copy it again/);
+  // As numpy.savez() without an array writes it.
+  const empty = new Uint8Array(22);
+  empty.set([0x50, 0x4b, 0x05, 0x06]);
+  await withFolder({ "empty.npz": empty }, async (folder) => {
+    await assert.rejects(readAll(`${folder}/empty.npz`), /no arrays/);
+  });
   await assert.rejects(
     readAll(fixture("kinds/expected.npy"), { array: "frames" }),
     /array "frames" of .*: the file is no \.npz file/,

@@ -26,6 +26,16 @@ Deno.test("rainFrames() gives the same frames alone and within a longer span", (
   );
 });
 
+Deno.test("drawRainField() draws what it has drawn before: a run's data stay what they are", () => {
+  const field = drawRainField(random(3), 30, 32);
+  // As drawn by the version of 2026-11-29.
+  assert.deepEqual(field.swing, {
+    dbz: 1.3385870812926441,
+    pace: 0.05313738553175457,
+    phase: 5.716486067413001,
+  });
+});
+
 Deno.test("rainFrames() rains on a fifth to a third of the pixels, at rates of real rain", async () => {
   const dataset = await openRadar(options, 5);
   assert.ok(isRainDataset(dataset));

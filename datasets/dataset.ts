@@ -84,3 +84,14 @@ export interface ReadRequest {
 export class DatasetError extends Error {
   override readonly name = "DatasetError";
 }
+
+/**
+ * Data that could not be had, which says nothing about what a file holds: the system refused, or the
+ * program failed or was closed. No reason to leave a file out.
+ */
+export class DataUnavailable extends DatasetError {}
+
+/** Whether a file is at fault, so that it may be left out where bad files are to be skipped. */
+export function isBadFile(error: unknown): error is DatasetError {
+  return error instanceof DatasetError && !(error instanceof DataUnavailable);
+}

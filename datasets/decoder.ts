@@ -1,6 +1,6 @@
 /** The near end of `decode_worker.ts`: a promise for each file. */
 import { Worker } from "node:worker_threads";
-import { DatasetError } from "./dataset.ts";
+import { DatasetError, DataUnavailable } from "./dataset.ts";
 import type { DecodeMessage, DecodeReply, Decodings, Kind } from "./decode_worker.ts";
 
 interface Waiting {
@@ -9,7 +9,7 @@ interface Waiting {
 }
 
 /** No fault of a file: the decoder was closed, or its thread stopped. */
-export class DecoderStopped extends DatasetError {}
+export class DecoderStopped extends DataUnavailable {}
 
 /** Starts its worker with the first file, and keeps the process alive only while files wait. */
 export class Decoder {

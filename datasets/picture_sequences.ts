@@ -7,7 +7,7 @@ import {
   type SequenceEntry,
   type Split,
 } from "./dataset.ts";
-import { Decoder } from "./decoder.ts";
+import { Decoder, DecoderStopped } from "./decoder.ts";
 import { compareNames } from "./name_order.ts";
 import type { ImageSize } from "./resample.ts";
 import { requestedEntry } from "./requested_entry.ts";
@@ -122,7 +122,7 @@ async function decodeAgain(
   try {
     return await decoder.decode("image", request);
   } catch (cause) {
-    if (!(cause instanceof DatasetError)) throw cause;
+    if (!(cause instanceof DatasetError) || cause instanceof DecoderStopped) throw cause;
     throw new DatasetError(
       `${cause.message}; it was sound when the data were opened: put it back to go on`,
       { cause },

@@ -3,7 +3,7 @@
  * start, by every worker alike, and not in the middle of a night of training. Each is read whole and
  * unpacked once, which costs about what reading the first epoch does, without the resizing.
  */
-import { DatasetError } from "./dataset.ts";
+import { DatasetError, isBadFile } from "./dataset.ts";
 import { Decoder } from "./decoder.ts";
 import type { ImageSize } from "./resample.ts";
 
@@ -53,7 +53,7 @@ export async function surveyPictures(
       );
       for (const [i, result] of results.entries()) {
         if (result.status === "fulfilled") use(some[i], result.value);
-        else if (!(result.reason instanceof DatasetError)) throw result.reason;
+        else if (!isBadFile(result.reason)) throw result.reason;
         else if (onBadFile === "skip") failures.push(result.reason.message);
         else {
           throw new DatasetError(

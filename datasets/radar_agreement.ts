@@ -2,7 +2,7 @@
  * Whether the composites of a folder belong together: one product, quantity and grid, and one file
  * for each time. What does not is refused by both names, since no rule could tell which is meant.
  */
-import { DatasetError } from "./dataset.ts";
+import { DatasetError, isBadFile } from "./dataset.ts";
 import type { RadarScan } from "./radar_folder.ts";
 import type { RadarFrame } from "./radar_frame.ts";
 import { minutesText } from "./scan_times.ts";
@@ -87,7 +87,7 @@ export async function uniqueScans(
     let kept: { readonly scan: RadarScan; readonly frame: RadarFrame } | undefined;
     for (const scan of same) {
       const frame = await decode(scan.path).catch((error: unknown) => {
-        if (onBadFile === "stop" || !(error instanceof DatasetError)) throw error;
+        if (onBadFile === "stop" || !isBadFile(error)) throw error;
         failures.push(error.message);
       });
       if (!frame) continue;

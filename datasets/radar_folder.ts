@@ -1,5 +1,5 @@
 /** The radar composites of a folder, and of folders in it, in the order of their times. */
-import { DatasetError } from "./dataset.ts";
+import { DatasetError, isBadFile } from "./dataset.ts";
 import { filesBelow } from "./folder_walk.ts";
 import { minutesTold } from "./scan_times.ts";
 
@@ -77,7 +77,7 @@ export async function listRadarScans(
     try {
       scans.push({ path, minutes: await scanMinutes(name, path, options.minutesOf) });
     } catch (error) {
-      if (options.onBadFile !== "skip" || !(error instanceof DatasetError)) throw error;
+      if (options.onBadFile !== "skip" || !isBadFile(error)) throw error;
       failures.push(error.message);
     }
   }

@@ -3,7 +3,7 @@
  * and where it rains. Every file is decoded once, a broken one stops or counts as a gap in time.
  */
 import type { ByteLimitedCache } from "./byte_limited_cache.ts";
-import { DatasetError } from "./dataset.ts";
+import { DatasetError, isBadFile } from "./dataset.ts";
 import { prefetch } from "./prefetch.ts";
 import { checkAlike } from "./radar_agreement.ts";
 import type { RadarScan } from "./radar_folder.ts";
@@ -57,7 +57,7 @@ export async function surveyScans(
     try {
       return await frames.get(scan);
     } catch (error) {
-      if (onBadFile === "stop" || !(error instanceof DatasetError)) throw error;
+      if (onBadFile === "stop" || !isBadFile(error)) throw error;
       failures.push(error.message);
     }
   };

@@ -3,8 +3,14 @@
  * of 1 km. With its CATALOG.csv, events are split by their time as published (M. Veillette et al.
  * 2020): before 2019 to train, before June 2019 to validate, later ones to test.
  */
-import { type Dataset, DatasetError, type SequenceEntry, type Split } from "./dataset.ts";
-import { Decoder, DecoderStopped } from "./decoder.ts";
+import {
+  type Dataset,
+  DatasetError,
+  isBadFile,
+  type SequenceEntry,
+  type Split,
+} from "./dataset.ts";
+import { Decoder } from "./decoder.ts";
 import { filesBelow } from "./folder_walk.ts";
 import { requestedEntry } from "./requested_entry.ts";
 import { readSevirCatalogue } from "./sevir_catalogue.ts";
@@ -110,7 +116,7 @@ function datasetOf(opened: Opened): Dataset {
           ...{ path, event: index, layout, offset, frames, size: [rows, width] },
         });
       } catch (error) {
-        const isBroken = error instanceof DatasetError && !(error instanceof DecoderStopped);
+        const isBroken = isBadFile(error);
         if (!(isBroken && brokenIsMissing)) throw error;
         return new Float32Array(frames * rows * width).fill(NaN);
       }

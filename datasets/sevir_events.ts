@@ -2,7 +2,7 @@
  * Which events of SEVIR's files are used: each once, whole, and with a time where the catalogue gives
  * times. Whatever is left out is told; what contradicts itself is refused, or left out where asked to.
  */
-import { DatasetError } from "./dataset.ts";
+import { DatasetError, isBadFile } from "./dataset.ts";
 import type { Decoder } from "./decoder.ts";
 import type { SevirCatalogue } from "./sevir_catalogue.ts";
 import type { SevirFile } from "./sevir_file.ts";
@@ -52,7 +52,7 @@ export async function surveySevir(
     try {
       return await step();
     } catch (error) {
-      if (onBadFile === "stop" || !(error instanceof DatasetError)) throw error;
+      if (onBadFile === "stop" || !isBadFile(error)) throw error;
       failures.push(error.message);
     }
   };

@@ -4,7 +4,7 @@
  * names in `id`. Files of gigabytes are read event by event. A value of 255 is missing, as SEVIR's
  * tutorial says; copies in wider integers or floats have the same codes, and NaN besides.
  */
-import { DatasetError } from "./dataset.ts";
+import { DatasetError, isBadFile } from "./dataset.ts";
 import { Hdf5Dataset, type Hdf5File, hdf5Member, hdf5Reason, readHdf5 } from "./hdf5_file.ts";
 import type { ImageSize } from "./resample.ts";
 import { resampleMissing } from "./resample_missing.ts";
@@ -83,7 +83,7 @@ function sampleOf(
   try {
     return codesOf(images, extents, event, 0, extents.frames, path);
   } catch (error) {
-    if (!(error instanceof DatasetError)) throw error;
+    if (!isBadFile(error)) throw error;
     return [];
   }
 }

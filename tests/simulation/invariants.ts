@@ -36,6 +36,7 @@ export class Invariants {
   #generation = 0;
   #announcement = "";
   #lastProgress = -1;
+  #furthestStep = 0;
   /** A step that is not a number the first time only, and may be found to be none once. */
   passingNanStep: number | undefined;
   /** Whether steps may be reported with gaps, because messages vanish. */
@@ -60,6 +61,11 @@ export class Invariants {
   /** The newest that was announced. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** The last step that any generation has come to: made again, it is no progress. */
+  get furthestStep(): number {
+    return this.#furthestStep;
   }
 
   get whereabouts(): string {
@@ -123,6 +129,7 @@ export class Invariants {
     if (wrong) violate(`begins wrongly: ${wrong}`);
     this.#generation = generation;
     this.#lastProgress = step;
+    this.#furthestStep = Math.max(this.#furthestStep, this.#lastProgress);
   }
 
   /** Looks at a trainer whenever it has something new. */
@@ -289,6 +296,7 @@ export class Invariants {
           trace.violate(`step ${step} is reported after step ${this.#lastProgress}`);
         }
         this.#lastProgress = step;
+        this.#furthestStep = Math.max(this.#furthestStep, this.#lastProgress);
         trace.count("steps");
       },
       validated: ({ step, validationLoss }) => {

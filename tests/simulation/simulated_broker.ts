@@ -64,8 +64,6 @@ export class SimulatedBroker implements Server {
   };
   /** Share of the messages that vanish on their way. */
   lossShare = 0;
-  /** Whether messages are late, come twice and are lost as the options say. */
-  isMoody = true;
   readonly connections = new Map<number, Connection>();
   readonly #links = new Map<SimulatedProcess, Link>();
   /** Subscriptions to one subject, by that subject, and those with wildcards. */
@@ -91,7 +89,7 @@ export class SimulatedBroker implements Server {
 
   latencyMs(): number {
     const { random, latencyMs, lateShare } = this.options;
-    const isLate = this.isMoody && lateShare > 0 && random.uniform() < lateShare;
+    const isLate = lateShare > 0 && random.uniform() < lateShare;
     return -Math.log(1 - random.uniform()) * latencyMs * (isLate ? 50 : 1);
   }
 
@@ -221,7 +219,7 @@ export class SimulatedBroker implements Server {
       this.connections.get(Number(id))?.answer(Number(token), data.slice());
       return { receivers: 1, busyMs: 0 };
     }
-    if (this.isMoody && !isDuplicate && duplicateShare > 0 && subject.includes(".data.")) {
+    if (!isDuplicate && duplicateShare > 0 && subject.includes(".data.")) {
       if (random.uniform() < duplicateShare) {
         const copy = data.slice();
         time.after(random.uniform() * duplicateMsMax, () => {
@@ -240,7 +238,7 @@ export class SimulatedBroker implements Server {
         this.counts["missed announcement"]++;
         return;
       }
-      if (this.isMoody && gradientLossShare > 0 && subject.includes(".data.")) {
+      if (gradientLossShare > 0 && subject.includes(".data.")) {
         if (random.uniform() < gradientLossShare) return void this.counts["lost gradient"]++;
       }
       if (connection.pendingBytes > stallShare * this.options.pendingBytesMax) {

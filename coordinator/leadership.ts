@@ -34,10 +34,13 @@ export interface LeadershipOptions {
 }
 
 export interface Leadership extends Disposable {
+  /** The sentence, once another one stays in its place. */
+  readonly outranked: string | undefined;
   /**
-   * From now on this one leads, until this is disposed.
+   * From now on this one leads, until this is disposed. Said again, it leads on with what is given then.
    * @param isRunning whether it has workers at work
-   * @param onOutranked called once, with the sentence, where another one stays in its place
+   * @param onOutranked called once, with the sentence, where another one stays in its place, or does so
+   * already
    */
   lead(isRunning: () => boolean, onOutranked: (sentence: string) => void): void;
 }
@@ -135,11 +138,18 @@ export async function claimRun(options: LeadershipOptions): Promise<Leadership> 
     close();
     throw error;
   }
+  let outranked: string | undefined;
   return {
+    get outranked() {
+      return outranked;
+    },
     lead(leads, onOutranked) {
+      if (outranked !== undefined) return onOutranked(outranked);
+      cancel();
       state = "gathering";
       isRunning = leads;
       refuse = (sentence) => {
+        outranked = sentence;
         close();
         onOutranked(sentence);
       };

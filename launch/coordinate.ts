@@ -9,7 +9,6 @@ import {
   type RunEnd,
   startCoordinator,
 } from "../coordinator/run_coordinator.ts";
-import { claimRun } from "../coordinator/leadership.ts";
 import { classDifference } from "../coordinator/class_names.ts";
 import { dataDifference } from "../coordinator/data_difference.ts";
 import { diskFileSystem, type FileSystem } from "../coordinator/file_system.ts";
@@ -23,16 +22,15 @@ import {
 import { createRunReport, type RunReport } from "../coordinator/run_report.ts";
 import { writeTrainingPicture } from "../coordinator/training_picture.ts";
 import { systemClock, timeOfDay } from "../net/clock.ts";
-import { secretToken } from "../net/random.ts";
 import { resumableFields, type RunConfiguration } from "../net/run_configuration.ts";
 import type { Transport } from "../net/transport.ts";
 import { standardError } from "../report/progress_line.ts";
 import type { JsonValue } from "../coordinator/checkpoint_manifest.ts";
 import manifest from "../deno.json" with { type: "json" };
 import { exitCodes, sentenceOf } from "./exit_codes.ts";
+import { type HeldRun, holdRun } from "./held_run.ts";
 import { readInitialWeights } from "./initial_weights.ts";
 import { resumeHint, tellLostSteps } from "./resume_hint.ts";
-import { lockRunFolder } from "./run_lock.ts";
 import { watchRunFolder } from "./run_folder_watch.ts";
 import type { RunOptions } from "./run_options.ts";
 import { shellWord } from "./shell_word.ts";
@@ -60,6 +58,7 @@ export interface Coordination {
 /**
  * Runs to the end.
  * @param run the run's name in subjects
+ * @param held by whoever holds the run already, and goes on to hold it
  * @returns the exit code; failures throw
  */
 export async function coordinate(
@@ -67,17 +66,13 @@ export async function coordinate(
   run: string,
   options: RunOptions,
   { onStart, inProcess = false, disks }: Coordination,
+  held?: HeldRun,
 ): Promise<number> {
   const { configuration, out, resume, json } = options;
   const fileSystem = disks?.fileSystem ?? diskFileSystem;
-  using _lock = await lockRunFolder(out);
-  const life = secretToken(8);
   // Nothing of the run is touched before it is known that nobody else leads it.
-  using leadership = inProcess ? undefined : await claimRun({
-    ...{ transport, run, life, process: Deno.pid, folder: out, clock: systemClock },
-    // Since the process began: one that has lost its broker was there all the while.
-    ageMs: () => systemClock.nowMs(),
-  });
+  using own = held ? undefined : await holdRun(transport, run, out, { inProcess });
+  const { life, leadership } = (held ?? own)!;
   const versions = { lockstep: manifest.version, deno: Deno.version.deno };
   const record = configuration as unknown as JsonValue;
   const warn = (sentence: string) => console.error(`Warning: ${sentence}`);

@@ -6,6 +6,7 @@
 import { listCheckpoints } from "../coordinator/checkpoint_folder.ts";
 import { firstWorkersEngine } from "../coordinator/engine_choice.ts";
 import { diskFileSystem } from "../coordinator/file_system.ts";
+import { type Leadership, RunTakenError } from "../coordinator/leadership.ts";
 import { BrokerLostError, type Coordinator } from "../coordinator/run_coordinator.ts";
 import { delay, systemClock } from "../net/clock.ts";
 import { connectNats, type NatsOptions } from "../net/nats_transport.ts";
@@ -29,6 +30,7 @@ import {
 import { coordinate, type Coordination, startTimeoutMs } from "./coordinate.ts";
 import { exitCodes, runCommand } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, UsageError } from "./flags.ts";
+import { holdRun } from "./held_run.ts";
 import { onInterrupt } from "./interrupts.ts";
 import type { Order } from "./local_cluster.ts";
 import { brokerFlags, brokerOptions, createBrokerPools, namedBroker } from "./named_broker.ts";
@@ -235,16 +237,20 @@ async function coordinateThroughLosses(
       return exitCodes.interrupted;
     }
     try {
+      // Workers are told of this coordinator only where no other one leads the run or is in its folder.
+      using held = await holdRun(transport, run, options.out);
       if (options.isEngineOpen) {
+        const leadership = held.leadership!;
+        leadership.lead(() => false, () => {});
         await announceOnce((line) => console.error(line));
-        const decided = await askFirstWorker(transport, run, options, isStopping);
+        const decided = await askFirstWorker(transport, run, options, isStopping, leadership);
         if (decided === undefined) {
           console.error("Interrupted before the first step");
           return exitCodes.interrupted;
         }
         options = decided;
       }
-      return await coordinate(transport, run, { ...options, resume }, coordination);
+      return await coordinate(transport, run, { ...options, resume }, coordination, held);
     } catch (error) {
       // It may be lost before the coordinator has begun to listen.
       if (!(error instanceof BrokerLostError || error instanceof TransportError)) throw error;
@@ -260,7 +266,7 @@ async function coordinateThroughLosses(
 
 /**
  * The run with the engine of the first worker that asks to join; undefined when it is stopped before.
- * @throws {Error} where no worker comes in time
+ * @throws {Error} where no worker comes in time, or another coordinator stays in place of this one
  * @throws {UsageError} where the run cannot be computed with that engine
  */
 async function askFirstWorker(
@@ -268,12 +274,15 @@ async function askFirstWorker(
   run: string,
   options: RunOptions,
   isStopping: () => boolean,
+  leadership: Leadership,
 ): Promise<RunOptions | undefined> {
   const { configuration } = options;
   const waitMs = startTimeoutMs(configuration.membership);
   const engine = await firstWorkersEngine({
-    ...{ transport, run, clock: systemClock, waitMs, isStopping },
+    ...{ transport, run, clock: systemClock, waitMs },
+    isStopping: () => isStopping() || leadership.outranked !== undefined,
   });
+  if (leadership.outranked !== undefined) throw new RunTakenError(leadership.outranked);
   if (engine === undefined) {
     if (isStopping()) return undefined;
     throw new Error(

@@ -130,17 +130,23 @@ Deno.test("two that lead in halves of a network find out when it is whole again,
       const asking = asked(life);
       // A half that is cut off is asked in vain.
       await pass(2_500);
-      (await asking).lead(() => (workers as readonly string[]).includes(life), (sentence) => {
-        assert.match(
-          sentence,
-          /^Cannot lead run "r": another coordinator leads it on this broker, /,
-        );
-        ended.push(life);
-      });
+      const leadership = await asking;
+      const lead = () =>
+        leadership.lead(() => (workers as readonly string[]).includes(life), (sentence) => {
+          assert.match(
+            sentence,
+            /^Cannot lead run "r": another coordinator leads it on this broker, /,
+          );
+          ended.push(life);
+        });
+      // One that waits for its first worker's engine leads before it knows who computes.
+      leadership.lead(() => false, () => assert.fail("told what holds no more"));
+      lead();
+      return { leadership, lead };
     };
-    await start("z");
+    const z = await start("z");
     isCut.add("z");
-    await start("a");
+    const a = await start("a");
     await pass(5_000);
     assert.deepEqual(ended, []);
     isCut.clear();
@@ -149,6 +155,12 @@ Deno.test("two that lead in halves of a network find out when it is whole again,
     // Once is enough.
     await pass(5_000);
     assert.equal(ended.length, 1);
+    const [stayed, left] = stays === "a" ? [a, z] : [z, a];
+    assert.equal(stayed.leadership.outranked, undefined);
+    assert.match(left.leadership.outranked!, /^Cannot lead run "r"/);
+    // Who leads again after that hears it at once.
+    left.lead();
+    assert.equal(ended.length, 2);
   }
 });
 

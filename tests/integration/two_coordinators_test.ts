@@ -89,3 +89,33 @@ Deno.test({
     }
   }),
 });
+
+Deno.test({
+  name: "a coordinator that waits for its first worker's engine leads already, and keeps its file",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    const server = await startTestServer();
+    const broker = ["--nats", server.url, "--run", "test"];
+    const open = smallRun.filter((_, index) => index > 1);
+    const args = [...open, "--steps", "3", "--workers", "1", ...broker];
+    try {
+      const first = start("coordinator", [...args, "--out", "first"], { cwd });
+      await first.until(/Waiting for 1 worker with engine tensorflow or wasm/);
+      const path = `${cwd}/first/connection.json`;
+      const written = await Deno.readTextFile(path);
+      assertSentence(await run("coordinator", [...args, "--out", "second"], { cwd }), 1, taken);
+      assertSentence(
+        await run("coordinator", [...args, "--out", "first"], { cwd }),
+        1,
+        /^Failed: Cannot use run folder first: another process trains in it/,
+      );
+      assert.equal(await Deno.readTextFile(path), written);
+      const worker = start("worker", ["--connect", path], { cwd });
+      assert.equal((await worker.ended).code, 0, (await worker.ended).stderr);
+      assert.equal((await first.ended).code, 0, (await first.ended).stderr);
+      assert.equal(await exists(path), false);
+    } finally {
+      await server.stop();
+    }
+  }),
+});

@@ -76,13 +76,13 @@ export interface LocalClusterOptions {
 
 /** After the coordinator has ended, workers get this long to end by themselves. */
 const workerEndTimeoutMs = 1_000;
-/** Of all processes together. A new one joins when the next snapshot is there, so none is held back. */
-const restartLimits: RestartLimits = {
-  restartsMax: 100,
-  withinMs: 3_600_000,
-  delayMs: 0,
-  delayMsMax: 0,
-};
+/**
+ * Of all processes together, at least; ten of each where there are more. A new one joins when the next
+ * snapshot is there, so none is held back.
+ */
+const restartsMin = 100;
+const restartsOfEachMax = 10;
+const restartsWithinMs = 3_600_000;
 /** What is kept of a worker's standard error, for the message about its end. */
 const tailCharactersMax = 8192;
 const tailLinesMax = 3;
@@ -133,14 +133,20 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
   let isOver = false;
   let restartsMs: readonly number[] = [];
   const killsBefore = memoryKills();
-  let fruitless: FruitlessRestarts = { step: newestStep(options.out), count: 0 };
-  /** Why no process is started again any more, or nothing; that one more is is counted. */
-  const whyNoRestart = (signal: Deno.Signal | null): string | undefined => {
-    fruitless = countFruitless(fruitless, newestStep(options.out));
-    const { step, count } = fruitless;
+  let fruitless: FruitlessRestarts = { step: newestStep(options.out), counts: new Map() };
+  const restartLimits: RestartLimits = {
+    restartsMax: Math.max(restartsMin, restartsOfEachMax * (options.workers + 1)),
+    withinMs: restartsWithinMs,
+    delayMs: 0,
+    delayMsMax: 0,
+  };
+  /** Why no process is started again in this place, or nothing; that one more is is counted. */
+  const whyNoRestart = (place: string, signal: Deno.Signal | null): string | undefined => {
+    fruitless = countFruitless(fruitless, place, newestStep(options.out));
+    const { step, counts } = fruitless;
     const hint = memoryHint(signal, killsBefore, memoryKills());
-    if (count > fruitlessRestartsMax) {
-      const before = `${fruitlessRestartsMax} processes before it`;
+    if (counts.get(place)! > fruitlessRestartsMax) {
+      const before = `${fruitlessRestartsMax} processes before it in its place`;
       return `, as ${before}, and the run came no further than step ${step}${hint}`;
     }
     const plan = planRestart(restartsMs, clock.nowMs(), restartLimits);
@@ -178,7 +184,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
       if (isOver) return;
       const isExcluded = end === "excluded";
       const mayCome = end !== "failed" && !(isExcluded && wasExcluded);
-      const why = mayCome ? whyNoRestart(signal) : undefined;
+      const why = mayCome ? whyNoRestart(workerNameOf(index, 0), signal) : undefined;
       const isAgain = mayCome && why === undefined;
       if (!isExcluded && !isAgain) return order({ reason: `${reason}${why ?? ""}` });
       order({ lost: name, reason });
@@ -228,7 +234,7 @@ export async function runLocalCluster(options: LocalClusterOptions): Promise<num
         return exitCodes.interrupted;
       }
       const how = `The coordinator (process ${coordinator.process.pid}) was ended by ${signal}`;
-      const why = whyNoRestart(signal);
+      const why = whyNoRestart("coordinator", signal);
       if (why !== undefined) throw new Error(how + why + hint);
       console.error(`${how}; starting it again`);
       coordinator.orders.close().catch(() => {});

@@ -41,13 +41,26 @@ export function planRestart(
 /** Restarts since a run came further than it had ever been. */
 export interface FruitlessRestarts {
   readonly step: number;
-  readonly count: number;
+  /**
+   * Of each process and of those that came in its place. What ends all of them at once, as a batch system
+   * or the kernel may, is one end of each, however many there are.
+   */
+  readonly counts: ReadonlyMap<string, number>;
 }
 
 /** What ends so often at the same point ends there again, for a reason that a new start does not remove. */
 export const fruitlessRestartsMax = 5;
 
-/** @param step that the run has reached now */
-export function countFruitless(before: FruitlessRestarts, step: number): FruitlessRestarts {
-  return step > before.step ? { step, count: 1 } : { ...before, count: before.count + 1 };
+/**
+ * @param place that the process which has ended had in the cluster
+ * @param step that the run has reached now
+ */
+export function countFruitless(
+  before: FruitlessRestarts,
+  place: string,
+  step: number,
+): FruitlessRestarts {
+  if (step > before.step) return { step, counts: new Map([[place, 1]]) };
+  const count = (before.counts.get(place) ?? 0) + 1;
+  return { ...before, counts: new Map(before.counts).set(place, count) };
 }

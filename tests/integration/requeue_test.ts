@@ -91,7 +91,7 @@ Deno.test({
     assertSentence(
       await command.ended,
       1,
-      /^Failed: Worker "w0-5" .* was ended by SIGKILL, as 5 processes before it, .*; out of memory/,
+      /^Failed: Worker "w0-5" .* was ended by SIGKILL, as 5 processes before it in its place, .*; out of memory/,
     );
     assert.ok(kills >= 6);
     await assertNothingLeft(command);

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import { memoryHint, memoryKills } from "../../launch/memory_kills.ts";
-import { countFruitless, planRestart } from "../../launch/restart_budget.ts";
+import {
+  countFruitless,
+  type FruitlessRestarts,
+  planRestart,
+} from "../../launch/restart_budget.ts";
 import { newestStep } from "../../launch/run_progress.ts";
 
 const limits = { restartsMax: 4, withinMs: 100_000, delayMs: 100, delayMsMax: 500 };
@@ -31,11 +35,26 @@ Deno.test("planRestart() forgets what is long ago: a run of weeks may see more e
 });
 
 Deno.test("countFruitless() counts ends at the same point, and begins anew where a run came further", () => {
-  let counted = { step: 20, count: 0 };
+  let counted: FruitlessRestarts = { step: 20, counts: new Map() };
   const counts = [20, 20, 20, 21, 12, 21, 30, 30].map((step) =>
-    (counted = countFruitless(counted, step)).count
+    (counted = countFruitless(counted, "w0", step)).counts.get("w0")
   );
   assert.deepEqual(counts, [1, 2, 3, 1, 2, 3, 1, 2]);
+});
+
+Deno.test("countFruitless() takes what ends all processes at once for one end of each", () => {
+  const places = ["coordinator", ...Array.from({ length: 64 }, (_, index) => `w${index}`)];
+  let counted: FruitlessRestarts = { step: 0, counts: new Map() };
+  for (let kills = 0; kills < 3; kills++) {
+    for (const place of places) counted = countFruitless(counted, place, 7);
+  }
+  // One of them goes on to end.
+  for (let more = 0; more < 3; more++) counted = countFruitless(counted, "w3", 7);
+  assert.equal(Math.max(...places.map((place) => counted.counts.get(place)!)), 6);
+  assert.deepEqual(places.filter((place) => counted.counts.get(place) !== 3), ["w3"]);
+  // Whoever ends first after the run came further begins for all of them.
+  counted = countFruitless(counted, "w1", 8);
+  assert.deepEqual([...counted.counts], [["w1", 1]]);
 });
 
 Deno.test("newestStep() is the newest step of a run's log, however long it is", async () => {

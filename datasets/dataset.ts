@@ -91,6 +91,9 @@ export class DatasetError extends Error {
  */
 export class DataUnavailable extends DatasetError {}
 
+/** A part of a file that cannot be decoded, where all else of the file can be read. */
+export class BrokenPart extends DatasetError {}
+
 /** Whether a file is at fault, so that it may be left out where bad files are to be skipped. */
 export function isBadFile(error: unknown): error is DatasetError {
   return error instanceof DatasetError && !(error instanceof DataUnavailable);

@@ -3,7 +3,7 @@
  * training step. Answers each `DecodeMessage` with a `DecodeReply`.
  */
 import { parentPort } from "node:worker_threads";
-import { DatasetError } from "./dataset.ts";
+import { BrokenPart, DatasetError, DataUnavailable } from "./dataset.ts";
 import { readBytes } from "./files.ts";
 import { fmiMinutes, parseFmiComposite } from "./fmi_composite.ts";
 import { hdf5Names } from "./radar_folder.ts";
@@ -75,7 +75,10 @@ export interface DecodeMessage<K extends Kind = Kind> {
 
 export type DecodeReply =
   | { readonly id: number; readonly result: Decodings[Kind]["result"] }
-  | { readonly id: number; readonly failure: string };
+  | { readonly id: number; readonly failure: string; readonly fault: Fault };
+
+/** Whose: that of a whole file or a part of it, or of the system or the program, never a file's. */
+export type Fault = "file" | "part" | "none of its own";
 
 parentPort?.on("message", (message: DecodeMessage) => void answer(message));
 
@@ -86,9 +89,16 @@ async function answer({ id, kind, request }: DecodeMessage): Promise<void> {
   } catch (error) {
     const failure = error instanceof DatasetError
       ? error.message
-      : `Cannot decode "${request.path}": ${error}`;
-    parentPort?.postMessage({ id, failure } satisfies DecodeReply);
+      : `Cannot decode "${request.path}": the decoder itself failed, which tells nothing of the ` +
+        `file: ${error}`;
+    parentPort?.postMessage({ id, failure, fault: faultOf(error) } satisfies DecodeReply);
   }
+}
+
+function faultOf(error: unknown): Fault {
+  if (error instanceof BrokenPart) return "part";
+  const isOfFile = error instanceof DatasetError && !(error instanceof DataUnavailable);
+  return isOfFile ? "file" : "none of its own";
 }
 
 interface Decoded {

@@ -1,7 +1,7 @@
 /** The near end of `decode_worker.ts`: a promise for each file. */
 import { Worker } from "node:worker_threads";
-import { DatasetError, DataUnavailable } from "./dataset.ts";
-import type { DecodeMessage, DecodeReply, Decodings, Kind } from "./decode_worker.ts";
+import { BrokenPart, DatasetError, DataUnavailable } from "./dataset.ts";
+import type { DecodeMessage, DecodeReply, Decodings, Fault, Kind } from "./decode_worker.ts";
 
 interface Waiting {
   readonly resolve: (result: Decodings[Kind]["result"]) => void;
@@ -11,6 +11,12 @@ interface Waiting {
 /** No fault of a file: the decoder was closed, or its thread stopped. */
 export class DecoderStopped extends DataUnavailable {}
 
+const errors = {
+  "file": DatasetError,
+  "part": BrokenPart,
+  "none of its own": DataUnavailable,
+} satisfies Record<Fault, typeof DatasetError>;
+
 /** Starts its worker with the first file, and keeps the process alive only while files wait. */
 export class Decoder {
   #worker: Worker | null = null;
@@ -18,7 +24,10 @@ export class Decoder {
   #nextId = 0;
   readonly #waiting = new Map<number, Waiting>();
 
-  /** @throws {DatasetError} if the file cannot be read or decoded, or the decoder is closed */
+  /**
+   * @throws {DatasetError} if the file cannot be decoded; of kind `DataUnavailable` if it cannot be
+   * read, or the decoder fails or is closed
+   */
   decode<K extends Kind>(
     kind: K,
     request: Decodings[K]["request"],
@@ -51,7 +60,7 @@ export class Decoder {
       this.#waiting.delete(reply.id);
       if (this.#waiting.size === 0) worker.unref();
       if ("result" in reply) waiting?.resolve(reply.result);
-      else waiting?.reject(new DatasetError(reply.failure));
+      else waiting?.reject(new errors[reply.fault](reply.failure));
     });
     worker.on("error", (error: Error) => {
       this.#worker = null;

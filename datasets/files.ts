@@ -2,7 +2,7 @@
  * Reading data files whole, with failures that name the file. A broken download is the commonest
  * fault of a data set, so every reader says where it stopped and what it expected there.
  */
-import { DatasetError } from "./dataset.ts";
+import { DatasetError, DataUnavailable } from "./dataset.ts";
 
 /** A radar frame or an IDX file is far below this; a gzip bomb is not. */
 export const unpackedBytesMax = 256 * 1024 * 1024;
@@ -25,21 +25,26 @@ export async function readBytes(path: string): Promise<Uint8Array<ArrayBuffer>> 
   return /\.gz$/i.test(path) ? await gunzip(bytes, path) : bytes;
 }
 
-/** Runs a file operation; what the system says becomes a `DatasetError` that names the path. */
+/** Runs a file operation; what the system says becomes a `DataUnavailable` that names the path. */
 export async function attempt<T>(path: string, operation: () => T | Promise<T>): Promise<T> {
   try {
     return await operation();
   } catch (cause) {
     if (cause instanceof DatasetError) throw cause;
-    const reason = cause instanceof Deno.errors.NotFound
-      ? "no such file or folder"
-      : cause instanceof Deno.errors.PermissionDenied
-      ? "permission denied"
-      : cause instanceof Error
-      ? cause.message
-      : String(cause);
-    throw new DatasetError(`Cannot read "${path}": ${reason}`, { cause });
+    throw unavailable(path, cause);
   }
+}
+
+/** What the system says of a path that it does not give. */
+export function unavailable(path: string, cause: unknown): DataUnavailable {
+  const reason = cause instanceof Deno.errors.NotFound
+    ? "no such file or folder"
+    : cause instanceof Deno.errors.PermissionDenied
+    ? "permission denied"
+    : cause instanceof Error
+    ? cause.message
+    : String(cause);
+  return new DataUnavailable(`Cannot read "${path}": ${reason}`, { cause });
 }
 
 /** Names of the plain files in a folder, sorted. */

@@ -4,8 +4,15 @@
  * names in `id`. Files of gigabytes are read event by event. A value of 255 is missing, as SEVIR's
  * tutorial says; copies in wider integers or floats have the same codes, and NaN besides.
  */
-import { DatasetError, isBadFile } from "./dataset.ts";
-import { Hdf5Dataset, type Hdf5File, hdf5Member, hdf5Reason, readHdf5 } from "./hdf5_file.ts";
+import { BrokenPart, DatasetError, isBadFile } from "./dataset.ts";
+import {
+  Hdf5Dataset,
+  type Hdf5File,
+  hdf5Member,
+  hdf5Reason,
+  isHdf5Failure,
+  readHdf5,
+} from "./hdf5_file.ts";
 import type { ImageSize } from "./resample.ts";
 import { resampleMissing } from "./resample_missing.ts";
 import { type SevirExtents, sevirExtents, type SevirLayout } from "./sevir_layout.ts";
@@ -90,7 +97,8 @@ function sampleOf(
 
 /**
  * @returns [frames, rows, columns] of `size`, where 1 is the stored value 255, and NaN is missing
- * @throws {DatasetError} if the event or its frames are not there, or a code is none
+ * @throws {DatasetError} if the event or its frames are not there, or a code is none; of kind
+ * `BrokenPart` where HDF5 cannot unpack the event
  */
 export function readSevirFrames(
   { path, event, offset, frames, size, layout }: {
@@ -153,7 +161,8 @@ function codesOf(
   try {
     codes = images.slice(layout === "NHWT" ? [one, [], [], span] : [one, span, [], []]);
   } catch (cause) {
-    throw new DatasetError(
+    const ErrorOfIt = isHdf5Failure(cause) ? BrokenPart : DatasetError;
+    throw new ErrorOfIt(
       `Cannot read event ${event} of "${path}": ${hdf5Reason(cause)}; download the file again`,
       { cause },
     );

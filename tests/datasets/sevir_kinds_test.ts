@@ -244,7 +244,7 @@ Deno.test("openSevir() finds broken events and files before training, or leaves 
 });
 
 Deno.test("an event that is found broken later stops, or is missing where asked to", async () => {
-  await withSevir({ "vil.h5": fixture("vil_damaged.h5") }, async (open) => {
+  await withSevir({ "vil.h5": fixture("vil_damaged.h5") }, async (open, folder) => {
     const request = { split: "train", epoch: 0, sequence: 2, offset: 1, frames: 2 } as const;
     const stops = await open({ checkedBytesMax: 0 });
     await assertRefused(stops.read(request), 'Cannot read event 2 of "', "filter returned failure");
@@ -256,6 +256,11 @@ Deno.test("an event that is found broken later stops, or is missing where asked 
     assert.equal(read.length, 2 * 36);
     assert.ok(read.every(Number.isNaN));
     assert.ok((await skips.read({ ...request, sequence: 1 })).every((value) => value >= 0));
+    // Nor is a file missing data that the disk no longer gives, or that is another one now.
+    await Deno.rename(`${folder}/vil.h5`, `${folder}/away`);
+    await assertRefused(skips.read(request), "vil.h5", "no such file");
+    await Deno.writeFile(`${folder}/vil.h5`, fixture("vil_damaged.h5").slice(0, 1000));
+    await assertRefused(skips.read(request), "vil.h5");
     skips.close();
     // No fault of the file.
     await assertRefused(skips.read(request), "the dataset is closed");

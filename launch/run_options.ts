@@ -139,14 +139,20 @@ export async function requestRun(given: GivenFlags): Promise<RunRequest> {
 
 /** @throws {UsageError} where there are none, or a run that goes on has begun with others */
 async function namedWeights(
-  { init }: GivenFlags,
+  { init, resume }: GivenFlags,
   out: string | undefined,
   saved: RunConfiguration | undefined,
 ): Promise<InitialWeightsConfiguration | null> {
   if (init === undefined) return saved?.initialWeights ?? null;
   if (saved === undefined) return await findInitialWeights(init as string);
-  // Whoever starts a coordinator again gives it the same flags.
-  if (saved.initialWeights?.path === resolve(init as string)) return saved.initialWeights;
+  // A batch system starts a run again by the very same command, which names what it begins with.
+  if (resume === "auto" && saved.initialWeights !== null) return saved.initialWeights;
+  // Whoever starts a coordinator again gives it the same flags: the file, or the folder that it is in.
+  const named = resolve(init as string);
+  const path = saved.initialWeights?.path;
+  if (path === named || path?.startsWith(`${named.replace(/\/$/, "")}/`)) {
+    return saved.initialWeights;
+  }
   throw new UsageError(
     `Cannot use --init ${init} with --resume: ${out} has begun, and goes on from its own weights; ` +
       "leave one of them out",

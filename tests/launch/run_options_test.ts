@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { helpText, parseFlags } from "../../launch/flags.ts";
 import { configureRun, defaultRun } from "../../launch/run_flags.ts";
+import type { InitialWeightsConfiguration } from "../../net/run_configuration.ts";
 import {
   commandFlags,
   readFlags,
@@ -140,6 +141,40 @@ Deno.test("resolveRun --resume goes on with the newest run, or the one that is n
     // What is found automatically on this machine does not overrule what the run was made with.
     const auto = await resolve("--resume --out runs/b --engine auto");
     assert.equal(auto.configuration.engine, "tensorflow");
+  }));
+
+Deno.test("requestRun --resume takes the --init that the run has begun with, and no other one", () =>
+  inFolder(async (folder) => {
+    const step = "first/checkpoints/step-000002";
+    const weights = { path: `${await Deno.realPath(folder)}/${step}/parameters.safetensors` };
+    const initialWeights = { ...weights, sha256: "ab".repeat(32) };
+    await Deno.mkdir("begun/checkpoints/step-000001", { recursive: true });
+    await Deno.writeTextFile("begun/checkpoints/step-000001/manifest.json", "{}");
+    const begin = async (initialWeights: InitialWeightsConfiguration | null) => {
+      const configuration = { ...configureRun({}, defaultRun), initialWeights };
+      await Deno.writeTextFile("begun/run.json", JSON.stringify({ configuration }));
+    };
+    const request = (resume: "auto" | true, init: string) =>
+      requestRun({ resume, init, out: "begun", engine: "wasm" });
+    const refused = (init: string) => ({
+      name: "UsageError",
+      message:
+        `Cannot use --init ${init} with --resume: begun has begun, and goes on from its own ` +
+        "weights; leave one of them out",
+    });
+    await begin(initialWeights);
+    // None of them is there any more.
+    for (const init of ["first", "first/", step, `${step}/parameters.safetensors`, weights.path]) {
+      for (const resume of ["auto", true] as const) {
+        assert.deepEqual((await request(resume, init)).initialWeights, initialWeights, init);
+      }
+    }
+    await assert.rejects(request(true, "fir"), refused("fir"));
+    await assert.rejects(request(true, "second"), refused("second"));
+    await begin(null);
+    for (const resume of ["auto", true] as const) {
+      await assert.rejects(request(resume, "first"), refused("first"));
+    }
   }));
 
 Deno.test("resolveRun --resume without a run says where it looked", () =>

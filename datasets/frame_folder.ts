@@ -5,10 +5,8 @@
  * sequences train. With classes, the folder above a sequence is its class, and without folders of
  * the splits the first 80 % of each class train.
  */
-import { basename } from "node:path";
 import { type Dataset, DatasetError, type Split } from "./dataset.ts";
 import { dividedByClass } from "./divided_by_class.ts";
-import { attempt } from "./files.ts";
 import { type FolderVideos, type VideosBy, videosOfFolder } from "./frame_names.ts";
 import {
   allForTest,
@@ -39,6 +37,9 @@ export interface FrameFolderOptions extends PictureSequencesOptions {
   readonly onBadFile?: "stop" | "skip";
 }
 
+/** Of a video that is the root itself: workers have the same data in folders of other names. */
+const rootName = ".";
+
 interface Video extends PictureSequence {
   /** Below the root, with "/" between its parts. */
   readonly folder: string;
@@ -54,7 +55,7 @@ export async function openFrameFolder(options: FrameFolderOptions): Promise<Data
     "frames",
     "put the frames of each video into a folder of its own",
   );
-  const named = await namedVideos(folders, options, notes);
+  const named = namedVideos(folders, options, notes);
   const files = named.flatMap(({ frames }) => frames);
   const { sizes, failures } = await surveyPictures(files, onBadFile);
   const videos = named.flatMap((video) => soundParts(video, (file) => sizes.has(file)));
@@ -85,12 +86,11 @@ export async function openFrameFolder(options: FrameFolderOptions): Promise<Data
 }
 
 /** Every video that the folders hold; what is to be said of their names is added to `notes`. */
-async function namedVideos(
+function namedVideos(
   folders: readonly PictureFolder[],
   { path, videos: by = "auto" }: FrameFolderOptions,
   notes: string[],
-): Promise<Video[]> {
-  const root = basename(await attempt(path, () => Deno.realPath(path)));
+): Video[] {
   const known = new Set<string>();
   const parted: FolderVideos[] = [];
   const joined: FolderVideos[] = [];
@@ -108,7 +108,7 @@ async function namedVideos(
       }
       known.add(own);
       const frames = files.map((each) => `${shown}/${each}`);
-      return { folder, path: own, name: own || root, frames };
+      return { folder, path: own, name: own || rootName, frames };
     });
   });
   notes.push(...doubtNotes(parted, joined));

@@ -6,7 +6,7 @@ import { sequenceReader } from "../worker/sequence_reader.ts";
 import { sizeOf } from "../worker/window_batch.ts";
 import { UsageError } from "./flags.ts";
 import type { ForecastLengths } from "./open_forecast.ts";
-import { writeNewFile } from "./prediction_files.ts";
+import { sequenceLabel, writeNewFile } from "./prediction_files.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
 /** Of a forecast in pictures: more would be too small, and an animation too long. */
@@ -28,7 +28,7 @@ export interface ForecastFile {
  * @throws {UsageError} where none is
  */
 export function sequencesToForecast(
-  { dataset, split }: TrainedModel,
+  { dataset, split, configuration }: TrainedModel,
   { contextFrames = 1 }: ForecastLengths,
   framesMin: number,
   wanted: number,
@@ -46,8 +46,9 @@ export function sequencesToForecast(
   }
   if (short > 0) {
     const { id } = catalogue.find(({ frames }) => frames < least)!;
+    const label = sequenceLabel(id, configuration.dataset.path);
     console.error(
-      `Left out: ${short} of ${catalogue.length} ${split} sequences, ${id} the first of them, ` +
+      `Left out: ${short} of ${catalogue.length} ${split} sequences, ${label} the first of them, ` +
         `have fewer than the ${least} frames that a forecast starts from`,
     );
   }

@@ -3,11 +3,15 @@
  * run goes on only under the configuration it was started with, and never starts over its own
  * checkpoints; both mistakes would quietly cost days of computing.
  */
+import { resolve } from "node:path";
 import { parseJson } from "../net/strict_json.ts";
 import type { SavedCheckpoint } from "./checkpoint.ts";
 import { latestCheckpoint, listCheckpoints, recoverCheckpoints } from "./checkpoint_folder.ts";
 import { assertJson, CheckpointError, type JsonValue } from "./checkpoint_manifest.ts";
-import { configurationDifferences } from "./configuration_difference.ts";
+import {
+  type ConfigurationDifference,
+  configurationDifferences,
+} from "./configuration_difference.ts";
 import { ensureDirectory, type FileSystem, replaceFile } from "./file_system.ts";
 
 /** What `run.json` holds. */
@@ -36,6 +40,8 @@ export interface OpenRunOptions {
   readonly resume: boolean;
   /** Paths into the configuration, such as "epochs", that a resume may change. */
   readonly mayChange: readonly string[];
+  /** Those that say where the data lie. */
+  readonly dataPaths?: readonly string[];
   /** Called with one sentence for each thing that is wrong but does not stop the run. */
   readonly warn: (sentence: string) => void;
 }
@@ -57,7 +63,7 @@ export async function openRunFolder(
   fileSystem: FileSystem,
   path: string,
   record: RunRecord,
-  { resume, mayChange, warn }: OpenRunOptions,
+  { resume, mayChange, dataPaths = [], warn }: OpenRunOptions,
 ): Promise<RunFolder> {
   await explain(`Cannot record ${path}`, () => assertJson("configuration", record.configuration));
   const checkpointsPath = `${path}/checkpoints`;
@@ -65,10 +71,11 @@ export async function openRunFolder(
     ? await findResume(fileSystem, path, checkpointsPath, warn)
     : await refuseCheckpoints(fileSystem, path, checkpointsPath);
   if (resumed !== undefined) {
-    // Where the data lie may change, where it is known what they hold.
-    const mayMove = resumed.data === undefined ? [] : ["dataset.path"];
-    const { configuration } = resumed;
-    refuseDifferences(path, configuration, record.configuration, [...mayChange, ...mayMove]);
+    const { configuration, data } = resumed;
+    const isMoved = ({ field, saved, given }: ConfigurationDifference) =>
+      dataPaths.includes(field) && isOtherPath(saved, given, data !== undefined);
+    const differences = configurationDifferences(configuration, record.configuration, mayChange);
+    refuseDifferences(path, differences.filter((each) => !isMoved(each)));
   }
   const modelSource = resumed &&
     await explain(`Cannot read run folder ${path}`, () => recordedSource(fileSystem, path));
@@ -151,13 +158,24 @@ async function refuseCheckpoints(
   );
 }
 
-function refuseDifferences(
-  path: string,
-  saved: JsonValue,
-  given: JsonValue,
-  mayChange: readonly string[],
-): void {
-  const differences = configurationDifferences(saved, given, mayChange);
+/**
+ * Whether the data may be where they are said to be now. Where it is known what they hold, they may lie
+ * anywhere; else in the same place, which a run from before paths were made absolute wrote as it was typed.
+ */
+function isOtherPath(
+  saved: JsonValue | undefined,
+  given: JsonValue | undefined,
+  isKnown: boolean,
+): boolean {
+  // Without a path, data come from where they are kept once they are fetched.
+  const isPlace = (each: JsonValue | undefined) =>
+    each === null || typeof each === "string" && each !== "";
+  if (isKnown) return isPlace(saved) && isPlace(given);
+  if (typeof saved !== "string" || typeof given !== "string") return false;
+  return saved !== "" && resolve(saved) === resolve(given);
+}
+
+function refuseDifferences(path: string, differences: readonly ConfigurationDifference[]): void {
   if (differences.length === 0) return;
   const shown = differences.slice(0, DIFFERENCES_SHOWN_MAX).map(({ field, saved, given }) =>
     `${field} was ${show(saved)} and is now ${show(given)}`

@@ -21,6 +21,7 @@ import {
 } from "../coordinator/run_folder.ts";
 import { createRunReport, type RunReport } from "../coordinator/run_report.ts";
 import { writeTrainingPicture } from "../coordinator/training_picture.ts";
+import { datasetOptionSpecs } from "../datasets/open_dataset.ts";
 import { systemClock, timeOfDay } from "../net/clock.ts";
 import { resumableFields, type RunConfiguration } from "../net/run_configuration.ts";
 import type { Transport } from "../net/transport.ts";
@@ -80,7 +81,7 @@ export async function coordinate(
     fileSystem,
     out,
     { configuration: record, versions, device: "" },
-    { resume, mayChange: mayChange(configuration), warn },
+    { resume, mayChange: mayChange(configuration), dataPaths: dataPaths(configuration), warn },
   );
   const { initialWeights } = configuration;
   const arrays = initialWeights && !folder.resumed
@@ -209,6 +210,11 @@ function mayChange({ optimizer, model }: RunConfiguration): string[] {
     ...resumableFields.filter((field) => !spans || (field !== "epochs" && field !== "steps")),
     ...(model.source === undefined ? [] : ["model.name"]),
   ];
+}
+
+function dataPaths({ dataset }: RunConfiguration): string[] {
+  const options = datasetOptionSpecs(dataset.name).filter(({ isPath }) => isPath);
+  return ["dataset.path", ...options.map(({ name }) => `dataset.options.${name}`)];
 }
 
 function summary(

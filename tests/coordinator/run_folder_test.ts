@@ -131,6 +131,54 @@ Deno.test("a resumed run keeps to the source of its model, which run.json rememb
   assert.equal(sourceRefusal({ path: RUN }, "beef"), undefined);
 });
 
+Deno.test("openRunFolder lets data move that are known, and their path be written otherwise", async () => {
+  const dataset = (path: string | null, targets?: string): { dataset: JsonValue } => ({
+    dataset: { path, options: targets === undefined ? {} : { targets } },
+  });
+  const dataPaths = ["dataset.path", "dataset.options.targets"];
+  const here = (path: string) => `${Deno.cwd()}/${path}`;
+  const opened = async (
+    data: string | undefined,
+    saved: ReturnType<typeof dataset>,
+    given: ReturnType<typeof dataset>,
+  ) => {
+    const disk = new SimulatedDisk();
+    await openRunFolder(disk, RUN, record(saved), fresh);
+    const { configuration } = record(saved);
+    const checkpoint = { ...sampleCheckpoint(3), configuration, data };
+    await saveCheckpoint(disk, CHECKPOINTS, checkpoint, { warn });
+    return await openRunFolder(disk, RUN, record(given), { ...resume, dataPaths })
+      .then(() => "opened", ({ message }) => message.match(/configuration: (\S+) was /)[1]);
+  };
+  const typed = dataset("data/x.npy", "data/y.npy");
+  for (const data of [undefined, "1 file"]) {
+    assert.equal(
+      await opened(data, typed, dataset(here("data/x.npy"), here("data/y.npy"))),
+      "opened",
+    );
+    assert.equal(
+      await opened(data, dataset("./x", "a/../y"), dataset(here("x"), here("y"))),
+      "opened",
+    );
+    // Answers that were not there before are no other place.
+    assert.equal(await opened(data, dataset("x"), dataset("x", "y")), "dataset.options.targets");
+    assert.equal(
+      await opened(data, dataset("x", ""), dataset("x", "y")),
+      "dataset.options.targets",
+    );
+  }
+  // What is fetched may be named where it is kept.
+  assert.equal(await opened("1 file", dataset(null), dataset("/a/mnist")), "opened");
+  assert.equal(await opened(undefined, dataset(null), dataset("/a/mnist")), "dataset.path");
+  const moved = dataset("/b/x.npy", "/b/y.npy");
+  assert.equal(await opened("1 file", dataset("/a/x.npy", "/a/y.npy"), moved), "opened");
+  assert.equal(await opened(undefined, dataset("/a/x.npy", "/b/y.npy"), moved), "dataset.path");
+  assert.equal(
+    await opened(undefined, dataset("/b/x.npy", "/a/y.npy"), moved),
+    "dataset.options.targets",
+  );
+});
+
 function record(change: { [field: string]: JsonValue } = {}): RunRecord {
   const configuration = sampleCheckpoint(0).configuration as { [field: string]: JsonValue };
   return {

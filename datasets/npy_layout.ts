@@ -109,13 +109,13 @@ export function possibleLayouts(
   if (shape.length === 3) return candidates;
   const plausible = candidates.filter((layout) => isUsual(layout, shape));
   const withMany = candidates.filter((layout) => hasManyChannels(layout, shape));
+  const found = plausible.length > 0 ? plausible : withMany;
   // The documented order is never passed over for another one that only looks likelier.
-  if (plausible.length > 0) {
-    return withMany.includes(usual)
-      ? [usual, ...plausible.filter((each) => each !== usual)]
-      : plausible;
+  if (found.length > 0) {
+    return withMany.includes(usual) || isOnlyLong(usual, shape)
+      ? [usual, ...found.filter((each) => each !== usual)]
+      : found;
   }
-  if (withMany.length > 0) return withMany;
   // Too small to tell anything: as documented.
   return [usual];
 }
@@ -147,6 +147,14 @@ function hasManyChannels(layout: string, shape: readonly number[]): boolean {
 function hasPictureSides(layout: string, shape: readonly number[]): boolean {
   const { H, W } = extentsOf(layout, shape);
   return Math.min(H, W) >= sideMin && Math.max(H, W) <= sidesRatioMax * Math.min(H, W);
+}
+
+/** Pictures but for their sides, of which one is far longer: spectrograms and maps of a coast are. */
+function isOnlyLong(layout: string, shape: readonly number[]): boolean {
+  const { T, C, H, W } = extentsOf(layout, shape);
+  const least = Math.min(H, W);
+  return least >= sideMin && Math.max(H, W) > sidesRatioMax * least && T >= 2 &&
+    C <= Math.max(channelsMax, least);
 }
 
 /** Two neighbours alike where the last two, which usually are the sides, are not. */

@@ -47,6 +47,13 @@ Deno.test("possibleLayouts() lists all that a shape may be", () => {
   assert.equal(possible(12, 2, 16, 16, 9), "NTHWC NCTHW");
   assert.equal(possible(8, 8, 8, 8, 8), "NTHWC NTCHW");
   assert.equal(possible(400, 64, 64), "THW NHW");
+  // Spectrograms of one side far longer than the other, or many frames behind.
+  assert.equal(possible(20, 16, 16, 256), "NTHW NHWT");
+  assert.equal(possible(100, 10, 10, 96), "NTHW NHWT");
+  assert.equal(possible(200, 16, 16, 1024), "NTHW NHWT");
+  assert.equal(possible(10, 64, 64, 1024, 1), "NTHWC NHWTC");
+  assert.equal(possible(20, 384, 384, 12), "NTHW NHWT");
+  assert.equal(possible(20, 12, 16, 256), "NTHW");
 });
 
 Deno.test("layoutOf() asks with one sentence, and takes what it is told", () => {

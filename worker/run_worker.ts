@@ -88,7 +88,9 @@ const stallReportMs = 1_000;
  */
 export async function runWorker(options: WorkerOptions): Promise<void> {
   const { name, where, clock, joinTimeoutMs } = options;
-  let opened: { readonly text: string; readonly run: OpenedRun } | undefined;
+  let opened:
+    | { readonly text: string; readonly engine: string; readonly run: OpenedRun }
+    | undefined;
   let isLeaving = false;
   // Who waits for broker or coordinator has nothing to hand over: it goes at once.
   let stopWaiting = () => {};
@@ -110,7 +112,9 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
         const { leave, close } = client;
         stopWaiting = close;
         if (isLeaving) return;
-        const text = await client.join(where, joinTimeoutMs, options.engine);
+        // The next coordinator may leave it open again; this worker goes on with what it has opened.
+        const engine = opened?.engine ?? options.engine;
+        const text = await client.join(where, joinTimeoutMs, engine);
         stopWaiting = () => {};
         hasJoined = true;
         options.onJoined?.();
@@ -120,7 +124,10 @@ export async function runWorker(options: WorkerOptions): Promise<void> {
           );
         }
         const configuration = readRunConfiguration(parseJson(text), "the coordinator's answer");
-        opened ??= { text, run: await options.open(configuration, clock) };
+        opened ??= {
+          ...{ text, engine: configuration.engine },
+          run: await options.open(configuration, clock),
+        };
         await client.ready(opened.run.report, configuration.membership.heartbeatMs);
         void options.leave?.then(leave);
         const hasLeft = () => isLeaving;

@@ -16,11 +16,12 @@ import { countStep, emptyTally, meanLoss } from "../../worker/tally.ts";
 import { decode, encode } from "../../net/codec.ts";
 import {
   finishedSchema,
+  joinSchema,
   messageBytesMax,
   type StepProgress,
   workerSubjects,
 } from "../../net/messages.ts";
-import type { GenerationTrainer } from "../../worker/opened_run.ts";
+import type { GenerationTrainer, OpenedRun } from "../../worker/opened_run.ts";
 import { runWorker } from "../../worker/run_worker.ts";
 import { FakeClock } from "../support/fake_clock.ts";
 import { openTinyRun, tinyRun, undisturbedTinyRun } from "../support/tiny_run.ts";
@@ -551,6 +552,41 @@ Deno.test("runWorker: a configuration that cannot be used is opened by nobody, a
     { name: "ConfigurationError", message: what },
   );
   assert.deepEqual(told, [what]);
+  await coordinator.close();
+});
+
+Deno.test("runWorker: who comes back offers the engine that the run has opened, not its usual one", async () => {
+  const broker = createMemoryBroker({ clock: systemClock });
+  const coordinator = broker.connect();
+  const subjects = workerSubjects("r", "a");
+  const text = JSON.stringify({ ...configuration, engine: "wasm" });
+  const offered: unknown[] = [];
+  coordinator.subscribe(subjects.join, ({ data, respond }) => {
+    offered.push(decode(data, joinSchema, { bytesMax: messageBytesMax }).engine);
+    respond(encode({ ok: offered.length === 1, text: offered.length === 1 ? text : "enough" }));
+  });
+  coordinator.subscribe(
+    subjects.heartbeat,
+    ({ respond }) => respond?.(encode({ ok: true, text: "" })),
+  );
+  let control: Transport | undefined;
+  let closes = 0;
+  const ended = runWorker({
+    connect() {
+      control = broker.connect();
+      return Promise.resolve({ control, data: broker.connect() });
+    },
+    async open() {
+      // The coordinator is lost before it hears that the worker is ready.
+      await control!.close();
+      return { report: {}, close: () => void closes++ } as unknown as OpenedRun;
+    },
+    engine: "tensorflow",
+    ...{ run: "r", name: "a", where: "a", joinTimeoutMs: 5_000, clock: systemClock },
+  });
+  await assert.rejects(ended, { name: "RunEndedError", message: /enough/ });
+  assert.deepEqual(offered, ["tensorflow", "wasm"]);
+  assert.equal(closes, 1);
   await coordinator.close();
 });
 

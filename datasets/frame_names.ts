@@ -18,12 +18,20 @@ export interface NamedVideo {
 
 interface FrameName {
   readonly file: string;
+  /** The same, with signs and fractions written so that `compareNames` sees them. */
+  readonly ordered: string;
   /** Before and after its last number, which is its place in time; undefined without a number. */
   readonly around: readonly [before: string, after: string] | undefined;
   readonly stem: string;
+  /** Whether its text was told from a sign by those of other names. */
+  readonly hasSign?: boolean;
 }
 
 const date = /(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])/;
+/** Of a time stamp before its fraction, as in frame_1403636579.76: shots have fewer digits. */
+const stampSeconds = /(?<!\d)\d{9,}\.$/;
+/** So that .8 comes after .76; nanoseconds have 9. */
+const fractionDigits = 12;
 const separators = /^[-_.\s]+|[-_.\s]+$/g;
 
 export interface FolderVideos {
@@ -42,14 +50,16 @@ export function videosOfFolder(
   files: readonly string[],
   by: VideosBy,
 ): FolderVideos {
-  const names = [...files].sort(compareNames).map(parseName);
+  const parsed = files.map(parseName);
+  const names = (by === "names" ? parsed : withSigns(parsed)).sort(inTime);
+  const hasSigns = by === "auto" && names.some(({ hasSign }) => hasSign);
   const groups = by === "folder" ? [names] : groupsOf(names);
   const isOne = groups.length === 1 || (by === "auto" && isTimeLine(names, groups));
   const videos = isOne ? [names] : by === "auto" ? withoutStrays(groups, folder) : groups;
   for (const video of videos) requireOrder(video, folder);
   if (isOne) {
-    const couldBeMore = by === "auto" && groups.length > 1 &&
-      groups.some(({ length }) => length > 1);
+    const couldBeMore = hasSigns || (by === "auto" && groups.length > 1 &&
+      groups.some(({ length }) => length > 1));
     return {
       videos: [{ name: undefined, files: names.map(({ file }) => file) }],
       ...(couldBeMore && { doubt: [names[0].file, names.at(-1)!.file] as const }),
@@ -68,11 +78,40 @@ export function videosOfFolder(
 
 function parseName(file: string): FrameName {
   const stem = file.replace(/\.\w+$/, "");
-  const [, before, , after] = /^(|.*\D)(\d+)(\D*)$/su.exec(stem) ?? [];
-  if (before === undefined) return { file, stem, around: undefined };
+  const [, before, number, after] = /^(|.*\D)(\d+)(\D*)$/su.exec(stem) ?? [];
+  if (before === undefined) return { file, ordered: file, stem, around: undefined };
+  const isStamp = stampSeconds.test(before);
+  const ordered = isStamp
+    ? before + number.padEnd(fractionDigits, "0") + file.slice(before.length + number.length)
+    : file;
   // The sign of a number, and seconds before their fraction, are none of the text around it.
-  const text = before.replace(/(?<=^|[_=([-])[-+\u2212]$/, "").replace(/^\d+\.$/, "");
-  return { file, stem, around: [text, after] };
+  const text = before.replace(/(?<=^|[_=([-])[-+\u2212]$/, "").replace(/^\d+\.$/, "")
+    .replace(stampSeconds, "");
+  return { file, ordered, stem, around: [text, after] };
+}
+
+/** Takes t-1 for the time before t0: the text before its minus also heads numbers without a sign. */
+function withSigns(names: readonly FrameName[]): FrameName[] {
+  const keyOf = (text: string, after: string) => JSON.stringify([text, after]).toLowerCase();
+  const texts = new Set(names.flatMap(({ around }) => around ? [keyOf(...around)] : []));
+  const isSigned = (text: string, after: string) =>
+    texts.has(keyOf(`${text}-`, after)) || texts.has(keyOf(`${text}\u2212`, after));
+  const isHead = (text: string, after: string) =>
+    isSigned(text, after) && (texts.has(keyOf(text, after)) || texts.has(keyOf(`${text}+`, after)));
+  return names.map((name) => {
+    if (!name.around || !name.stem.startsWith(name.around[0])) return name;
+    const [before, after] = name.around;
+    const text = before.replace(/[-+\u2212]$/, "");
+    const ordered = `${text}=${name.file.slice(text.length)}`;
+    if (text !== before && text !== "" && isHead(text, after)) {
+      return { ...name, ordered, around: [text, after], hasSign: true };
+    }
+    return text === before && text !== "" && isHead(text, after) ? { ...name, ordered } : name;
+  });
+}
+
+function inTime(one: FrameName, two: FrameName): number {
+  return compareNames(one.ordered, two.ordered) || compareNames(one.file, two.file);
 }
 
 function groupsOf(names: readonly FrameName[]): FrameName[][] {
@@ -88,9 +127,7 @@ function groupsOf(names: readonly FrameName[]): FrameName[][] {
     home.unshift(...groups.get(key)!);
     groups.delete(key);
   }
-  return [...groups.values()].map((group) =>
-    group.sort((one, two) => compareNames(one.file, two.file))
-  );
+  return [...groups.values()].map((group) => group.sort(inTime));
 }
 
 function nameOf({ around, stem }: FrameName): string {
@@ -128,7 +165,7 @@ function withoutStrays(groups: readonly FrameName[][], folder: string): readonly
 function requireOrder(video: readonly FrameName[], folder: string): void {
   const known = new Map<string, FrameName>();
   for (const name of video) {
-    const key = sameNumbersKey(name.stem);
+    const key = sameNumbersKey(name.ordered.replace(/\.\w+$/, ""));
     const twin = known.get(key);
     if (twin) {
       throw new DatasetError(

@@ -54,6 +54,38 @@ Deno.test("videosOfFolder() takes names of numbers and dates, and those without,
   assert.equal(videosOfFolder("folder", named("#.png", 1, 12), "auto").doubt, undefined);
 });
 
+Deno.test("videosOfFolder() tells a sign from a dash, and a fraction from a frame's number", () => {
+  const ordered = (...files: string[]) => {
+    const { videos, doubt } = videosOfFolder("folder", files.toReversed(), "auto");
+    assert.deepEqual(videos.map((video) => video.files), [files]);
+    return doubt;
+  };
+  // Said, since a dash may part a name.
+  assert.deepEqual(ordered("t-10.png", "t-2.png", "t-1.png", "t0.png", "t1.png", "t2.png"), [
+    "t-10.png",
+    "t2.png",
+  ]);
+  ordered("T-2s.png", "t-1s.png", "t0s.png", "t+1s.png", "t+2s.png");
+  ordered("lead -2.png", "lead -1.png", "lead +1.png", "lead +2.png");
+  assert.deepEqual(videosOf(["t-2.png", "t-1.png", "t0.png", "t1.png"], "names").length, 2);
+  assert.deepEqual(
+    videosOfFolder("folder", ["t-1.png", "t0.png", "t-2.png"], "folder").videos[0].files,
+    ["t-2.png", "t-1.png", "t0.png"],
+  );
+  assert.equal(ordered("frame-1.png", "frame-2.png", "frame-10.png"), undefined);
+  const two = ["a-1.png", "a0.png", "b-2.png", "b-1.png", "b0.png"];
+  assert.deepEqual(videosOf(two), [["a", 2], ["b", 3]]);
+  assert.throws(
+    () => videosOf(["t-1.png", "t1.png", "t+1.png"]),
+    /"t\+?1.png" have the same number/,
+  );
+  const stamps = ["1403636579.08", "1403636579.76", "1403636579.8", "1403636580.0"];
+  ordered(...stamps.map((stamp) => `frame_${stamp}.png`));
+  ordered(...stamps.map((stamp) => `${stamp}.png`));
+  const cameras = ["cam0", "cam1"].flatMap((camera) => stamps.map((at) => `${camera}_${at}.png`));
+  assert.deepEqual(videosOf(cameras), [["cam0", 4], ["cam1", 4]]);
+});
+
 Deno.test("videosOfFolder() refuses files whose place or video cannot be told", () => {
   const refuses = (files: readonly string[], message: RegExp) =>
     assert.throws(() => videosOf(files), { name: "DatasetError", message });

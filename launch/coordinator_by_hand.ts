@@ -95,8 +95,9 @@ async function coordinateByHand(given: GivenFlags): Promise<number> {
     }
     const { config: _, nats: __, run: ___, resume: ____, ...all } = given;
     const flags = named ? all : withoutBrokerFlags(all);
+    // No more than it is told of: the private key of a broker of its own is the broker's alone.
     const reads = brokerFileFlags.flatMap((name) =>
-      typeof given[name] === "string" ? [given[name]] : []
+      typeof flags[name] === "string" ? [flags[name]] : []
     ).concat(initialWeights === null ? [] : [initialWeights.path]);
     code = await runLocalCluster({
       connection: broker

@@ -187,3 +187,24 @@ Deno.test({
     }
   }),
 });
+
+Deno.test({
+  name: "a coordinator may not read the private key of a broker of its own, nor is told of it",
+  ignore,
+  fn: inFolder(async (cwd) => {
+    if (!await certificates(cwd)) return console.warn("Skipped: openssl is not there");
+    const own = ["--tls-cert", "cert.pem", "--tls-key", "key.pem", "--tls-ca", "ca.pem"];
+    const args = [...smallRun, "--steps", "2", "--workers", "1", "--port", "0", ...own];
+    const coordinator = start("coordinator", [...args, "--out", "run"], { cwd });
+    await coordinator.until(/Waiting for 1 worker/);
+    const [head] = [...coordinator.descendants().values()].filter((line) =>
+      line.includes("launch/coordinator.ts")
+    );
+    assert.match(head, /--allow-read=\S*ca\.pem/);
+    assert.doesNotMatch(head, /key\.pem|cert\.pem/);
+    const worker = await run("worker", ["--connect", "run/connection.json"], { cwd });
+    assert.equal(worker.code, 0, worker.stderr);
+    const { code, stderr } = await coordinator.ended;
+    assert.equal(code, 0, stderr);
+  }),
+});

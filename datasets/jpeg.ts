@@ -121,10 +121,25 @@ function decodeColours(bytes: Uint8Array): Uint8Array {
     throw new JpegError(`libjpeg cannot read it: ${why}`, { cause });
   }
   // It goes on with grey in place of what is missing, which nobody asked for.
-  if (data === undefined || complaints.length > 0) {
-    throw new JpegError(`libjpeg complains: ${complaints[0] ?? "no pixels"}`);
+  const complaint = complaints.find((line) => !isOfPadding(line, bytes));
+  if (data === undefined || complaint !== undefined) {
+    throw new JpegError(`libjpeg complains: ${complaint ?? "no pixels"}`);
   }
   return new Uint8Array(data.buffer, data.byteOffset, data.length);
+}
+
+/**
+ * Whether a complaint is of zeros between the last pixel and the end, as cameras write them to fill
+ * a block. Other bytes there are what damage leaves over.
+ */
+function isOfPadding(complaint: string, bytes: Uint8Array): boolean {
+  const [, count] = /: (\d+) extraneous bytes before marker 0xd9/.exec(complaint) ?? [];
+  if (count === undefined) return false;
+  for (let at = bytes.indexOf(0xff); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
+    if (bytes[at + 1] !== 0xd9 || at < Number(count)) continue;
+    if (bytes.subarray(at - Number(count), at).every((byte) => byte === 0)) return true;
+  }
+  return false;
 }
 
 /** At once, though the library's own way is a promise: it has what it would wait for. */

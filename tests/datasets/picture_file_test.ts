@@ -169,6 +169,22 @@ Deno.test("decodePicture() gives the pixels of a JPEG that Pillow gives, whateve
   }
 });
 
+Deno.test("decodePicture() reads a JPEG with zeros before its end as Pillow does", () => {
+  for (const { name, rows, columns, jpeg, pixels } of jpegs) {
+    if (name === "of print") continue;
+    const wanted = Float32Array.from(pixels, (level) => level / 255);
+    const filled = (count: number, byte: number, ...behind: number[]) => {
+      const fill = new Array<number>(count).fill(byte);
+      return Uint8Array.from([...jpeg.subarray(0, -2), ...fill, 0xff, 0xd9, ...behind]);
+    };
+    for (const bytes of [filled(5, 0), filled(500, 0), filled(16, 0, 1, 2, 3)]) {
+      assert.deepEqual(decodePicture(bytes, "x.jpg", [rows, columns], 3), wanted, name);
+    }
+    // As is left over where damage ends the pixels early.
+    assert.throws(() => decodePicture(filled(16, 7), "x.jpg", [4, 4], 1), /extraneous bytes/, name);
+  }
+});
+
 Deno.test("decodePicture() refuses a JPEG that is cut off, and kinds that it cannot read", () => {
   const refuses = (bytes: Uint8Array, message: RegExp) =>
     assert.throws(

@@ -21,10 +21,10 @@ export function fileNames(
   return ids.map((id) => {
     const named = sequenceLabel(id, path).replaceAll("/", "-").replace(/^\.+/, "_");
     let name = named;
-    for (let copy = 2; taken.has(name.toLowerCase()); copy++) name = `${named}-${copy}`;
     // Not every disk tells upper case from lower case.
-    taken.add(name.toLowerCase());
-    taken.add(`${name}${latentEnding}`.toLowerCase());
+    const both = () => [name.toLowerCase(), `${name}${latentEnding}`.toLowerCase()];
+    for (let copy = 2; both().some((each) => taken.has(each)); copy++) name = `${named}-${copy}`;
+    for (const each of both()) taken.add(each);
     return name;
   });
 }

@@ -20,6 +20,8 @@ Deno.test("fileNames() gives each sequence a name of its own that can be seen", 
     "decoded-2",
   ]);
   assert.deepEqual(fileNames(["a", "a-latent"], null), ["a", "a-latent-2"]);
+  assert.deepEqual(fileNames(["a-latent", "A", "a"], null), ["a-latent", "A-2", "a-3"]);
+  assert.deepEqual(fileNames(["a"], null, ["a-latent"]), ["a-2"]);
 });
 
 Deno.test("predictionFolder() never gives a folder that holds an earlier answer", async () => {

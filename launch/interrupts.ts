@@ -16,7 +16,14 @@ export type InterruptSignal = typeof presses[number] | typeof warnings[number];
 export interface InterruptHandlers {
   /** Called once. */
   readonly onFirst: (signal: InterruptSignal) => void;
+  /** Called once, with the first warning that comes after a press. */
+  readonly onLaterWarning?: (signal: InterruptSignal) => void;
   readonly onSecond: () => void;
+}
+
+/** Whether it is a press, which a second one of its kind makes an end at once. */
+export function isPress(signal: InterruptSignal): boolean {
+  return presses.some((each) => each === signal);
 }
 
 /** Asked when the program begins, before anybody listens. */
@@ -34,14 +41,20 @@ export function keepHangupIgnored(hasLauncher: boolean): void {
 
 /** Listens until the returned function is called. */
 export function onInterrupt(
-  { onFirst, onSecond }: InterruptHandlers,
+  { onFirst, onLaterWarning, onSecond }: InterruptHandlers,
   clock: Clock = systemClock,
 ): () => void {
   let isAsked = false;
+  let isWarned = false;
   let firstPressMs: number | undefined;
   const ask = (signal: InterruptSignal) => {
     if (!isAsked) onFirst(signal);
     isAsked = true;
+  };
+  const warn = (signal: InterruptSignal) => {
+    if (isAsked && !isWarned) onLaterWarning?.(signal);
+    isWarned = true;
+    ask(signal);
   };
   const press = (signal: InterruptSignal) => {
     if (firstPressMs === undefined) {
@@ -54,7 +67,7 @@ export function onInterrupt(
   const heard = [
     ...presses.map((signal) => [signal, () => press(signal)] as const),
     ...warnings.filter((signal) => signal !== "SIGHUP" || !ignoresHangup)
-      .map((signal) => [signal, () => ask(signal)] as const),
+      .map((signal) => [signal, () => warn(signal)] as const),
   ];
   for (const [signal, listener] of heard) Deno.addSignalListener(signal, listener);
   return () => {

@@ -16,7 +16,7 @@ import { checkBroker } from "./broker_safety.ts";
 import { type Connection, isRunName, readConnection, wrongRunName } from "./connection_file.ts";
 import { exitCodes, runCommand, sentenceOf } from "./exit_codes.ts";
 import { type FlagTable, type GivenFlags, helpText, parseFlags, UsageError } from "./flags.ts";
-import { onInterrupt } from "./interrupts.ts";
+import { isPress, onInterrupt } from "./interrupts.ts";
 import {
   brokerFlags,
   brokerOptions,
@@ -91,8 +91,14 @@ export async function workerCommand(
     onFirst(signal) {
       // A coordinator on the same terminal gets the Ctrl-C too, and decides when this one ends.
       const what = signal === "SIGINT" ? "the coordinator to stop" : "the next snapshot to leave";
-      console.error(`Waiting for ${what}; once more ends at once`);
+      const end = isPress(signal) ? "once more ends at once" : "Ctrl-C twice ends at once";
+      console.error(`Waiting for ${what}; ${end}`);
       if (signal !== "SIGINT") leaving.resolve();
+    },
+    onLaterWarning() {
+      // Whatever the coordinator decides: a batch system ends this one soon.
+      console.error("Waiting for the next snapshot to leave; Ctrl-C ends at once");
+      leaving.resolve();
     },
     onSecond: () => Deno.exit(exitCodes.interrupted),
   });

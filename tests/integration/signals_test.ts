@@ -93,8 +93,19 @@ Deno.test({
       worker.kill(signal);
       const { code, stderr } = await worker.ended;
       assert.equal(code, 0, stderr);
+      // Another one of its kind would not.
+      assert.match(stderr, /^Waiting for the next snapshot to leave; Ctrl-C twice ends at once$/m);
       await coordinator.until(new RegExp(`Worker "${name}" left`));
     }
+    const pressed = startWorker("pressed");
+    await coordinator.until(/Worker "pressed" joined/);
+    pressed.kill("SIGINT");
+    await pressed.until(/Waiting for the coordinator to stop; once more ends at once\n/);
+    pressed.kill("SIGUSR1");
+    const { code: left, stderr: said } = await pressed.ended;
+    assert.equal(left, 0, said);
+    assert.match(said, /^Waiting for the next snapshot to leave; Ctrl-C ends at once$/m);
+    await coordinator.until(/Worker "pressed" left/);
     coordinator.kill("SIGHUP");
     const { code, stderr } = await coordinator.ended;
     assert.equal(code, 130, stderr);

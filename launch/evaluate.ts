@@ -82,7 +82,14 @@ async function evaluate(given: GivenFlags): Promise<number> {
     const title = `${dataset.name}, ${modelTitle(configuration.model.name)}, ${split}`;
     const folder = given.out as string | undefined ?? `${besideRun(path, "evaluations")}-${split}`;
     const pictures: string[] = [];
-    for (const { name, png } of evaluationPictures(title, dataset, scored.drawn, result)) {
+    const drawn = evaluationPictures(
+      title,
+      dataset,
+      configuration.dataset.path,
+      scored.drawn,
+      result,
+    );
+    for (const { name, png } of drawn) {
       await Deno.mkdir(folder, { recursive: true });
       await Deno.writeFile(`${folder}/${name}`, png);
       pictures.push(`${folder}/${name}`);

@@ -9,6 +9,7 @@ import type { ForecastResult } from "../worker/forecast_scores.ts";
 import type { RolloutResult } from "../worker/rollout_scores.ts";
 import type { SplitResult, SplitScores } from "../worker/split_scores.ts";
 import { namedForecasts } from "./evaluation_tables.ts";
+import { sequenceLabel } from "./prediction_files.ts";
 
 export interface Picture {
   /** Of its file. */
@@ -18,9 +19,11 @@ export interface Picture {
 
 const timelinesMax = 4;
 
+/** @param path what the dataset is read from */
 export function evaluationPictures(
   title: string,
   dataset: Dataset,
+  path: string | null,
   scores: Pick<SplitScores, "timelines" | "latentPlane">,
   result: SplitResult & { readonly rollout?: RolloutResult },
 ): Picture[] {
@@ -35,7 +38,7 @@ export function evaluationPictures(
   }
   const timelines = scores.timelines(timelinesMax);
   if (timelines.length > 0) {
-    const panels = timelines.map(({ id, frames }) => ({ label: id, frames }));
+    const panels = timelines.map(({ id, frames }) => ({ label: sequenceLabel(id, path), frames }));
     const name = result.anomalies ? "anomalies.png" : "frame-errors.png";
     pictures.push({ name, png: renderErrorTimeline(title, panels) });
   }

@@ -11,6 +11,7 @@ import { BrokerLostError, type Coordinator } from "../coordinator/run_coordinato
 import { delay, systemClock } from "../net/clock.ts";
 import { connectNats, type NatsOptions } from "../net/nats_transport.ts";
 import {
+  BrokerAddressError,
   LoginRefusedError,
   notPermittedOn,
   type Transport,
@@ -313,8 +314,9 @@ async function connectInTime(
     try {
       return await connectNats(await options());
     } catch (error) {
-      // A broker that is there and refuses will refuse again.
+      // A broker that is there and refuses will refuse again, and what is no address never becomes one.
       if (!(error instanceof TransportError) || error instanceof LoginRefusedError) throw error;
+      if (error instanceof BrokerAddressError) throw error;
       if (systemClock.nowMs() >= deadline) throw error;
       if (!isKnown) console.error(`${error.message}; waiting for it up to ${waitMs / 1000} s`);
       isKnown = true;

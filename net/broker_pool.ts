@@ -3,7 +3,7 @@
  * cluster tells of while one is connected. The next connection begins with one that was not lost, so
  * that a run outlives any server of a cluster.
  */
-import { TransportError } from "./transport.ts";
+import { BrokerAddressError } from "./transport.ts";
 
 export interface BrokerAddress {
   readonly hostname: string;
@@ -22,7 +22,7 @@ export interface BrokerAddress {
 /** A cluster of more servers is not told of whole. */
 const toldMax = 64;
 
-/** @throws {TransportError} for what is no address; a login in it is never in the sentence */
+/** @throws {BrokerAddressError} for what is no address; a login in it is never in the sentence */
 export class BrokerPool {
   readonly #mayUse: (hostname: string, tls: boolean) => boolean;
   #order: readonly BrokerAddress[];
@@ -87,7 +87,7 @@ export function addressText({ hostname, port, tls }: BrokerAddress): string {
   return `${tls ? "tls" : "nats"}://${host}:${port}`;
 }
 
-/** @throws {TransportError} for what is no address; a login in it is never in the sentence */
+/** @throws {BrokerAddressError} for what is no address; a login in it is never in the sentence */
 export function parseBroker(server: string): { address: BrokerAddress; url: URL } {
   const withScheme = server.includes("://") ? server : `nats://${server}`;
   let url: URL;
@@ -96,12 +96,12 @@ export function parseBroker(server: string): { address: BrokerAddress; url: URL 
   } catch {
     // It may hold a login, and so does the cause's message.
     const shown = server.replace(/^([a-z]+:\/\/)?.*@/, "$1");
-    throw new TransportError(
+    throw new BrokerAddressError(
       `Cannot read the server address "${shown}": expected nats://host:port`,
     );
   }
   if ((url.protocol !== "nats:" && url.protocol !== "tls:") || url.hostname === "") {
-    throw new TransportError(
+    throw new BrokerAddressError(
       `Cannot connect to "${url.protocol}//${url.host}": expected nats://host:port`,
     );
   }

@@ -46,6 +46,9 @@ export class LoginRefusedError extends TransportError {}
 /** The broker is there and cannot be used as it is set up: asking again would not help either. */
 export class UnusableBrokerError extends LoginRefusedError {}
 
+/** What was given is no broker's address: asking again would not help. */
+export class BrokerAddressError extends TransportError {}
+
 /** The broker took the login and ended the connection at once, without a reason. */
 export class LoginCutError extends TransportError {}
 

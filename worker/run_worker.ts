@@ -12,6 +12,7 @@ import { runSubjects, type StartMessage } from "../net/messages.ts";
 import { readRunConfiguration } from "../net/configuration_schema.ts";
 import type { RunConfiguration } from "../net/run_configuration.ts";
 import {
+  BrokerAddressError,
   LoginCutError,
   LoginRefusedError,
   notPermittedOn,
@@ -175,8 +176,8 @@ async function connectInTime(
     try {
       return await connect();
     } catch (error) {
-      // A broker that is there and refuses will refuse again.
-      if (error instanceof LoginRefusedError) throw error;
+      // A broker that is there and refuses will refuse again, and what is no address never becomes one.
+      if (error instanceof LoginRefusedError || error instanceof BrokerAddressError) throw error;
       if (!(error instanceof TransportError) || clock.nowMs() >= deadline) throw error;
       // Whoever has mistaken the address sees it at once, and need not wait for the end.
       if (!hasTold) onWait?.(error.message);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { BrokerAddressError } from "../../net/transport.ts";
 import { addressText, brokerList, BrokerPool } from "../../net/broker_pool.ts";
 
 function order(pool: BrokerPool): string[] {
@@ -51,4 +52,15 @@ Deno.test("BrokerPool goes to no server that it may not, and remembers a bounded
   assert.deepEqual(order(pool), ["nats://127.0.0.1:1", "nats://127.0.0.2:1"]);
   pool.learn(Array.from({ length: 5000 }, (_, index) => `127.0.0.9:${index + 1}`), named);
   assert.equal(pool.addresses.length, 65);
+});
+
+Deno.test("BrokerPool tells what is no address apart from a broker that is away, without the login", () => {
+  for (const server of ["nats://ada:secret@[::1", "nats://a:99999", "http://a:1", "a b"]) {
+    assert.throws(() => new BrokerPool([server]), (error) => {
+      assert.ok(error instanceof BrokerAddressError, `${server}: ${error}`);
+      assert.match(error.message, /: expected nats:\/\/host:port$/);
+      assert.doesNotMatch(error.message, /secret/);
+      return true;
+    });
+  }
 });

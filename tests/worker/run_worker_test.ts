@@ -11,7 +11,13 @@ import type { RunReport } from "../../coordinator/run_report.ts";
 import { type Clock, delay, systemClock } from "../../net/clock.ts";
 import { createMemoryBroker } from "../../net/memory_transport.ts";
 import { resumableFields, type RunConfiguration } from "../../net/run_configuration.ts";
-import { LoginCutError, type Transport, TransportError } from "../../net/transport.ts";
+import {
+  BrokerAddressError,
+  LoginCutError,
+  LoginRefusedError,
+  type Transport,
+  TransportError,
+} from "../../net/transport.ts";
 import { countStep, emptyTally, meanLoss } from "../../worker/tally.ts";
 import { decode, encode } from "../../net/codec.ts";
 import {
@@ -590,10 +596,12 @@ Deno.test("runWorker: who comes back offers the engine that the run has opened, 
   await coordinator.close();
 });
 
-Deno.test("runWorker: a broker that cuts logins is asked each second, one that is gone ten times as often", async () => {
+Deno.test("runWorker: a broker that cuts logins is asked each second, one that is gone ten times as often, and no other again", async () => {
   const table: [TransportError, number][] = [
     [new LoginCutError("the login was cut"), 4],
     [new TransportError("nobody listens"), 31],
+    [new LoginRefusedError("the login was refused"), 1],
+    [new BrokerAddressError("that is no address"), 1],
   ];
   for (const [error, expected] of table) {
     const clock = new FakeClock();

@@ -52,8 +52,8 @@ export interface RecoveryPointOptions {
   readonly report: Pick<RunReport, "checkpointed" | "tell" | "warn">;
   /** In ISO 8601. */
   readonly timeOfDay: () => string;
-  /** What the workers' model consists of, known from the first generation on. */
   readonly initialWeights?: { readonly source: string; readonly arrays: NamedArrays };
+  /** What the workers' model consists of, known from the first generation on. */
   readonly specs: () => ModelSpecs & Pick<ReadyRequest, "classes" | "data">;
 }
 

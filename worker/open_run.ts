@@ -62,11 +62,12 @@ export async function openRun(
       // It computes on the event loop itself.
       pause: engine.name === "wasm" ? turnEventLoop(clock) : undefined,
     });
-    const spans = configuration.optimizer.schedule !== "constant";
-    const totalSteps = spans ? trainingSteps(configuration, dataset, model.window) : Infinity;
+    const { schedule: course, warmupSteps } = configuration.optimizer;
+    const needsSpan = course !== "constant" || warmupSteps > 0;
+    const totalSteps = needsSpan ? trainingSteps(configuration, dataset, model.window) : Infinity;
     const schedule = buildSchedule(configuration.optimizer, totalSteps);
     const data = await identityOf(dataset, datasetPaths(configuration.dataset));
-    const warnings = settingWarnings(configuration, dataset, model.window);
+    const warnings = settingWarnings(configuration, dataset, model.window, totalSteps);
     const lanesPerShard = lanes / shardCount;
     // What the wasm engine computes is computed anew each time: there is nothing to warm up.
     if (engine.name === "tensorflow") {

@@ -35,14 +35,20 @@ export interface MovingAverages {
 export function movingAverages({ parameters }: Model): MovingAverages | undefined {
   const isAverage = parameters.map(({ momentum }) => momentum !== undefined);
   if (!isAverage.includes(true)) return undefined;
-  // Of each element of the flat vector: what an average keeps of itself, and whether it is none.
-  const elements = (value: (momentum: number | undefined) => number) =>
-    tf.tensor1d(
-      parameters.flatMap(({ shape, momentum }) =>
-        Array<number>(sizeOf(shape)).fill(value(momentum))
-      ),
-    );
-  const isTrained = () => elements((momentum) => momentum === undefined ? 1 : 0);
+  // Of each element of the flat vector: what an average keeps of itself, and whether it is none. An
+  // engine that records nothing asks for them at each step.
+  const elements = (value: (momentum: number | undefined) => number) => {
+    const values = new Float32Array(parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
+    let offset = 0;
+    for (const { shape, momentum } of parameters) {
+      const end = offset + sizeOf(shape);
+      values.fill(value(momentum), offset, end);
+      offset = end;
+    }
+    return () => tf.tensor1d(values);
+  };
+  const keeping = elements((momentum) => momentum ?? 0);
+  const isTrained = elements((momentum) => momentum === undefined ? 1 : 0);
   return {
     counts: (weights) => tf.cast(tf.greater(weights, 0), "float32"),
     trained: (all) => all.filter((_, index) => !isAverage[index]),
@@ -58,7 +64,7 @@ export function movingAverages({ parameters }: Model): MovingAverages | undefine
     },
     gradient: (sum) => tf.mul(sum, isTrained()),
     moved(before, after, sum) {
-      const keeps = elements((momentum) => momentum ?? 0);
+      const keeps = keeping();
       const moved = tf.add(tf.mul(before, keeps), tf.mul(sum, tf.sub(1, keeps)));
       return tf.where(tf.cast(isTrained(), "bool"), after, moved);
     },

@@ -3,9 +3,10 @@
  * compare it, checkpoints keep it, and whoever goes on from one compares it again.
  */
 import { createHash } from "node:crypto";
-import { basename, join, relative } from "node:path";
+import { join, relative } from "node:path";
 import type { Dataset } from "./dataset.ts";
 import { attempt } from "./files.ts";
+import { filesBelow } from "./folder_walk.ts";
 
 /** Data of up to so many bytes are hashed whole; of more, a sample of each file is. */
 const wholeBytesMax = 256 * 1024 * 1024;
@@ -30,7 +31,7 @@ export interface IdentityOptions {
 /**
  * One line such as "12 files of 48,000 bytes, SHA-256 9f…", equal where the files are equal. Above
  * `wholeBytesMax` it says that names, sizes and samples were hashed in place of all bytes.
- * @param paths files, and folders with all that is in them but what begins with a dot
+ * @param paths files, and folders, with what `folder_walk.ts` finds in them
  * @returns undefined where there is no path
  * @throws {DatasetError} naming what cannot be read
  */
@@ -39,9 +40,8 @@ export async function dataIdentity(
   options: IdentityOptions = {},
 ): Promise<string | undefined> {
   if (paths.length === 0) return undefined;
-  const files: DataFile[] = [];
-  const seen = new Set<string>();
-  for (const path of paths) await listFiles(options.root ?? path, path, { files, seen });
+  const listed = await Promise.all(paths.map((path) => listFiles(options.root ?? path, path)));
+  const files = listed.flat();
   const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
   const isWhole = bytes <= (options.wholeBytesMax ?? wholeBytesMax);
   const blocks = (options.sampleBytesMax ?? sampleBytesMax) / blockBytes / files.length;
@@ -61,31 +61,17 @@ export async function dataIdentity(
   return `${counted}, ${hashed} ${hash.digest("hex")}`;
 }
 
-async function listFiles(
-  root: string,
-  path: string,
-  found: { readonly files: DataFile[]; readonly seen: Set<string> },
-): Promise<void> {
-  const { isDirectory, size } = await attempt(path, () => Deno.stat(path));
-  if (!isDirectory) {
+/** A file itself, or all that is below a folder. */
+async function listFiles(root: string, path: string): Promise<DataFile[]> {
+  const { isDirectory } = await attempt(path, () => Deno.stat(path));
+  const paths = isDirectory
+    ? (await filesBelow(path)).names.map((name) => join(path, name))
+    : [path];
+  return await Promise.all(paths.map(async (each) => {
+    const { size } = await attempt(each, () => Deno.stat(each));
     // A file that is named itself may have another name elsewhere.
-    found.files.push({ path, name: path === root ? "" : relative(root, path), bytes: size });
-    return;
-  }
-  // Links may lead to one folder many times, or back.
-  const real = await attempt(path, () => Deno.realPath(path));
-  if (found.seen.has(real)) return;
-  found.seen.add(real);
-  const names = await attempt(path, () => [...Deno.readDirSync(path)].map(({ name }) => name));
-  for (const name of names.sort()) {
-    if (isHidden(name)) continue;
-    await listFiles(root, join(path, name), found);
-  }
-}
-
-/** What file managers and archives leave beside the data. */
-function isHidden(name: string): boolean {
-  return basename(name).startsWith(".") || name === "__MACOSX" || name === "Thumbs.db";
+    return { path: each, name: each === root ? "" : relative(root, each), bytes: size };
+  }));
 }
 
 /** Starts and lengths of the reads that cover a file. */

@@ -409,6 +409,18 @@ export function datasetPaths(
 }
 
 /**
+ * What is missing is told by who reads it; a pipe would be waited for without an end.
+ * @throws {DatasetError} for what is neither a file nor a folder
+ */
+async function requireFiles(path: string): Promise<void> {
+  const found = await Deno.stat(path).catch(() => undefined);
+  if (found === undefined || found.isFile || found.isDirectory) return;
+  throw new DatasetError(
+    `Cannot read "${path}": it is a pipe, a socket or a device; name a file or a folder`,
+  );
+}
+
+/**
  * The same sequences for the same options and seed, on every machine.
  * @throws {DatasetError} if the name is unknown, an option is out of range or the data at
  *   `options.path` cannot be read
@@ -426,6 +438,7 @@ export async function openDataset(options: DatasetOptions, seed: number): Promis
     throw new DatasetError(`Cannot open dataset "${name}": name ${needs} with --data`);
   }
   const own = datasetOptions(options);
+  for (const named of datasetPaths(options)) await requireFiles(named);
   const dataset = await open(options, own, seed);
   const changes = { flips: own.flips === true, rotations: own.rotations === true };
   return augmented(dataset, changes, seed);

@@ -45,6 +45,11 @@ export async function readInitialWeights(
 
 async function weightsFile(named: string): Promise<string> {
   const kind = async (path: string) => (await diskFileSystem.entry(path))?.kind;
+  const refusal = new UsageError(
+    `Cannot use --init ${named}: it is neither a run's folder with a checkpoint, nor a checkpoint, ` +
+      "nor a .safetensors file",
+  );
+  if (await kind(named) === "other") throw refusal;
   const inCheckpoint = (path: string) => `${path}/parameters.safetensors`;
   if (await kind(named) === "file") return named;
   refuseLinksOut(named);
@@ -54,10 +59,7 @@ async function weightsFile(named: string): Promise<string> {
     ? undefined
     : await latestCheckpoint(diskFileSystem, `${named}/checkpoints`, { warn });
   if (found) return inCheckpoint(found.path);
-  throw new UsageError(
-    `Cannot use --init ${named}: it is neither a run's folder with a checkpoint, nor a checkpoint, ` +
-      "nor a .safetensors file",
-  );
+  throw refusal;
 }
 
 async function readWeights(path: string): Promise<Uint8Array> {

@@ -139,15 +139,14 @@ export async function requestRun(given: GivenFlags): Promise<RunRequest> {
 
 /** @throws {UsageError} where there are none, or a run that goes on has begun with others */
 async function namedWeights(
-  { init, resume }: GivenFlags,
+  { init }: GivenFlags,
   out: string | undefined,
   saved: RunConfiguration | undefined,
 ): Promise<InitialWeightsConfiguration | null> {
   if (init === undefined) return saved?.initialWeights ?? null;
   if (saved === undefined) return await findInitialWeights(init as string);
-  // A batch system starts a run again by the very same command, which names what it begins with.
-  if (resume === "auto" && saved.initialWeights !== null) return saved.initialWeights;
-  // Whoever starts a coordinator again gives it the same flags: the file, or the folder that it is in.
+  // Whoever starts a run or its coordinator again gives it the same flags: the file, or the folder that
+  // it is in.
   const named = resolve(init as string);
   const path = saved.initialWeights?.path;
   if (path === named || path?.startsWith(`${named.replace(/\/$/, "")}/`)) {

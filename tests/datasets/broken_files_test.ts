@@ -246,3 +246,17 @@ Deno.test("a read of a .npy file that became shorter says how much is left", asy
     dataset.close();
   });
 });
+
+Deno.test("openDataset names a pipe in place of waiting for it", async () => {
+  await withFolder({}, async (folder) => {
+    const path = `${folder}/pipe`;
+    assert.ok((await new Deno.Command("mkfifo", { args: [path] }).output()).success);
+    for (const name of ["npy", "frames", "sevir", "radar", "moving-mnist", "mnist"]) {
+      await assert.rejects(openDataset({ ...options, name, path }, 1), {
+        name: "DatasetError",
+        message:
+          `Cannot read "${path}": it is a pipe, a socket or a device; name a file or a folder`,
+      });
+    }
+  });
+});

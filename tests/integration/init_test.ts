@@ -83,6 +83,14 @@ Deno.test({
       2,
       /^Wrong usage: Cannot use --init nowhere: it is neither/,
     );
+    // Opened, it would be waited for without an end.
+    const pipe = await new Deno.Command("mkfifo", { args: [`${cwd}/pipe.safetensors`] }).output();
+    assert.ok(pipe.success);
+    await refused(
+      ["--init", "pipe.safetensors"],
+      2,
+      /^Wrong usage: Cannot use --init pipe\.safetensors: it is neither/,
+    );
     const broken = all.map((array, index) =>
       index === 0 ? { ...array, values: array.values.map(() => NaN) } : array
     );

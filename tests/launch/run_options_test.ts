@@ -171,6 +171,7 @@ Deno.test("requestRun --resume takes the --init that the run has begun with, and
     }
     await assert.rejects(request(true, "fir"), refused("fir"));
     await assert.rejects(request(true, "second"), refused("second"));
+    await assert.rejects(request("auto", "second"), refused("second"));
     await begin(null);
     for (const resume of ["auto", true] as const) {
       await assert.rejects(request(resume, "first"), refused("first"));

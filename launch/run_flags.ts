@@ -21,6 +21,7 @@ import {
 import { datasetOptionSpecs } from "../datasets/open_dataset.ts";
 import type { Options } from "../net/options.ts";
 import { otherFile } from "../models/keras/other_files.ts";
+import { defaultShards } from "./default_shards.ts";
 import { type FlagTable, type FlagValue, type GivenFlags, UsageError } from "./flags.ts";
 
 const seedMax = 2 ** 32 - 1;
@@ -517,49 +518,6 @@ function defaultCounts(dataset: string): SequenceCounts {
   // More than any folder of digits has.
   const all = 1_000_000;
   return { sequences: all, validationSequences: all, testSequences: all };
-}
-
-/** Shards that many workers can share without more calls than they need. */
-const shardsWanted = { min: 4, max: 12 } as const;
-/** More lanes of one each cost more calls than they are worth. */
-const singleLanesMax = 128;
-
-/**
- * Many small shards let many workers share them; more than a dozen cost calls without need. Lanes that
- * no such number divides, as a prime one, are shards of their own.
- */
-export function defaultShards(lanes: number): number {
-  for (let shards = Math.min(lanes, shardsWanted.max); shards >= shardsWanted.min; shards--) {
-    if (lanes % shards === 0) return shards;
-  }
-  for (let shards = shardsWanted.max + 1; shards <= Math.min(lanes, singleLanesMax); shards++) {
-    if (lanes % shards === 0) return shards;
-  }
-  for (let shards = Math.min(lanes, shardsWanted.min); shards > 1; shards--) {
-    if (lanes % shards === 0) return shards;
-  }
-  return 1;
-}
-
-/**
- * What a run's owner should know of its shards, where they were not asked for: they are the most
- * workers that can take part.
- */
-export function shardsWarning(given: GivenFlags, run: RunConfiguration): string | undefined {
-  const { lanes, shards } = run;
-  if (given.shards !== undefined || shards >= Math.min(lanes, shardsWanted.min)) return undefined;
-  const near = nearestShared(lanes);
-  return `${lanes} lanes divide into ${shards} equal ${
-    shards === 1 ? "shard" : "shards"
-  } only, so ` +
-    `no more than ${shards} ${shards === 1 ? "worker" : "workers"} can share them; ` +
-    `--lanes ${near} would make ${defaultShards(near)}`;
-}
-
-/** The nearest number of lanes above that many workers can share. */
-function nearestShared(lanes: number): number {
-  const { max } = shardsWanted;
-  return Math.ceil(lanes / max) * max;
 }
 
 /** A run without flags: finishes in a few minutes on two cores. */

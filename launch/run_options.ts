@@ -18,6 +18,7 @@ import {
   type RunConfiguration,
 } from "../net/run_configuration.ts";
 import { parseJson } from "../net/strict_json.ts";
+import { shardsWarning } from "./default_shards.ts";
 import {
   flagsFromObject,
   type FlagTable,
@@ -29,7 +30,7 @@ import { checkIdleFlags } from "./idle_flags.ts";
 import { findInitialWeights, initFlag } from "./initial_weights.ts";
 import { refuseLinksOut } from "./links_out.ts";
 import { namedModel } from "./named_model.ts";
-import { configureRun, defaultRun, runFlags, shardsWarning } from "./run_flags.ts";
+import { configureRun, defaultRun, runFlags } from "./run_flags.ts";
 import { shellWord } from "./shell_word.ts";
 
 export const commandFlags = {

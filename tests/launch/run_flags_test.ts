@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { type GivenFlags, parseFlags } from "../../launch/flags.ts";
-import { configureRun, defaultRun, runFlags, shardsWarning } from "../../launch/run_flags.ts";
+import { shardsWarning } from "../../launch/default_shards.ts";
+import { configureRun, defaultRun, runFlags } from "../../launch/run_flags.ts";
 import type { RunConfiguration } from "../../net/run_configuration.ts";
 
 function configure(args: string, base: RunConfiguration = defaultRun): RunConfiguration {

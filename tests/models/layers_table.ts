@@ -12,7 +12,7 @@ export function layersTable(): string {
     ).length;
   // The word of older files for what is now Functional.
   const kinds = Object.entries(layerSupport).filter(([kind]) => kind !== "Model");
-  const rows = kinds.map(([kind, { state, mask, refuses = "" }]) => {
+  const rows = kinds.map(([kind, { state, mask }]) => {
     const count = of(kind);
     const carried = state === "carried" ? `carried (${of(kind, "state")})` : "-";
     const masked = mask === "none"
@@ -20,8 +20,9 @@ export function layersTable(): string {
       : mask === "refused"
       ? mask
       : `${mask} (${of(kind, "mask")})`;
-    return `| ${kind} | ${count} | ${count} | ${carried} | ${masked} | ${refuses} |`;
+    return `| ${kind} | ${count} | ${count} | ${carried} | ${masked} |`;
   });
+  const refusals = kinds.flatMap(([kind, { refuses }]) => refuses ? [`- ${kind}: ${refuses}`] : []);
   const carrying = kinds.filter(([, { state }]) => state === "carried").length;
   const masking = kinds.filter(([, { mask }]) => mask !== "none" && mask !== "refused").length;
   return [
@@ -41,9 +42,13 @@ export function layersTable(): string {
     `(${carrying} classes), ${cases.filter(({ columns }) => columns.includes("mask")).length} of ` +
     `masks (${masking} classes).`,
     "",
-    "| class | answers | gradient | state | mask | refused |",
-    "| --- | --- | --- | --- | --- | --- |",
+    "| class | answers | gradient | state | mask |",
+    "| --- | --- | --- | --- | --- |",
     ...rows,
+    "",
+    "Refused, of these classes:",
+    "",
+    ...refusals,
     "",
     `Activations: ${activationNames.join(", ")}.`,
     "",

@@ -15,12 +15,12 @@ export interface Neighbours {
 /** Compared, with their two neighbours: fewer where frames are large, and none where that is few. */
 const anchorsMax = 32;
 const anchorsMin = 4;
-/** Of all frames that are read for it. */
+/** Values of all frames together that are read to compare them. */
 const valuesMax = 100_000_000;
 const sideMin = 8;
 /** A frame is averaged over so many cells a side, because edges move. */
 const cellsMax = 8;
-/** Of the one mean difference to the other, and of the anchors that agree. */
+/** Largest ratio of the smaller mean difference to the larger, least share of agreeing anchors. */
 const ratioMax = 0.6;
 const agreeingMin = 0.75;
 

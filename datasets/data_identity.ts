@@ -10,7 +10,7 @@ import { filesBelow } from "./folder_walk.ts";
 
 /** Data of up to so many bytes are hashed whole; of more, a sample of each file is. */
 const wholeBytesMax = 256 * 1024 * 1024;
-/** Of a sample: bytes in one block, and in all of them together. */
+/** Bytes of a sample in one block, and in all blocks together. */
 const blockBytes = 4096;
 const sampleBytesMax = 64 * 1024 * 1024;
 const readBytesMax = 1024 * 1024;

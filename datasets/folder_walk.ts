@@ -10,7 +10,7 @@ import { comparePaths } from "./name_order.ts";
 export interface WalkedFolder {
   /** Below the root, with "/" between its parts; "" is the root. */
   readonly folder: string;
-  /** Of its files, in no order. */
+  /** Names of the files that lie in it, in no order. */
   readonly names: readonly string[];
 }
 

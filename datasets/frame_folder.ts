@@ -37,7 +37,7 @@ export interface FrameFolderOptions extends PictureSequencesOptions {
   readonly onBadFile?: "stop" | "skip";
 }
 
-/** Of a video that is the root itself: workers have the same data in folders of other names. */
+/** Name of a video that is the root itself: the root may have another name on each worker. */
 const rootName = ".";
 
 interface Video extends PictureSequence {
@@ -146,7 +146,7 @@ function soundParts(video: Video, isSound: (file: string) => boolean): Video[] {
   }));
 }
 
-/** Of each video the first frames train, and its last ones test. */
+/** The first frames of each video train, the next ones validate, and the last ones test. */
 function dividedAlongTime(videos: readonly Video[], path: string, hasSplits: boolean) {
   if (hasSplits) {
     throw new DatasetError(

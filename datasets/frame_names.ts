@@ -28,7 +28,7 @@ interface FrameName {
 }
 
 const date = /(?:19|20)\d\d[-_.]?(?:0[1-9]|1[0-2])[-_.]?(?:0[1-9]|[12]\d|3[01])/;
-/** Of a time stamp before its fraction, as in frame_1403636579.76: shots have fewer digits. */
+/** Seconds of a time stamp with a fraction, as in frame_1403636579.76. Shots have fewer digits. */
 const stampSeconds = /(?<!\d)\d{9,}\.$/;
 /** So that .8 comes after .76; nanoseconds have 9. */
 const fractionDigits = 12;

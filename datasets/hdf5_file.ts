@@ -168,7 +168,7 @@ export function isHdf5Failure(cause: unknown): boolean {
   return cause instanceof Error && failureLine.test(cause.message) && !grewTooFar && !systemFault;
 }
 
-/** Of the library's error stack. */
+/** One entry of the library's error stack, with its reason. */
 const failureLine = /#\d+: .*? in \w+\(\): (.*)/;
 
 /** The innermost reason of the library's error stack, e.g. "truncated file: eof = 30000, …". */

@@ -174,7 +174,7 @@ function summedMinutes(
 
 const months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"];
 
-/** Of "26-AUG-2010;00:00:00.000" in UTC, or of "2010-08-26T00:00:00Z". */
+/** Minutes since 1970 of "26-AUG-2010;00:00:00.000" in UTC, or of "2010-08-26T00:00:00Z". */
 function overviewTime(file: Hdf5File, name: string): number | undefined {
   const text = String(hdf5Attribute(groupOf(file, "overview"), name) ?? "").toLowerCase();
   const [, day, word, year, hour, minute] =

@@ -15,7 +15,7 @@ import { type IdxImages, parseIdxImages, parseIdxLabels } from "./idx.ts";
 /** Rows and columns of an MNIST digit. */
 export const digitSize = 28;
 
-/** Of the official files' names. */
+/** How the names of the official files begin, training before test. */
 const parts = ["train", "t10k"] as const;
 
 export interface Digits {

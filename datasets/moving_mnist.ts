@@ -32,7 +32,7 @@ import { type NpyDatasetOptions, openNpyDataset } from "./npy_dataset.ts";
 
 const name = "moving-mnist";
 
-/** Of a file of sequences. */
+/** Options that count only where the data are a file of sequences. */
 type SequenceFileOptions = Pick<
   NpyDatasetOptions,
   "array" | "layout" | "fileSplit" | "testFrames" | "validationFrames"

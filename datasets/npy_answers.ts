@@ -18,13 +18,13 @@ export interface NpyAnswers {
 export interface NpyAnswersOptions {
   /** How many there are; 0 for answers that are images. */
   readonly classes: number;
-  /** Of images. */
+  /** Range of the numbers where answers are images. */
   readonly range: ValueRange | "auto";
   readonly missing: string;
   /** Its name, in an `.npz` file. */
   readonly array?: string;
   /** Empty where the shape tells. */
   readonly layout: string;
-  /** Of classes; empty for none. */
+  /** The class number that counts nowhere; empty where every class counts. */
   readonly ignoredClass: string;
 }

@@ -10,9 +10,9 @@ import type { NpyFile } from "./npy.ts";
 import { type Axis, type Extents, extentsOf } from "./npy_layout.ts";
 import { type NpyType } from "./npy_values.ts";
 
-/** Of one block as float32. */
+/** Bytes of a block as float32, where it holds more than one frame. */
 export const blockBytesMax = 1024 * 1024 * 1024;
-/** Of blocks that are kept; the one in use is kept in any case. */
+/** Bytes of all blocks that are kept. The block in use is kept in any case. */
 const keptBytesMax = 512 * 1024 * 1024;
 
 export interface FrameArray {

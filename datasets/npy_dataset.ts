@@ -28,7 +28,7 @@ export interface NpyDatasetOptions extends HeldFrames {
    * all of them test, or each of them is split so along its time. @default {"parts"}
    */
   readonly fileSplit?: SequenceSplit;
-  /** Of numbers in frames, and in answers that are images. @default {"unit"} */
+  /** Range of the numbers in frames, and in answers that are images. @default {"unit"} */
   readonly range?: ValueRange | "auto";
   /** A number that stands for what was not observed, or "nan". @default {""} */
   readonly missing?: string;

@@ -124,7 +124,7 @@ function missingNumber(missing: string): number {
   );
 }
 
-/** Of types that cannot be wrong nothing is read. */
+/** The values that a file holds. It is not read where its type has no wrong values. */
 async function valuesIn(file: NpyFile, asked: ValueRange | "auto", missing: number) {
   const { type, path } = file;
   const isPicture = type === "uint8" || type === "bool";

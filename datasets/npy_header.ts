@@ -11,7 +11,7 @@ export const headerBytesMax = 10_000;
 
 export interface NpyHeader {
   readonly type: NpyType;
-  /** Of items of several bytes. */
+  /** Whether the highest byte comes first in items of several bytes. */
   readonly isBigEndian: boolean;
   /** Whether the first axis runs fastest. */
   readonly isFortran: boolean;

@@ -21,11 +21,11 @@ export interface LayoutOptions {
   readonly isOneVideo: boolean;
   /** Whether frames are known to be grey. @default {false} */
   readonly isGrey?: boolean;
-  /** Of the option that takes a layout. @default {"layout"} */
+  /** Name of the option that takes a layout, for errors. @default {"layout"} */
   readonly option?: string;
 }
 
-/** Of a side that is surely one of pictures; what is smaller may be anything. */
+/** A side so long is surely one of pictures. A shorter axis may be anything. */
 const sideMin = 8;
 const sidesRatioMax = 8;
 /** As many as pictures have: grey, complex or of two directions, colour. */
@@ -99,7 +99,7 @@ export function possibleLayouts(
     4: [usual, "TCHW", "NCHW", "THWC", "NHWC", "NHWT", "HWTN", "HWNT"],
     5: [usual, `${both}CHW`, "NCTHW", "NHWTC"],
   }[shape.length]!.filter((layout) => {
-    // Of one channel, pictures are what they are in either reading: a network of videos refuses them.
+    // Pictures of one channel stay pictures in either reading: a network of videos refuses them.
     if (layout === "TCHW" && shape[1] === 1 && !isOneVideo) return false;
     if (isOneVideo && !layout.includes("T")) return false;
     if (!isGrey) return true;

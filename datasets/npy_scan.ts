@@ -2,7 +2,7 @@
 import type { NpyFile } from "./npy.ts";
 import { npyNumbers, npyTypes } from "./npy_values.ts";
 
-/** Of an array: a longer one is looked at in spans that lie evenly over it. */
+/** Bytes of an array that is looked at whole. A longer one is sampled in evenly laid spans. */
 export const scannedBytesMax = 256 * 1024 * 1024;
 const spanBytes = 4 * 1024 * 1024;
 

@@ -7,13 +7,13 @@ import { bytesInMemory, type ByteSource, partOf } from "./byte_source.ts";
 import { DatasetError } from "./dataset.ts";
 import { headerBytesMax, parseNpyHeader } from "./npy_header.ts";
 
-/** Of a deflated array: it is held in memory by every process that reads it. */
+/** Bytes of one deflated array. Every process that reads it holds it in memory. */
 export const unpackedArrayBytesMax = 2 ** 31;
 /** What deflate can do at most: 258 bytes from two bits, nearly. */
 const deflateRatioMax = 1040;
 /** The archive's list of members: about 60 bytes each. */
 const directoryBytesMax = 16 * 1024 * 1024;
-/** Of the record at an archive's end, with the longest comment. */
+/** Bytes of the record at an archive's end, with the longest comment. */
 const endBytesMax = 22 + 65_535;
 /** Arrays that an error names. */
 const namedMax = 20;
@@ -32,7 +32,7 @@ interface Member {
   readonly crc: number;
   readonly packedBytes: number;
   readonly bytes: number;
-  /** Of its local header. */
+  /** Where its local header begins in the archive. */
   readonly offset: number;
 }
 
@@ -173,7 +173,7 @@ async function listed(file: ByteSource, members: readonly Member[]): Promise<str
   return words.join(", ");
 }
 
-/** Of a stored one: an error is not worth unpacking. */
+/** The shape of an array that is stored. An error is not worth unpacking a deflated one. */
 async function shapeInWords(file: ByteSource, member: Member): Promise<string> {
   if (member.method !== methods.stored || member.isEncrypted) return "";
   try {

@@ -74,7 +74,7 @@ export function realPixels(pixels: Hdf5Pixels, stored: StoredPixels, path: strin
       values[i] = NaN;
       continue;
     }
-    // Of dBZ, minus infinity is the logarithm of no rain.
+    // In dBZ, minus infinity is the logarithm of no rain.
     if (number === undetect || (quantity === "dBZ" && number === -Infinity)) continue;
     const physical = gain * number + offset;
     if (!(physical >= least && physical <= most)) {

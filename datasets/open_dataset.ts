@@ -61,7 +61,7 @@ const sequenceSplitOption: OptionSpec = {
   meaning: "sequences are cut into training, validation and test, are all for test, or each is " +
     "cut along its time",
 };
-/** Of a NumPy file of sequences. */
+/** Options that describe a NumPy file of sequences. */
 const sequenceFile = ofFiles([
   {
     name: "layout",

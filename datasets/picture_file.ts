@@ -6,7 +6,7 @@ import { pixelsMax, PngError, readPngHeader } from "./png_chunks.ts";
 import { checkPng, decodePng, type PngPixels } from "./png_pixels.ts";
 import { type ImageRows, type ImageSize, resampleRows } from "./resample.ts";
 
-/** Of a file for its header, which most have at the very start. */
+/** Bytes that are read of a file to find its header, which most have at the very start. */
 const headBytes = 16 * 1024;
 /** ITU-R BT.601, as Pillow turns colour into grey. */
 const luma = [0.299, 0.587, 0.114];

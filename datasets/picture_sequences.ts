@@ -130,7 +130,7 @@ async function decodeAgain(
   }
 }
 
-/** Of pictures much larger than frames, reading is mostly unpacking what nobody sees. */
+/** Reading pictures that are much larger than frames mostly unpacks what nobody sees. */
 function warningsOf(sizes: readonly ImageSize[], [rows, columns]: ImageSize) {
   const pixelsOf = ([height, width]: ImageSize) => height * width;
   const large = sizes.filter((size) =>

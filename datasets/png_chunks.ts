@@ -32,13 +32,13 @@ export interface PngChunks {
 
 /** Larger than any camera's frame; a decompression bomb is larger. */
 export const pixelsMax = 64 * 1024 * 1024;
-/** Of unpacked samples: 64 megapixels of 8 bits with transparency. */
+/** Bytes of a picture's unpacked samples: 64 megapixels of 8 bits with transparency. */
 const sampleBytesMax = 256 * 1024 * 1024;
 const signature = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 /** Length, type and checksum of a chunk. */
 const frameBytes = 12;
 const headerBytes = 13;
-/** Of a file up to the end of its header. */
+/** Bytes from a file's start to the end of its header chunk. */
 export const pngHeadBytes = signature.length + frameBytes + headerBytes;
 
 /** By colour type: samples of a pixel, and the depths that the standard has. */
@@ -54,7 +54,7 @@ const colourTypes: Readonly<
 
 interface Chunk {
   readonly type: string;
-  /** Of its data. */
+  /** Where its data begin in the file. */
   readonly offset: number;
   readonly data: Uint8Array;
 }

@@ -21,7 +21,7 @@ interface Pass {
   readonly columnStep: number;
   readonly rows: number;
   readonly columns: number;
-  /** Of a row, without the byte that names its filter. */
+  /** Bytes of one row, without the byte that names its filter. */
   readonly rowBytes: number;
 }
 

@@ -14,13 +14,13 @@ export interface RadarOptions extends SyntheticRainOptions {
    * @default {256 MiB}
    */
   readonly cacheBytesMax?: number;
-  /** Of recorded composites: pattern of * and ? for the names of those that are used. */
+  /** Pattern of * and ? for the names of the recorded composites that are used. */
   readonly files?: string;
-  /** Of recorded composites: what is read of each file. */
+  /** What is read of each file of recorded composites. */
   readonly choice?: RadarChoice;
   /** What becomes of a composite that cannot be decoded. @default {"stop"} */
   readonly onBadFile?: "stop" | "skip";
-  /** Of recorded composites, see `RadarSplitOptions`. @default {"area"} */
+  /** How recorded composites are split, see `RadarSplitOptions`. @default {"area"} */
   readonly split?: "area" | "time";
   readonly testScans?: number;
   readonly validationScans?: number;

@@ -54,7 +54,7 @@ export function checkAlike(
 
 export interface UniqueScans {
   readonly scans: readonly RadarScan[];
-  /** Of each file that is left out because another one holds the same: both paths. */
+  /** Both paths for each file that is left out because another one holds the same. */
   readonly repeats: readonly (readonly [leftOut: string, kept: string])[];
   /** Sentences about broken files of times that have a sound one. */
   readonly failures: readonly string[];

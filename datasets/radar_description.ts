@@ -20,11 +20,11 @@ export interface RadarFindings {
   readonly notes: readonly string[];
   /** Why each file that is left out cannot be decoded. */
   readonly failures: readonly string[];
-  /** Of each file that is left out because another one holds the same: both paths. */
+  /** Both paths for each file that is left out because another one holds the same. */
   readonly repeats: readonly (readonly [leftOut: string, kept: string])[];
   /** Scans that follow or precede none. */
   readonly loneScans: number;
-  /** Of each file that says another time than its name: in words. */
+  /** Path and own time of each file that says another time than its name. */
   readonly otherTimes: readonly string[];
 }
 

@@ -30,7 +30,7 @@ export interface RadarFolder {
 }
 
 export interface RadarFolderOptions {
-  /** Of names or paths below the folder, with * and ?; all where left out. */
+  /** Pattern of * and ? for names or paths below the folder. All files are used without it. */
   readonly files?: string;
   /** With "skip", a file that would have to tell its time and cannot be read is left out. */
   readonly onBadFile?: "stop" | "skip";
@@ -89,7 +89,7 @@ export async function listRadarScans(
   return { scans: scans.sort((one, two) => one.minutes - two.minutes), failures, notes };
 }
 
-/** Of the name where it tells one time, else of the file, else of the folders it lies in. */
+/** The time that the file's name tells, else the file itself, else the folders it lies in. */
 async function scanMinutes(
   name: string,
   path: string,

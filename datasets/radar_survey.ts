@@ -29,7 +29,7 @@ export interface RadarSurvey {
   readonly values: CodeValues;
   /** Scans that can be decoded and follow or precede none. */
   readonly loneScans: number;
-  /** Of each file that says another time than its name: in words. */
+  /** Path and own time of each file that says another time than its name. */
   readonly otherTimes: readonly string[];
   /** Why each file that is left out cannot be decoded. */
   readonly failures: readonly string[];

@@ -6,7 +6,10 @@ import { fileRanges, type FileSplit, type SplitRanges } from "./split_ranges.ts"
 export type SequenceSplit = FileSplit | "time";
 export const sequenceSplits: readonly SequenceSplit[] = ["parts", "test", "time"];
 
-/** Of a split by time: the last frames of each sequence, and those before; a tenth each if left out. */
+/**
+ * Frames of each sequence where a split is by time: the last ones test, those before validate.
+ * A tenth each if left out.
+ */
 export interface HeldFrames {
   readonly testFrames?: number;
   readonly validationFrames?: number;

@@ -36,7 +36,7 @@ export interface SevirOptions {
    * @default {"stop"}
    */
   readonly onBadFile?: "stop" | "skip";
-  /** Of unpacked images that are all read once when they are opened. @default {1 GiB} */
+  /** Images of up to so many bytes unpacked are all read once at opening. @default {1 GiB} */
   readonly checkedBytesMax?: number;
 }
 
@@ -75,7 +75,7 @@ interface Opened {
   readonly isByTime: boolean;
   readonly files: readonly string[];
   readonly notes: readonly string[];
-  /** Of events that nobody has read before. */
+  /** Whether an event that cannot be decoded is missing, as nobody has read it before. */
   readonly brokenIsMissing: boolean;
 }
 

@@ -20,7 +20,7 @@ export type EventTime =
   | { readonly contradiction: string };
 
 export interface SevirCatalogue {
-  /** Of the event at a place of a file, where the catalogue says places, else of its name. */
+  /** An event's time, found by its place in a file where the catalogue has places, else by name. */
   timeOf(id: string, path: string, index: number): EventTime;
 }
 
@@ -115,7 +115,7 @@ function add(lines: Map<string, Line[]>, key: string, line: Line): void {
   else known.push(line);
 }
 
-/** Of a file's name without its folders, which the catalogue gives from another root. */
+/** The key of a place. It has no folders, since the catalogue names these from another root. */
 function placeOf(file: string, index: number): string {
   return `${basename(file).toLowerCase()} ${index}`;
 }

@@ -14,7 +14,7 @@ export interface SevirEvent {
   readonly index: number;
   readonly id: string;
   readonly frames: number;
-  /** Of the stored images. */
+  /** Size of the images as they are stored. */
   readonly size: readonly [rows: number, columns: number];
   readonly layout: SevirLayout;
   /** Milliseconds since 1970; undefined where there is no catalogue. */
@@ -34,9 +34,9 @@ export interface SevirSurveyOptions {
   readonly layout: SevirLayout | undefined;
   readonly onBadFile: "stop" | "skip";
   readonly catalogue: SevirCatalogue | undefined;
-  /** Of the catalogue, for errors. */
+  /** The catalogue's path, which errors name. */
   readonly cataloguePath: string;
-  /** Of unpacked images that are all read once. */
+  /** Images of up to so many bytes unpacked are all read once. */
   readonly checkedBytesMax: number;
 }
 
@@ -153,7 +153,7 @@ interface UniqueEvents {
   readonly repeats: readonly string[];
 }
 
-/** Of events of one name that hold the same, the first; of others none, which is a failure. */
+/** The first event of each name. Events of one name that hold different things are a failure. */
 async function uniqueEvents(
   events: readonly SevirEvent[],
   decoder: Decoder,

@@ -25,13 +25,13 @@ const eventBytesMax = 256 * 1024 * 1024;
 const chunksMax = 100_000;
 const eventsMax = 1_000_000;
 const nameBytesMax = 1024;
-/** Of a file of floats, looked at to tell codes from fractions. */
+/** Events of a file of floats that are looked at to tell codes from fractions. */
 const sampledEvents = 8;
 
 export interface SevirFile extends SevirExtents {
   /** One for each event. */
   readonly ids: readonly string[];
-  /** Of an event, unpacked. */
+  /** Bytes of one event's unpacked images. */
   readonly eventBytes: number;
 }
 

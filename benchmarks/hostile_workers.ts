@@ -70,7 +70,7 @@ if (import.meta.main) {
 interface Membership {
   readonly generation: number;
   readonly members: readonly string[];
-  /** Of the coordinator. */
+  /** The life of the coordinator that started the generation. */
   readonly life?: string;
 }
 

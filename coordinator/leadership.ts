@@ -25,7 +25,7 @@ export interface LeadershipOptions {
   readonly run: string;
   /** Tells this coordinator from all others. */
   readonly life: string;
-  /** Of this coordinator, for the other one's sentence. */
+  /** This coordinator's process id, which the other one's sentence names. */
   readonly process: number;
   readonly folder: string;
   readonly clock: Clock;

@@ -182,7 +182,7 @@ export function startCoordinator(options: CoordinatorOptions): Coordinator {
     }
   };
 
-  /** Of whoever holds a name that is refused: one that asks again sees whether the holder speaks. */
+  /** How long the holder of a refused name has been silent, for those that ask for it again. */
   const silenceOf = (worker: string): Pick<Reply, "holderSilentMs"> => {
     const holder = membership.members.find(({ id }) => id === worker);
     return holder ? { holderSilentMs: Math.floor(clock.nowMs() - holder.lastSeenMs) } : {};

@@ -18,7 +18,7 @@ export function meanLosses(
     shards.every((shard) => read(shard) !== undefined)
       ? sum((shard) => read(shard)!) / divisor
       : undefined;
-  // Of nothing where no last frame and its truth were both observed anywhere.
+  // The weight is 0 where no last frame and its truth were both observed anywhere.
   const repeatedWeight = sum((shard) => shard.persistenceWeightSum ?? shard.weightSum);
   const persistenceLoss = repeatedWeight === 0
     ? undefined

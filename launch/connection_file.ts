@@ -17,7 +17,7 @@ export interface Connection {
   readonly ca?: string;
   /** Whether TLS begins before the broker's greeting. */
   readonly tlsFirst?: boolean;
-  /** Of whoever connects, and never part of a connection file. */
+  /** Certificate of whoever connects, which is never part of a connection file. */
   readonly clientCertificate?: ClientCertificate;
 }
 

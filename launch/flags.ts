@@ -19,7 +19,7 @@ export interface Flag {
   readonly help: string;
   /** Name of the value in the help, e.g. "N". */
   readonly value?: string;
-  /** Of a switch, what it may be set to beside being given. */
+  /** Values that a choice takes. A switch may be given alone, or be set to one of them. */
   readonly choices?: readonly string[];
   /** Beside the choices, a file whose name ends so. */
   readonly orFile?: RegExp;

@@ -9,7 +9,7 @@ import type { ForecastLengths } from "./open_forecast.ts";
 import { sequenceLabel, writeNewFile } from "./prediction_files.ts";
 import type { TrainedModel } from "./trained_model.ts";
 
-/** Of a forecast in pictures: more would be too small, and an animation too long. */
+/** Forecast frames in pictures: more would be too small, and an animation too long. */
 const shownLeadsMax = 100;
 /** Last true frames in pictures. */
 const shownInputsMax = 10;

@@ -27,7 +27,7 @@ export function refuseLinksOut(folder: string): void {
   );
 }
 
-/** Of the first one its path and its target. */
+/** Path and target of the first link that leads out of the root. */
 function linkOut(
   folder: string,
   root: string,

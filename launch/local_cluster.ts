@@ -77,8 +77,8 @@ export interface LocalClusterOptions {
 /** After the coordinator has ended, workers get this long to end by themselves. */
 const workerEndTimeoutMs = 1_000;
 /**
- * Of all processes together, at least; ten of each where there are more. A new one joins when the next
- * snapshot is there, so none is held back.
+ * Restarts of all processes together: a hundred, or ten for each process where that is more. A new
+ * process joins when the next snapshot is there, so none is held back.
  */
 const restartsMin = 100;
 const restartsOfEachMax = 10;

@@ -3,7 +3,7 @@
  * started again with the same data it is killed again.
  */
 
-/** Of this container's or this session's group in both versions, and of the whole machine. */
+/** Counters of this container's or session's group, in both versions, and of the whole machine. */
 const counters: readonly (readonly [path: string, form: RegExp])[] = [
   ["/sys/fs/cgroup/memory.events", /^oom_kill (\d+)$/m],
   ["/sys/fs/cgroup/memory/memory.oom_control", /^oom_kill (\d+)$/m],

@@ -16,7 +16,7 @@ export const forecastFlags = {
   },
 } as const satisfies FlagTable;
 
-/** Of one forecast as float32, which is in memory at once. */
+/** Bytes of one forecast as float32, which is in memory at once. */
 const forecastBytesMax = 2 ** 30;
 
 /** How far a forecast goes, and how many of a sequence's last frames it sees; all where left out. */

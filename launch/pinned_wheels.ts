@@ -9,7 +9,7 @@ import pins from "./pins.json" with { type: "json" };
 export interface PinnedWheel {
   readonly package: string;
   readonly version: string;
-  /** Of the whole wheel, in hexadecimal. */
+  /** Digest of the whole wheel, in hexadecimal. */
   readonly sha256: string;
 }
 

@@ -42,8 +42,8 @@ export function planRestart(
 export interface FruitlessRestarts {
   readonly step: number;
   /**
-   * Of each process and of those that came in its place. What ends all of them at once, as a batch system
-   * or the kernel may, is one end of each, however many there are.
+   * Ends of each process, those that came in its place included. What ends all of them at once, as
+   * a batch system or the kernel may, is one end of each, however many there are.
    */
   readonly counts: ReadonlyMap<string, number>;
 }

@@ -54,7 +54,7 @@ interface Own {
 
 /** How a window of frames is laid before the network. */
 interface Reading {
-  /** Of one lane, or of one frame where the network reads these. */
+  /** Shape of one lane's window, or of one frame where the network reads single frames. */
   readonly shape: Shape;
   readonly isPerFrame: boolean;
   readonly frames: number;

@@ -131,7 +131,7 @@ export function trainingCounts(
   ], 1);
 }
 
-/** Of the predictions, and of what is said besides. */
+/** Weights of the predictions, `shared`, and of each prediction besides these, `ofEach`. */
 function dividedWeights({ predictions, besides }: Trained, weights: Tensor) {
   const [count, more] = [predictions.shape[1]!, besides!.predictions.shape[1]!];
   const shared = tf.mul(weights, count / (count + more));

@@ -9,7 +9,7 @@ import type { Model, ModelInputs } from "./model.ts";
 export interface ObservedTargets {
   /** Finite everywhere. */
   readonly values: Tensor;
-  /** Of the same shape; left out where all of them count. */
+  /** A mask in the shape of `values`; left out where all of them count. */
   readonly observed?: Tensor;
 }
 

@@ -53,8 +53,8 @@ export interface ModelInputs {
   /** [lanes, window.frames, height, width, channels] */
   readonly frames: Tensor;
   /**
-   * Of the same shape, 1 where a value was observed and 0 where it is missing, which is 0 in `frames`
-   * too. Left out where the data never misses any.
+   * In the shape of `frames`, 1 where a value was observed and 0 where it is missing; a missing
+   * value is 0 in `frames` too. Left out where the data never misses any.
    */
   readonly observed?: Tensor;
   /**
@@ -89,7 +89,7 @@ export interface ModelOutput {
   readonly besides?: {
     readonly predictions: Tensor;
     readonly targets: Tensor;
-    /** Of the same shape, 1 where a target counts; needed where `ModelInputs.observed` is given. */
+    /** In the shape of `targets`, 1 where one counts; needed if `ModelInputs.observed` is given. */
     readonly observed?: Tensor;
   };
   /** In training, in the order of the parameters that are moving averages, shaped as these. */

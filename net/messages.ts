@@ -95,7 +95,7 @@ const name = string({ lengthMax: nameLengthMax });
 const workerNameForm = /^[A-Za-z0-9-]+$/;
 const workerName = string({ lengthMax: nameLengthMax, form: workerNameForm });
 const sentence = string({ lengthMax: sentenceLengthMax });
-/** Of the data: the end of a longer one is not told. */
+/** Characters of the data's description. The end of a longer one is not told. */
 export const descriptionLengthMax = 1024;
 const count = integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 const windowFrames = integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
@@ -320,7 +320,7 @@ export const validationSchema = object({
       /** Left out where answers are no classes. */
       correctSum: optional(number({ finite: false })),
       weightSum: number(),
-      /** Of `persistenceSum`, where values may be missing. */
+      /** Weight of the values in `persistenceSum`, where values may be missing. */
       persistenceWeightSum: optional(number({ min: 0 })),
     }),
     { lengthMax: shardsMax },
@@ -409,7 +409,7 @@ export const coordinatorMessageSchema = union("type", {
     restore: boolean(),
     /** The run has gone back for this step, or a later one: it is skipped if it fails again. */
     skipUpTo: count,
-    /** Of the members' brokers the one that takes the least, where one is short: all cut alike. */
+    /** Bytes that every member's broker takes, where one takes little: all cut vectors alike. */
     payloadBytesMax: optional(byteCount),
   }),
   stop: object({ type: literal("stop"), life }),

@@ -68,7 +68,7 @@ export interface NatsOptions {
   readonly clientCertificate?: ClientCertificate;
   /** TLS begins before the server's greeting; without it, where none comes. @default {false} */
   readonly handshakeFirst?: boolean;
-  /** Of one server. @default {5000, and 2000 where there are several} */
+  /** Time to connect to one server. @default {5000, and 2000 where there are several} */
   readonly connectTimeoutMs?: number;
   /** Do not receive what this connection publishes itself. @default {false} */
   readonly noEcho?: boolean;
@@ -78,7 +78,7 @@ export interface NatsOptions {
   readonly clock?: Clock;
 }
 
-/** Of one that is the only one, and of each of several. */
+/** Time to connect to the only server, and to each of several. */
 const connectTimeoutMs = { alone: 5_000, oneOfSeveral: 2_000 } as const;
 /** Less has no room for what workers and coordinator say of themselves. */
 const payloadBytesMin = 8192;

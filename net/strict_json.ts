@@ -17,7 +17,7 @@ export function parseJson(text: string): unknown {
 const tokens = /"(?:[^"\\]|\\.)*"|[[\]{}:]/gs;
 
 function checkNesting(text: string): void {
-  /** Of each open object the names that it has; undefined for a list. */
+  /** Names that each open object has so far; undefined for a list. */
   const open: (Set<string> | undefined)[] = [];
   let lastText: string | undefined;
   for (const [token] of text.matchAll(tokens)) {

@@ -5,7 +5,7 @@ const stripes: readonly [Colour, Colour] = [[214, 200, 170], [168, 152, 122]];
 /** Pixels, along a row. */
 const stripeWidth = 3;
 
-/** Of a pixel of the picture, so that stripes go on from one cell to the next. */
+/** Colour by the pixel's place in the picture, so that stripes go on from one cell to the next. */
 export function hatchColour(x: number, y: number): Colour {
   return stripes[Math.floor((x + y) / stripeWidth) % 2];
 }

@@ -135,7 +135,7 @@ const requestTimeoutMs = 10_000;
  */
 const barrierTimeoutMs = 600_000;
 
-/** Of brokers that take less than any message needs; undefined where they take enough. */
+/** Bytes that the smallest broker takes, where that is little; undefined where it is ample. */
 function shortPayload(...transports: readonly Transport[]): number | undefined {
   const least = Math.min(...transports.map(({ payloadBytesMax }) => payloadBytesMax));
   return least < payloadBytesAmple ? least : undefined;

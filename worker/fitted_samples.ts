@@ -7,7 +7,7 @@ import type { SequencePrediction } from "./opened_run.ts";
 
 /** Pixels along a frame's longer side. */
 export const pictureSideMax = 512;
-/** Of a sequence's frames, and of all together; the coordinator takes as many. */
+/** Values in one sequence's frames, and in all together; the coordinator takes as many. */
 const sequenceValuesMax = 2 ** 24;
 const allValuesMax = 2 ** 25;
 /** Frames with shorter sides show nothing. */
@@ -16,7 +16,7 @@ const sideMin = 16;
 export interface FittedSamples {
   /** As many as there is room for, the first ones. */
   readonly count: number;
-  /** Of their frames. */
+  /** Size of the samples' frames after `reduce`. */
   readonly height: number;
   readonly width: number;
   /** One of them at that size. A large one takes a good part of a second. */

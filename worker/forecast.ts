@@ -70,7 +70,7 @@ export function createForecast(options: ForecastOptions): Forecast {
 function forecastByWindows(model: Model, predictor: SequencePredictor, leads: number): Forecast {
   const { frames: windowFrames, predictions } = model.window;
   const size = sizeOf(model.frameShape);
-  // Of next frames only the last one is new: those before it follow true frames.
+  // Where each frame predicts its next, only the last is new: those before it follow true frames.
   const isNextFrame = windowFrames - predictions === 1;
   const newFrames = isNextFrame ? 1 : predictions;
   const inputFrames = windowFrames - newFrames;

@@ -4,8 +4,8 @@ import type { ShardLoss } from "./opened_run.ts";
 export interface MeanLosses {
   readonly loss: number;
   /**
-   * Of repeating the last frame; left out where the model forecasts nothing, or where no last frame
-   * and its truth were both observed.
+   * Loss of repeating the last frame; left out where the model forecasts nothing, or where no last
+   * frame and its truth were both observed.
    */
   readonly persistenceLoss?: number;
   /** Share of answers whose class is right; left out where there are no classes. */

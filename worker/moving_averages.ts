@@ -35,8 +35,8 @@ export interface MovingAverages {
 export function movingAverages({ parameters }: Model): MovingAverages | undefined {
   const isAverage = parameters.map(({ momentum }) => momentum !== undefined);
   if (!isAverage.includes(true)) return undefined;
-  // Of each element of the flat vector: what an average keeps of itself, and whether it is none. An
-  // engine that records nothing asks for them at each step.
+  // A value for each element of the flat vector. It is made anew at each call: an engine that
+  // records nothing asks for it at each step.
   const elements = (value: (momentum: number | undefined) => number) => {
     const values = new Float32Array(parameters.reduce((sum, { shape }) => sum + sizeOf(shape), 0));
     let offset = 0;

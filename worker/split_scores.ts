@@ -156,7 +156,7 @@ export function createSplitScores(options: SplitScoresOptions): SplitScores {
         const event = hasEvents ? windows.batch.targets!.values[at] : 0;
         const compared = part(truth, place, 1);
         const isSeen = compared.some((value, i) => !Number.isNaN(value) && !Number.isNaN(last[i]));
-        // Of which nothing is known that both forecasts tell, nor whether anything happens.
+        // Left out: a frame that has no truth for both forecasts, or whose event is not known.
         if (!isSeen || Number.isNaN(event)) continue;
         frameErrors.add(task, {
           frame: task.offset + context + place,

@@ -134,7 +134,7 @@ export function createTrainer(options: TrainerOptions): Trainer {
       const total = await reduction.total();
       const counted = hasMissing ? joinCount(total.subarray(count + reducedExtras)) : undefined;
       const report = {
-        // Of nothing, the mean is 0 and has no weight.
+        // Where nothing counts, the mean is 0 and has no weight.
         loss: counted === undefined ? total[count] : total[count] / (counted || 1),
         ...readWishes(total[count + 2]),
         ...(counted !== undefined && { counted: counted / functions.errorsPerPrediction }),

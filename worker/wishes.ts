@@ -3,7 +3,7 @@
  * the same step without a vote: that the run stops, or that the step is kept because one of them leaves.
  */
 
-/** Of so many at most; their sum in float32 is exact. */
+/** Workers whose wishes add up exactly in float32. */
 const workersMax = 1024;
 
 export interface Wishes {

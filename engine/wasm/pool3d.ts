@@ -10,7 +10,7 @@ type Pad = tf.MaxPool3DAttrs["pad"];
 
 /** A pooling's two parts: what each reads, and how it pools. */
 interface Part {
-  /** Of its input, [images, rows, columns, channels]. */
+  /** The shape in which this part reads its input, [images, rows, columns, channels]. */
   readonly shape: (side: readonly number[]) => [number, number, number, number];
   readonly filterSize: [number, number];
   readonly strides: [number, number];

@@ -18,7 +18,7 @@ import type { LayerConfig } from "./layer_config.ts";
 
 export interface Cell {
   readonly weights: readonly WeightSpec[];
-  /** Of one lane. */
+  /** Shapes of one lane's state. */
   readonly state: readonly Shape[];
   readonly output: Shape;
   step(x: Tensor, state: readonly Tensor[], weights: readonly Tensor[]): CellAnswer;

@@ -8,7 +8,7 @@ import type { LayerMaker, Port, Shape, WeightSpec } from "./layer.ts";
 
 /** What a layer lies in. */
 export interface Surroundings {
-  /** Of the `model.json`. */
+  /** Path of the `model.json`, which errors name. */
   readonly file: string;
   /** Keras 3 and 2 mean different things by a few equal words. */
   readonly isKeras3: boolean;

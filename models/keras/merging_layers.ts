@@ -33,7 +33,7 @@ function merging(merge: (tensors: readonly Tensor[]) => Tensor, wanted?: number)
   };
 }
 
-/** Of one rank, with equal sides or 1. */
+/** The shape that holds both. They need one rank, and sides that are equal or 1. */
 function broadcast(one: Shape, other: Shape): Shape | undefined {
   if (one.length !== other.length) return undefined;
   const isFitting = one.every((side, axis) =>

@@ -67,7 +67,8 @@ async function radarFolder(hide: (scan: number, row: number, column: number) => 
 }
 
 Deno.test("openRecordedRadar() takes tiles that are observed as much as is asked for", async () => {
-  // Of the tile in the north-west a quarter, of the next one three quarters, of one nothing.
+  // Hidden are a quarter of the north-western tile and three quarters of the north-eastern one. The
+  // south-eastern tile is hidden in all scans but one.
   const hide = (scan: number, row: number, column: number) =>
     (row < 2 && column < 2) || (row < 4 && column > 4) || (row > 3 && column > 3 && scan !== 9);
   await withFolder(await radarFolder(hide), async (path) => {

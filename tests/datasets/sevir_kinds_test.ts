@@ -10,7 +10,7 @@ interface Expected {
   readonly layout: "NHWT" | "NTHW" | null;
   readonly refused?: string;
   readonly frames?: number;
-  /** Of the second event; null is missing. */
+  /** Values of the second event; null is missing. */
   readonly values?: readonly (number | null)[];
 }
 

@@ -36,7 +36,7 @@ Deno.test({
     assert.equal(trained.code, 0, trained.stderr);
     const elsewhere = `${cwd}/elsewhere`;
     await Deno.mkdir(elsewhere);
-    // Of the same name and size in another folder, which a relative path would have found.
+    // A file of the same name and size in another folder, which a relative path would have found.
     await writeData(`${elsewhere}/d.npy`, 2);
     const resumed = ["--resume", "--out", "../run"];
     const away = await run("train", [...resumed, "--steps", "6"], { cwd: elsewhere });

@@ -136,7 +136,7 @@ for (const each of cases) {
       const { frames, targets } = drawn(model, targetShape);
       const shape = [LANES, model.window.frames];
       const weights = new Float32Array(LANES * model.window.predictions).fill(1);
-      // Of a lane that ends before its window.
+      // The last lane ends before its window does.
       weights[weights.length - 1] = model.window.predictions > 1 ? 0 : 1;
       const windows = {
         frames: tf.tensor(frames, [...shape, ...frameShape]),

@@ -15,7 +15,7 @@ export interface Chosen {
 /** Files by the files that they import. */
 export type ImportGraph = ReadonlyMap<string, readonly string[]>;
 
-/** Of all tests below `root`, as Deno resolves them. */
+/** What all tests below `root` import, as Deno resolves it. */
 export async function importGraph(root: string, tests: readonly string[]): Promise<ImportGraph> {
   const all = await Deno.makeTempFile({ dir: root, prefix: ".all_tests_", suffix: ".ts" });
   try {

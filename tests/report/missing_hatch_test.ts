@@ -14,7 +14,7 @@ const size = side * side;
 /** Frames of which `missing` pixels of the last one were not observed. */
 function sequence(missing: number, channels = 1): PredictedSequence {
   const truth = new Float32Array(frames * size * channels).fill(1);
-  // Of colours one channel is enough.
+  // A pixel of colours is missing where one of its channels is.
   for (let i = 0; i < missing; i++) truth[(frames - 1) * size * channels + i * channels] = NaN;
   return {
     ...{ label: "one", truth, inputFrames: 1, frames, height: side, width: side, channels },

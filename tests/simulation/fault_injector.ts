@@ -34,7 +34,7 @@ export interface Cluster {
   readonly isAtRest: boolean;
   /** The run's name. */
   readonly run: string;
-  /** Of the coordinator that leads it. */
+  /** Life of the coordinator that leads the run. */
   readonly life: string;
   /** The newest that was announced. */
   readonly generation: number;

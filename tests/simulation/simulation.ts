@@ -211,7 +211,7 @@ class Simulation implements Cluster {
 
   readonly run = run;
 
-  /** Of the coordinator that leads now, or led last. */
+  /** Life of the coordinator that leads now, or led last. */
   get life(): string {
     return `life-${this.#lives}`;
   }

@@ -88,7 +88,7 @@ Deno.test("what fitSamples() leaves is what the coordinator takes, whatever the 
       ...[[20_000, 64, 64, 1], [2, 512, 512, 3]],
     ]
   ) {
-    // Of the length alone: their values would fill the memory.
+    // Samples have their length alone: their values would fill the memory.
     const sample = { ...sampleOf(0, 0), frames };
     const fitted = fitSamples([sample, sample, sample, sample], [height, width], channels);
     const label = [frames, height, width, channels].join(" x ");

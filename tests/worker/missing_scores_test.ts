@@ -102,7 +102,7 @@ testOnEngines(
     assertClose([ofLast.observedShare!], [last.count / (3 * 8 * size)], "share that both know");
     const { hits, misses, falseAlarms, correctNegatives } = pooled.events[0].counts;
     assert.equal(hits + misses + falseAlarms + correctNegatives, own.count);
-    // Of the dark frame nothing is told, nor of the one after it, whose last frame is dark.
+    // Nothing is told of the dark frame, nor of the one after it, whose last frame is dark.
     assert.deepEqual(result.frameErrors!.sequences[0].frames, [1, 2, 3, 6, 7, 8]);
     predictor.dispose();
     parameters.dispose();

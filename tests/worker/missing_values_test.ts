@@ -265,7 +265,7 @@ testOnEngines(
       const apart = (await Promise.all(all.map((shard) => evaluate([shard])))).flat();
       assert.deepEqual(apart, together);
       const { loss, persistenceLoss } = meanLosses(together);
-      // Of uniform noise the last frame is off by 1/6 on average, and a half by 1/12.
+      // On uniform noise, the last frame has a mean error of 1/6, and the constant 0.5 one of 1/12.
       assert.ok(loss > 0.05 && loss < 0.15, `${loss}`);
       assert.ok(persistenceLoss! > 0.12 && persistenceLoss! < 0.21, `${persistenceLoss}`);
       const weights = together.reduce((sum, { weightSum }) => sum + weightSum, 0);

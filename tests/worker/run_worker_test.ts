@@ -212,7 +212,7 @@ class Cluster {
   }
 
   async close(): Promise<void> {
-    // Of a test that failed the run still goes on, and would write into its folder while that is removed.
+    // A failed test's run still goes on, and would write into its folder while that is removed.
     this.#coordinator?.coordinator.fail("the test is over");
     await this.#coordinator?.coordinator.close();
     this.#coordinator?.close();

@@ -85,7 +85,7 @@ interface Saved {
   readonly lanes: ReadonlyMap<number, Float32Array>;
 }
 
-/** Of trainers with a lane in each shard. */
+/** Parameters, slots and states of trainers with a lane in each shard. */
 function readAll(members: readonly Member[]): Saved {
   const [{ trainer }] = members;
   const lanes = members.flatMap(({ trainer, shards }) =>

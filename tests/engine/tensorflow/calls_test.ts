@@ -97,7 +97,7 @@ engineTest("200 steps leave handles and memory as they were", async (engine) => 
     if (i === 50) measure.begin();
     if (i > 50) assert.equal(engine.handleCount(), handles);
   }
-  // Of 150 steps; a tensor is 256 KB.
+  // 149 steps were measured; a tensor is 256 KB.
   measure.end(1e6);
   tf.dispose([w, x]);
 });
@@ -117,7 +117,7 @@ engineTest("traces that fail or are disposed leave no memory", async (engine) =>
     compiled.dispose();
     if (i === 40) measure.begin();
   }
-  // Of 79 graphs of 1 MB.
+  // 79 graphs of 1 MB were measured.
   measure.end(1e6);
   x.dispose();
 });
@@ -129,7 +129,7 @@ engineTest("tensors of strings leave no memory", () => {
     tf.tidy(() => assert.equal(tf.concat([tf.tensor1d([text]), tf.tensor1d([text])]).size, 2));
     if (i === 50) measure.begin();
   }
-  // Of 198 strings of 1 MB.
+  // 198 strings of 1 MB were measured.
   measure.end(1e6);
 });
 
